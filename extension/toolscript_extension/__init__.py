@@ -1,0 +1,1 @@
+"""The faces beyond the kernel."""

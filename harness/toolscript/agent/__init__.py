@@ -1,0 +1,1 @@
+"""Agents, prompts, conversations and the turn loop."""

@@ -1,0 +1,1 @@
+"""Who must consent to a call, who is asked, and what the answer binds."""

@@ -1,0 +1,91 @@
+"""Decides what a request for consent says, what may be answered, and who is asked through which protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from toolscript.errors import Json
+from toolscript.registry.classification import Classification
+
+
+class Policy(StrEnum):
+    """When consent is needed; design.md's names."""
+
+    UNTRUSTED = "untrusted"
+    ON_REQUEST = "on-request"
+    NEVER = "never"
+    ALWAYS_ASK = "always-ask"
+
+
+class Verdict(StrEnum):
+    """What a policy says of one exact call."""
+
+    ALLOW = "allow"
+    ASK = "ask"
+    REFUSE = "refuse"
+
+
+class Choice(StrEnum):
+    """What a decider may answer."""
+
+    ALLOW = "allow"
+    ALLOW_CONVERSATION = "allow_conversation"
+    EDIT = "edit"
+    DENY = "deny"
+    DENY_AND_STOP = "deny_and_stop"
+    EXPIRE = "expire"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One answer; ``by`` names the decider (``notebook``, ``terminal``, ``widget``, ``rule``, ``policy`` …)."""
+
+    choice: Choice
+    by: str
+    reason: str = ""
+    arguments: Json = None
+    time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """One exact call that waits for consent. What is shown is what is executed: ``digest`` binds it.
+
+    ``digest`` is the SHA-256 of the RFC 8785 JSON of run, call number, script hash, tool and schema, arguments
+    after defaults, working directory, environment additions, sandbox mode and before-digests.
+    """
+
+    approval_id: str
+    digest: str
+    run_id: str
+    operation: int
+    tool: str
+    arguments: Json
+    classification: Classification
+    script_hash: str = ""
+    line: int | None = None
+    column: int | None = None
+    allowed_tools: tuple[str, ...] = ()
+    cwd: str = ""
+    sandbox: str = ""
+    why: str = ""
+    created: float = 0.0
+    expires: float = 0.0
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+class Decider(Protocol):
+    """A face that can put a request before a person, and withdraw it when it is settled elsewhere."""
+
+    name: str
+
+    def show(self, request: ApprovalRequest) -> None:
+        """Put the request before the person; answer through ``Bridge.decide``. Returns at once."""
+        ...
+
+    def withdraw(self, approval_id: str, decision: Decision) -> None:
+        """Take the request away: it was decided, expired or ended with its run."""
+        ...

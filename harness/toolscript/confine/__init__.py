@@ -1,0 +1,1 @@
+"""What the operating system holds, whatever a script or a command tries."""

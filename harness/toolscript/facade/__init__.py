@@ -1,0 +1,1 @@
+"""The one road of a call, from the script's promise to the tool and back."""

@@ -1,0 +1,197 @@
+"""Decides what is written down of a run: enough to replay, audit, resume and undo it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol
+
+from toolscript.errors import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """All inputs of a run; always the first record."""
+
+    kind: ClassVar[str] = "run"
+    run_id: str
+    source: str
+    script_hash: str
+    origin: str
+    last_expression: bool
+    params: str
+    context: str
+    store: str
+    seed: int
+    time_ms: int
+    limits: dict[str, float]
+    allowed_tools: tuple[str, ...]
+    workspace: str
+    policy: str
+    digests: dict[str, str]
+    """``engine``, ``facade`` and ``tools`` (their schemas): resume and replay compare them."""
+    conversation_id: str | None = None
+    turn_id: str | None = None
+    step: int | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """The script called a tool; ``number`` is the outbox number and the call's identity."""
+
+    kind: ClassVar[str] = "call"
+    number: int
+    tool: str
+    arguments: str
+    line: int | None = None
+    column: int | None = None
+    spawn: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskRecord:
+    """Consent was asked for; ``request`` is what was shown."""
+
+    kind: ClassVar[str] = "ask"
+    number: int
+    approval_id: str
+    digest: str
+    request: dict[str, Json]
+    expires: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """Somebody decided; on disk before it is acknowledged."""
+
+    kind: ClassVar[str] = "decision"
+    approval_id: str
+    decision: str
+    by: str
+    reason: str = ""
+    arguments: Json = None
+    time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginRecord:
+    """An effect is about to happen; ``paths`` are before- and after-digests of the files it changes."""
+
+    kind: ClassVar[str] = "begin"
+    number: int
+    effect: str
+    paths: tuple[dict[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedRecord:
+    """A command's process exists and waits for this record."""
+
+    kind: ClassVar[str] = "started"
+    number: int
+    pid: int
+    start_time: int
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRecord:
+    """A chunk of output, unsynced."""
+
+    kind: ClassVar[str] = "output"
+    number: int
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerRecord:
+    """The script set a timer; ``due`` is in seconds since the epoch."""
+
+    kind: ClassVar[str] = "timer"
+    number: int
+    due: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRecord:
+    """A call, timer or task was settled; the order of these records is the tape."""
+
+    kind: ClassVar[str] = "end"
+    number: int
+    ok: bool
+    value: str
+    time_ms: int
+    status: str
+    changes: tuple[dict[str, Json], ...] = ()
+    """Changed paths with before-images (blobs by digest), for undo."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord:
+    """One line of the script's console."""
+
+    kind: ClassVar[str] = "log"
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEndRecord:
+    """The run ended; its store changes are committed by this record."""
+
+    kind: ClassVar[str] = "run_end"
+    status: Literal["completed", "failed", "aborted"]
+    result: str | None
+    error: dict[str, Json] | None
+    store: dict[str, str | None] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+Record = (
+    RunRecord
+    | CallRecord
+    | AskRecord
+    | DecisionRecord
+    | BeginRecord
+    | StartedRecord
+    | OutputRecord
+    | TimerRecord
+    | EndRecord
+    | LogRecord
+    | RunEndRecord
+)
+
+
+class Journal(Protocol):
+    """Where the records of one run go, in order."""
+
+    def write(self, record: Record) -> None:
+        """Append one record; it is durable only after the next :meth:`sync`."""
+        ...
+
+    async def sync(self) -> None:
+        """Return when everything written so far is durable; concurrent callers share one fsync."""
+        ...
+
+    def close(self) -> None:
+        """Give the journal up; nothing is written afterwards."""
+        ...
+
+
+class MemoryJournal:
+    """Keeps the records of one run in memory: for tests, and where a state directory is not wanted."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self.records: list[Record] = list(records)
+
+    def write(self, record: Record) -> None:
+        """Append one record."""
+        self.records.append(record)
+
+    async def sync(self) -> None:
+        """Return at once: memory has nothing to flush."""
+
+    def close(self) -> None:
+        """Keep the records readable."""

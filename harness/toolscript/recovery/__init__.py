@@ -1,0 +1,1 @@
+"""Replay, resume and undo: what a journal makes possible."""

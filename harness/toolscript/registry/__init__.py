@@ -1,0 +1,1 @@
+"""The tools that exist, and everything that is generated from their declarations."""

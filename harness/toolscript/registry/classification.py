@@ -1,0 +1,64 @@
+"""Decides the words in which a tool says, before anything happens, what one exact call would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+
+class Effect(StrEnum):
+    """What a tool can do to the world, at most."""
+
+    READ = "read"
+    WRITE = "write"
+    EXECUTE = "execute"
+    NETWORK = "network"
+
+
+class Danger(StrEnum):
+    """How much one exact call is to be trusted."""
+
+    KNOWN_SAFE = "known_safe"
+    ORDINARY = "ordinary"
+    DANGEROUS = "dangerous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathEffect:
+    """One path that a call reads or changes; ``before`` is its digest now (None: it does not exist)."""
+
+    path: Path
+    kind: Literal["read", "add", "modify", "delete", "move"]
+    inside: bool
+    before: str | None = None
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """What one exact call would do; a policy decides on nothing else.
+
+    ``remember`` is the pattern under which a person may allow such calls for the conversation (real path, or
+    program and subcommand, or the exact argv); None where that must not be offered.
+    """
+
+    effect: Effect
+    danger: Danger = Danger.ORDINARY
+    paths: tuple[PathEffect, ...] = ()
+    summary: str = ""
+    diff: str | None = None
+    reasons: tuple[str, ...] = ()
+    confined: bool = False
+    escalated: bool = False
+    justification: str = ""
+    undoable: bool = True
+    remember: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def outside(self) -> tuple[PathEffect, ...]:
+        """The paths beyond the workspace roots."""
+        return tuple(p for p in self.paths if not p.inside)

@@ -1,0 +1,60 @@
+"""Decides how the input and output of a tool are described, checked and written as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+from pydantic import TypeAdapter, ValidationError
+
+from toolscript.errors import InvalidArguments, Json
+
+Check = Callable[[Json], Any]
+Dump = Callable[[Any], Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A JSON schema with the functions that check a JSON value against it and write one back."""
+
+    schema: dict[str, Json]
+    check: Check
+    dump: Dump
+
+    @classmethod
+    def of(cls, kind: Any) -> Shape:
+        """Return the shape of a pydantic model, or of anything that pydantic can describe."""
+        adapter: TypeAdapter[Any] = TypeAdapter(kind)
+        return cls(
+            schema=adapter.json_schema(by_alias=True),
+            check=adapter.validate_python,
+            dump=lambda value: adapter.dump_python(value, mode="json", by_alias=True, exclude_none=True),
+        )
+
+    @classmethod
+    def of_schema(cls, schema: dict[str, Json]) -> Shape:
+        """Return the shape that a foreign JSON schema describes (MCP tools); values stay plain JSON."""
+        validator = jsonschema.validators.validator_for(schema)(schema)
+
+        def check(value: Json) -> Json:
+            validator.validate(value)
+            return value
+
+        return cls(schema=schema, check=check, dump=lambda value: value)
+
+    def parse(self, tool: str, value: Json) -> Any:
+        """Return the checked input; raises InvalidArguments naming each argument that does not fit."""
+        try:
+            return self.check(value)
+        except ValidationError as error:
+            raise _invalid(tool, [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from None
+        except jsonschema.ValidationError as error:
+            raise _invalid(tool, [(".".join(map(str, error.absolute_path)), error.message)]) from None
+
+
+def _invalid(tool: str, problems: list[tuple[str, str]]) -> InvalidArguments:
+    listed = "; ".join(f"{name or 'arguments'}: {message}" for name, message in problems)
+    errors = [{"argument": name, "message": message} for name, message in problems]
+    return InvalidArguments(f"{tool}: {listed}", tool=tool, details={"errors": errors})

@@ -1,0 +1,147 @@
+"""Decides what a finished run looks like to its caller: a fold over its events, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from toolscript.errors import Json
+from toolscript.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    BaseEvent,
+    OperationFinished,
+    OperationStarted,
+    OperationStatus,
+    RunStatus,
+    ScriptExecution,
+    ScriptExecutionOutput,
+    ScriptLog,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One console event; ``text`` may hold several lines that came together."""
+
+    level: str
+    text: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One tool call of a run, as far as it has come."""
+
+    number: int
+    tool: str
+    arguments: Json
+    effect: str = ""
+    status: OperationStatus = OperationStatus.PENDING
+    line: int | None = None
+    column: int | None = None
+    output: Json = None
+    error: dict[str, Json] | None = None
+    duration_ms: float | None = None
+    output_bytes: int = 0
+    truncated: bool = False
+    handle: str | None = None
+    diff: str | None = None
+    task_id: str | None = None
+    started: float | None = None
+    approval: str = ""
+    """``allow by widget``: the last decision on it, if it needed one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of a script. ``status`` is None while it goes on."""
+
+    run_id: str = ""
+    status: RunStatus | None = None
+    source: str = ""
+    script_hash: str = ""
+    result: Json = None
+    error: dict[str, Json] | None = None
+    logs: tuple[LogLine, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    warnings: tuple[str, ...] = ()
+    durations: dict[str, float] = field(default_factory=dict)
+    events: tuple[BaseEvent, ...] = ()
+
+    @classmethod
+    def fold(cls, events: Iterable[BaseEvent]) -> Run:
+        """Return the run that these events tell of; events of nested runs must be left out."""
+        kept = tuple(events)
+        run = cls(events=kept)
+        operations: dict[int, Operation] = {}
+        for event in kept:
+            run = _applied(run, event)
+            _track(operations, event)
+        return replace(run, operations=tuple(operations[n] for n in sorted(operations)))
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the object that ``toolscript run --json`` prints."""
+        return {
+            "status": self.status.value if self.status else None,
+            "result": self.result,
+            "logs": [{"level": log.level, "text": log.text} for log in self.logs],
+            "operations": [operation_json(o) for o in self.operations],
+            "error": self.error,
+            "warnings": list(self.warnings),
+            "durations": self.durations,
+            "script_hash": self.script_hash,
+        }
+
+
+def operation_json(o: Operation) -> dict[str, Json]:
+    """Return the JSON form of an operation, unset fields left out."""
+    fields: dict[str, Any] = {
+        "number": o.number, "tool": o.tool, "status": o.status.value, "arguments": o.arguments, "line": o.line,
+        "column": o.column, "output": o.output, "error": o.error, "duration_ms": o.duration_ms, "diff": o.diff,
+        "handle": o.handle, "task_id": o.task_id, "approval": o.approval or None,
+    }  # fmt: skip
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _applied(run: Run, event: BaseEvent) -> Run:
+    match event:
+        case ScriptExecution():
+            return replace(run, run_id=event.run_id or "", source=event.source, script_hash=event.script_hash)
+        case ScriptLog():
+            line = LogLine(level=event.level, text=event.text, line=event.line)
+            return replace(run, logs=(*run.logs, line))
+        case ScriptExecutionOutput():
+            return replace(
+                run, status=event.status, result=event.result, error=event.error,
+                warnings=event.warnings, durations=event.durations,
+            )  # fmt: skip
+        case _:
+            return run
+
+
+def _track(operations: dict[int, Operation], event: BaseEvent) -> None:
+    match event:
+        case OperationStarted():
+            operations[event.operation] = Operation(
+                number=event.operation, tool=event.tool, arguments=event.arguments, effect=event.effect,
+                status=event.status, line=event.line, column=event.column, task_id=event.task_id,
+                started=event.time,
+            )  # fmt: skip
+        case ApprovalRequested():
+            _update(operations, event.operation, status=OperationStatus.AWAITING_APPROVAL)
+        case ApprovalResolved():
+            decided = f"{event.decision} by {event.by}"
+            _update(operations, event.operation, status=OperationStatus.RUNNING, approval=decided)
+        case OperationFinished():
+            _update(
+                operations, event.operation, status=event.status, output=event.output, error=event.error,
+                duration_ms=event.duration_ms, output_bytes=event.output_bytes, truncated=event.truncated,
+                handle=event.handle, diff=event.diff,
+            )  # fmt: skip
+
+
+def _update(operations: dict[int, Operation], number: int, **changes: Any) -> None:
+    if (found := operations.get(number)) is not None:
+        operations[number] = replace(found, **changes)

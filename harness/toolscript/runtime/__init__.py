@@ -1,0 +1,1 @@
+"""Scripts in engines, engines in workers, workers in a pool."""

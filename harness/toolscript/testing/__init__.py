@@ -1,0 +1,1 @@
+"""Fakes that users of the library get and our own tests use."""

@@ -1,0 +1,1 @@
+"""The Jupyter kernel: a plain cell is a turn, a %%toolscript cell is a script."""
