@@ -55,5 +55,3 @@ class Background:
             if ready.done():
                 raise
             ready.set_exception(error)
-
-
