@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from toolscript.errors import ToolscriptError
-from toolscript_extension.cli import doctor, run, tools
+from toolscript_extension.cli import demo, doctor, run, tools
 from toolscript_extension.cli.exits import Exit
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("run")(run.command)
 app.command("tools")(tools.command)
 app.command("doctor")(doctor.command)
+app.command("demo")(demo.command)
 
 
 def main() -> None:
