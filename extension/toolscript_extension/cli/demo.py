@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
+from toolscript.language.inert import visible
 
 from toolscript.errors import ConfigError
-from toolscript.language.inert import visible
 from toolscript_extension.cli.exits import Exit
 
 OUTPUT_LINES = 24
