@@ -12,7 +12,7 @@ from tests.tools.patch.table import LEGACY, PRESERVE, rows, rows_by_mode
 from toolscript.errors import ToolError
 from toolscript_tools.patch import Chunk, UpdateFile, parse, seek, unified, update, update_legacy
 from toolscript_tools.patch.edits import spliced
-from toolscript_tools.patch.lines import split
+from toolscript_tools.patch.lines import bare, split
 
 
 @pytest.mark.parametrize(("row", "mode"), rows_by_mode("seek"))
@@ -86,7 +86,7 @@ ending = st.sampled_from(["\n", "\r\n", "\r"])
 @given(st.lists(st.tuples(line, ending)), st.data())
 def test_edits_and_content_tell_the_same(content: list[tuple[str, str]], data: st.DataObject) -> None:
     before = "".join(text + end for text, end in content).encode()
-    old = [text for text, _ in content]
+    old = [bare(whole).decode() for whole in split(before)]
     start = data.draw(st.integers(0, len(old)))
     stop = data.draw(st.integers(start, len(old)))
     new = data.draw(st.lists(line, min_size=1))
