@@ -6,12 +6,12 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
 
+from toolscript.approvals.bridge import Validate
 from toolscript.approvals.digest import approval_digest
 from toolscript.approvals.policy import judge
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Verdict
@@ -32,11 +32,6 @@ class Consented:
     classification: Classification
     asked: bool = False
 
-    @property
-    def expected(self) -> dict[Path, str | None]:
-        """The digests that its files must still have when it begins."""
-        return {p.path: p.before for p in self.classification.paths}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
@@ -46,9 +41,7 @@ class Gate:
     waiting: Callable[[int, bool], None]
     denied: Callable[[Decision], None]
 
-    async def pass_(
-        self, tool: Tool, arguments: Any, number: int, context: ToolContext, *, line: int | None, column: int | None
-    ) -> Consented:
+    async def pass_(self, tool: Tool, arguments: Any, call: Call, context: ToolContext) -> Consented:
         """Return the call once it may happen. Raises ApprovalError when it may not."""
         classification = await tool.classify(arguments, context)
         verdict, why = self._judge(tool, classification, arguments)
@@ -56,8 +49,12 @@ class Gate:
             return Consented(arguments=arguments, classification=classification)
         if verdict is Verdict.REFUSE:
             raise ApprovalUnavailable(why, tool=tool.spec.path)
-        request = self._request(tool, arguments, number, context, classification, why)
-        decision = await self._ask(replace(request, line=line, column=column))
+        request = self._request(tool, arguments, call, context, classification, why)
+
+        async def validate(edited: Json) -> Json:
+            return tool.spec.input.dump(tool.spec.input.parse(tool.spec.path, edited))
+
+        decision = await self._ask(request, validate)
         return await self._follow(decision, tool, arguments, classification, context)
 
     async def question(self, call: Call, question: Question) -> Answer:
@@ -94,10 +91,12 @@ class Gate:
             permissions=scope.permissions, sandboxed=classification.confined,
         )  # fmt: skip
 
-    async def _ask(self, request: ApprovalRequest) -> Decision:
+    async def _ask(self, request: ApprovalRequest, validate: Validate | None = None) -> Decision:
         self.waiting(request.operation, True)
         try:
-            return await self.scope.bridge.ask(request, emitter=self.scope.emitter, journal=self.scope.journal)
+            return await self.scope.bridge.ask(
+                request, emitter=self.scope.emitter, journal=self.scope.journal, validate=validate
+            )
         finally:
             self.waiting(request.operation, False)
 
@@ -108,7 +107,7 @@ class Gate:
             case Choice.ALLOW:
                 return Consented(arguments=arguments, classification=classification, asked=True)
             case Choice.ALLOW_CONVERSATION:
-                self.scope.permissions.remember(tool.spec.path, classification)
+                self.scope.permissions.remember(tool.spec, classification, by=decision.by)
                 return Consented(arguments=arguments, classification=classification, asked=True)
             case Choice.EDIT:
                 edited = tool.spec.input.parse(tool.spec.path, decision.arguments)
@@ -120,20 +119,20 @@ class Gate:
                 raise _denial(tool, decision)
 
     def _request(
-        self, tool: Tool, arguments: Any, number: int, context: ToolContext, seen: Classification, why: str
+        self, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification, why: str
     ) -> ApprovalRequest:
         scope, shown, now = self.scope, tool.spec.input.dump(arguments), time.time()
         digest = approval_digest(
-            run_id=scope.run_id, number=number, script_hash=scope.script_hash, tool=tool.spec.path,
+            run_id=scope.run_id, number=call.number, script_hash=scope.script_hash, tool=tool.spec.path,
             schema=schema_digest(tool), arguments=shown, cwd=str(context.cwd),
             environment=dict(seen.environment), sandbox=context.sandbox.value,
-            before={str(p.path): p.before for p in seen.paths},
+            before=seen.before,
         )  # fmt: skip
         return ApprovalRequest(
-            approval_id=uuid.uuid4().hex[:12], digest=digest, run_id=scope.run_id, operation=number,
+            approval_id=uuid.uuid4().hex[:12], digest=digest, run_id=scope.run_id, operation=call.number,
             tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
             allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
-            created=now, expires=now + scope.limits.approval_seconds,
+            line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
         )  # fmt: skip
 
 

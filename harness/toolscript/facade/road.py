@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -27,11 +27,12 @@ from toolscript.errors import (
 from toolscript.events import OperationFinished, OperationOutputDelta, OperationStarted, OperationStatus
 from toolscript.facade.consent import Consented, Gate
 from toolscript.facade.pending import Outcome
+from toolscript.facade.recording import RecordingFiles
 from toolscript.facade.scope import RunScope
 from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
 from toolscript.registry.classification import Effect
 from toolscript.registry.context import Answer, ProcessRecord, Question, ToolContext
-from toolscript.registry.files import Change
+from toolscript.registry.files import Change, Place
 from toolscript.registry.tool import Tool
 from toolscript.runtime.session import Call
 
@@ -106,13 +107,22 @@ class Road:
         arguments = tool.spec.input.parse(call.tool, {} if trip.arguments is None else trip.arguments)
         self._count_call()
         context = self._context(trip)
-        consented = await self._gate.pass_(tool, arguments, call.number, context, line=call.line, column=call.column)
-        trip.diff = consented.classification.diff
+        consented = await self._gate.pass_(tool, arguments, call, context)
         async with self._slots:
-            await self._begin(trip, consented)
-            output = await tool.call(consented.arguments, self._widened(context, consented))
+            output = await self._performed(trip, tool, consented, context)
         trip.value = tool.spec.output.dump(output)
         return _encoded(trip, scope.limits.tool_output_bytes)
+
+    async def _performed(self, trip: Trip, tool: Tool, consented: Consented, context: ToolContext) -> Any:
+        """Do what was consented to, on files that are still what they were; else ask anew."""
+        while True:
+            async with self._scope.world.files.locked_async(*_changed_places(context, consented)):
+                now = await tool.classify(consented.arguments, context) if consented.asked else None
+                if now is None or now.before == consented.classification.before:
+                    trip.diff = consented.classification.diff
+                    await self._begin(trip, consented)
+                    return await tool.call(consented.arguments, _widened(context, consented))
+            consented = await self._gate.pass_(tool, consented.arguments, trip.call, context)
 
     def _allowed(self, path: str) -> Tool:
         if (tool := self._scope.tools.get(path)) is not None:
@@ -148,18 +158,15 @@ class Road:
 
         return scope.context(
             number, emit=emit, started=started, ask=ask, run_agent=run_agent,
-            files=scope.world.files.recording(trip.changes), catalogue=scope.catalogue,
+            files=RecordingFiles(scope.world.files, trip.changes), catalogue=scope.catalogue,
         )  # fmt: skip
-
-    def _widened(self, context: ToolContext, consented: Consented) -> ToolContext:
-        return context
 
     async def _begin(self, trip: Trip, consented: Consented) -> None:
         effect = consented.classification.effect
         if effect is Effect.READ:
             return
         self.had_effect = True
-        paths = tuple({"path": str(p), "before": digest} for p, digest in consented.expected.items())
+        paths = tuple({"path": p, "before": digest} for p, digest in consented.classification.before.items())
         self._scope.journal.write(BeginRecord(number=trip.call.number, effect=effect.value, paths=paths))
         await self._scope.journal.sync()
 
@@ -189,6 +196,18 @@ class Road:
             output=_bounded(trip.value), error=error.to_json() if error else None,
             duration_ms=round((time.monotonic() - trip.began) * 1000, 3), diff=trip.diff, **trip.stats,
         )  # fmt: skip
+
+
+def _changed_places(context: ToolContext, consented: Consented) -> list[Place]:
+    """Return the places that the call changes: they are held from the last look until it has ended."""
+    paths = (p.path for p in consented.classification.paths if p.kind != "read")
+    return [context.files.place(str(path), context.cwd, follow=False) for path in paths]
+
+
+def _widened(context: ToolContext, consented: Consented) -> ToolContext:
+    """Return the context with files that may also touch exactly what a person or a rule consented to."""
+    paths = [p.path for p in consented.classification.paths if p.protected or not p.inside]
+    return replace(context, files=context.files.permitting(paths)) if paths else context
 
 
 def _json(value: Json) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -17,15 +18,15 @@ from toolscript.events import Emitter
 from toolscript.journal.records import Journal
 from toolscript.limits import Limits
 from toolscript.registry.context import MemoryOutputs, Outputs, SandboxMode, ToolContext
-from toolscript.registry.files import Files
+from toolscript.registry.files import Files, Place
 from toolscript.registry.tool import Tool
 
 
-class PermittingFiles(Files, Protocol):
-    """Files that can be widened for one call, after consent, to exactly the paths that were consented to."""
+class WorldFiles(Files, Protocol):
+    """Files whose locks a coroutine can hold while the loop goes on."""
 
-    def permitting(self, expected: Mapping[Path, str | None]) -> Files:
-        """Return files that may also touch these paths, as long as they are what they were: path → digest."""
+    def locked_async(self, *places: Place) -> AbstractAsyncContextManager[None]:
+        """Hold the real paths; calls within the block, in this task or its threads, hold them too."""
         ...
 
 
@@ -35,7 +36,7 @@ class World:
 
     cwd: Path
     roots: tuple[Path, ...]
-    files: Files
+    files: WorldFiles
     sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE
     network: bool = False
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
