@@ -18,7 +18,7 @@ from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Verd
 from toolscript.errors import ApprovalDenied, ApprovalExpired, ApprovalUnavailable, Json
 from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Classification, Effect
-from toolscript.registry.context import Answer, Question, ToolContext
+from toolscript.registry.context import Answer, Question, SandboxMode, ToolContext
 from toolscript.registry.registry import schema_digest
 from toolscript.registry.tool import Tool
 from toolscript.runtime.session import Call
@@ -86,9 +86,10 @@ class Gate:
 
     def _judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
         scope = self.scope
+        unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
         return judge(
             scope.policy, tool.spec, classification, arguments=tool.spec.input.dump(arguments), rules=scope.rules,
-            permissions=scope.permissions, sandboxed=classification.confined,
+            permissions=scope.permissions, sandboxed=classification.confined or unconfined_by_choice,
         )  # fmt: skip
 
     async def _ask(self, request: ApprovalRequest, validate: Validate | None = None) -> Decision:
