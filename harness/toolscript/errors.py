@@ -378,3 +378,25 @@ class ConfigError(ToolscriptError):
     """The configuration cannot be used; the message names file and line where there is one."""
 
     code = "config_error"
+
+
+def revive(data: dict[str, Json]) -> ToolscriptError:
+    """Return an error of the class that wrote :meth:`ToolscriptError.to_json`, or a ToolError with its code."""
+    kind = _classes().get(str(data.get("name")), ToolError)
+    place = Position(data["line"], data.get("column") or 1) if isinstance(data.get("line"), int) else None
+    state: dict[str, Json] = {
+        "message": str(data.get("message", "")), "position": place, "details": dict(data.get("details") or {}),
+    }  # fmt: skip
+    if issubclass(kind, ToolError):
+        state |= {"tool": str(data.get("tool", "")), "code": str(data.get("code", kind.code))}
+    return _rebuild(kind, state)
+
+
+def _classes() -> dict[str, type[ToolscriptError]]:
+    found: dict[str, type[ToolscriptError]] = {}
+    waiting: list[type[ToolscriptError]] = [ToolscriptError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.__name__] = kind
+        waiting.extend(kind.__subclasses__())
+    return found
