@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -18,6 +19,7 @@ from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule
 from toolscript.background import Background
+from toolscript.confine.command import Commands
 from toolscript.errors import ConfigError, Json, RunAborted, ToolscriptError
 from toolscript.events import BaseEvent, Emitter, Listener, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.guest import GuestContext
@@ -96,6 +98,7 @@ class Harness:
     @asynccontextmanager
     async def _open(self, group: TaskGroup) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            self._world = replace(self._world, commands=await stack.enter_async_context(Commands()))
             self.pool = await stack.enter_async_context(Pool(limits=self.limits))
             self.board = TaskBoard(group)
             stack.push_async_callback(self.board.close)

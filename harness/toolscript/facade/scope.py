@@ -13,6 +13,7 @@ from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule
+from toolscript.confine.command import Commands
 from toolscript.errors import Json
 from toolscript.events import Emitter
 from toolscript.journal.records import Journal
@@ -42,6 +43,7 @@ class World:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     secret_paths: tuple[Path, ...] = ()
     outputs: Outputs = field(default_factory=MemoryOutputs)
+    commands: Commands | None = None
     run_agent: Callable[[str, str, str], Awaitable[Json]] | None = None
     """Called with agent, prompt and ``run_id/operation`` of the asking call."""
 
@@ -72,6 +74,6 @@ class RunScope:
         return ToolContext(
             cwd=world.cwd, roots=world.roots, run_id=self.run_id, operation=number, sandbox=world.sandbox,
             network=world.network, environment=world.environment, secret_paths=world.secret_paths,
-            outputs=world.outputs, max_output_bytes=self.limits.tool_output_bytes,
+            outputs=world.outputs, commands=world.commands, max_output_bytes=self.limits.tool_output_bytes,
             **({"files": world.files} | services),  # type: ignore[arg-type]
         )  # fmt: skip
