@@ -60,13 +60,13 @@ class Registry:
     def get(self, path: str) -> Tool:
         """Return the tool of this facade path. Raises UnknownTool with near names."""
         if (tool := self._tools.get(path)) is None:
-            raise UnknownTool(path, difflib.get_close_matches(path, self._tools, n=3))
+            raise UnknownTool(path, difflib.get_closematches(path, self._tools, n=3))
         return tool
 
     def by_wire_name(self, name: str) -> Tool:
         """Return the tool of a structured call's name. Raises UnknownTool with near names."""
         if (path := self._wire.get(name)) is None:
-            raise UnknownTool(name, difflib.get_close_matches(name, self._wire, n=3))
+            raise UnknownTool(name, difflib.get_closematches(name, self._wire, n=3))
         return self._tools[path]
 
     def select(self, *, pack: str | None = None, allowed: Iterable[str] | None = None) -> tuple[Tool, ...]:
@@ -77,7 +77,7 @@ class Registry:
         chosen = [t for t in self._tools.values() if not t.spec.packs or pack is None or pack in t.spec.packs]
         if allowed is not None:
             patterns = tuple(allowed)
-            chosen = [t for t in chosen if any(_matches(t.spec.path, p) for p in patterns)]
+            chosen = [t for t in chosen if any(matches(t.spec.path, p) for p in patterns)]
         return tuple(sorted(chosen, key=lambda t: t.spec.path))
 
     def subscribe(self, listener: Callable[[], None]) -> None:
@@ -89,7 +89,8 @@ class Registry:
             listener()
 
 
-def _matches(path: str, pattern: str) -> bool:
+def matches(path: str, pattern: str) -> bool:
+    """Say whether a tool's path fits a name, or a pattern with a final ``*``."""
     return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
 
 
