@@ -60,13 +60,13 @@ class Registry:
     def get(self, path: str) -> Tool:
         """Return the tool of this facade path. Raises UnknownTool with near names."""
         if (tool := self._tools.get(path)) is None:
-            raise UnknownTool(path, difflib.get_closematches(path, self._tools, n=3))
+            raise UnknownTool(path, difflib.get_close_matches(path, self._tools, n=3))
         return tool
 
     def by_wire_name(self, name: str) -> Tool:
         """Return the tool of a structured call's name. Raises UnknownTool with near names."""
         if (path := self._wire.get(name)) is None:
-            raise UnknownTool(name, difflib.get_closematches(name, self._wire, n=3))
+            raise UnknownTool(name, difflib.get_close_matches(name, self._wire, n=3))
         return self._tools[path]
 
     def select(self, *, pack: str | None = None, allowed: Iterable[str] | None = None) -> tuple[Tool, ...]:
