@@ -16,8 +16,11 @@ The tree, split by who must act::
     │   ├── McpToolError, OutcomeUnknown, ToolCancelled
     │   └── ApprovalError         a person or a policy says no
     │       ├── ApprovalDenied, ApprovalExpired, ApprovalUnavailable
+    ├── DecisionError             an answer to a request for consent that cannot count
+    │   └── AlreadyDecided, UnknownApproval, OwnerGone
     ├── RunAborted                somebody stopped the run
-    ├── HostError                 ours to mend: WorkerCrashed, PoolBusy, ProtocolFault
+    ├── HostError                 ours to mend: WorkerCrashed, PoolBusy, ProtocolFault, JournalError
+    ├── JournalDamaged            a journal that cannot be believed; whoever keeps it must look
     ├── ProviderError             the model's provider, or the way to it
     └── ConfigError               whoever wrote the configuration
 """
@@ -338,6 +341,50 @@ class ApprovalUnavailable(ApprovalError):
     code = "approval_unavailable"
 
 
+class DecisionError(ToolscriptError):
+    """The answer to a request for consent cannot count; nothing was changed by it."""
+
+    code = "decision_error"
+
+
+class AlreadyDecided(DecisionError):
+    """Somebody else decided first; ``details`` holds ``by`` and ``decision``."""
+
+    code = "already_decided"
+
+    def __init__(self, approval_id: str, decision: str, by: str) -> None:
+        super().__init__(
+            f"approval {approval_id} was already decided: {decision} by {by}",
+            details={"approval_id": approval_id, "decision": decision, "by": by},
+        )
+        self.decision = decision
+        self.by = by
+
+
+class UnknownApproval(DecisionError):
+    """No such request waits here: it is from another run, or its run has ended."""
+
+    code = "unknown_approval"
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(
+            f"no request {approval_id!r} waits for a decision here; it may belong to a run that has ended",
+            details={"approval_id": approval_id},
+        )
+
+
+class OwnerGone(DecisionError):
+    """The process that ran the script is gone; ``details.resume`` is the command that goes on with it."""
+
+    code = "owner_gone"
+
+    def __init__(self, owner: str, resume: str) -> None:
+        super().__init__(
+            f"the process that owns these approvals ({owner}) is gone; go on with: {resume}",
+            details={"owner": owner, "resume": resume},
+        )
+
+
 class RunAborted(ToolscriptError):
     """Somebody stopped the run; what had happened until then is kept."""
 
@@ -368,6 +415,25 @@ class ProtocolFault(HostError):
     code = "protocol_fault"
 
 
+class JournalError(HostError):
+    """The journal cannot be written (any more): disk full, not ours, or another process writes it."""
+
+    code = "journal_error"
+
+
+class JournalDamaged(ToolscriptError):
+    """The journal is not what was written: ``details`` holds ``path``, ``line`` and ``reason``."""
+
+    code = "journal_damaged"
+
+    def __init__(self, path: str, line: int, reason: str) -> None:
+        super().__init__(
+            f"{path}:{line}: the journal is damaged: {reason}",
+            details={"path": path, "line": line, "reason": reason},
+        )
+        self.reason = reason
+
+
 class ProviderError(ToolscriptError):
     """The model's provider, or the way to it, failed."""
 
@@ -378,3 +444,25 @@ class ConfigError(ToolscriptError):
     """The configuration cannot be used; the message names file and line where there is one."""
 
     code = "config_error"
+
+
+def revive(data: dict[str, Json]) -> ToolscriptError:
+    """Return an error of the class that wrote :meth:`ToolscriptError.to_json`, or a ToolError with its code."""
+    kind = _classes().get(str(data.get("name")), ToolError)
+    place = Position(data["line"], data.get("column") or 1) if isinstance(data.get("line"), int) else None
+    state: dict[str, Json] = {
+        "message": str(data.get("message", "")), "position": place, "details": dict(data.get("details") or {}),
+    }  # fmt: skip
+    if issubclass(kind, ToolError):
+        state |= {"tool": str(data.get("tool", "")), "code": str(data.get("code", kind.code))}
+    return _rebuild(kind, state)
+
+
+def _classes() -> dict[str, type[ToolscriptError]]:
+    found: dict[str, type[ToolscriptError]] = {}
+    waiting: list[type[ToolscriptError]] = [ToolscriptError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.__name__] = kind
+        waiting.extend(kind.__subclasses__())
+    return found
