@@ -17,6 +17,7 @@ from toolscript_kernel.front import Front
 from toolscript_kernel.stage import Stage
 
 if TYPE_CHECKING:
+    from toolscript.approvals.request import Policy
     from toolscript.harness import Harness
     from toolscript.run import Run
     from toolscript_kernel.approvals.console import Asks
@@ -55,7 +56,8 @@ class Desk:
     @property
     def workspace(self) -> Path:
         """Where relative paths of tools begin."""
-        return Path.cwd()
+        harness = self.door.harness
+        return harness.workspace if harness is not None else Path.cwd()
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
@@ -78,7 +80,7 @@ class Desk:
                 cell.body,
                 params=params,
                 limits=chosen.limits or None,
-                policy=chosen.policy,
+                policy=_policy(chosen.policy),
                 allowed_tools=chosen.tools,
                 origin="cell",
                 last_expression=True,
@@ -116,8 +118,9 @@ class Desk:
     def _view(self, caller: Caller, *, offset: int, in_turn: bool) -> View:
         from toolscript_kernel.view import live, plain
 
-        kinds = {Front.NOBODY: plain.QuietView, Front.CONSOLE: plain.TerminalView}
-        make = kinds.get(caller.front, live.LiveView)
+        make: Callable[..., View] = live.LiveView
+        if caller.front in (Front.NOBODY, Front.CONSOLE):
+            make = plain.QuietView if caller.front is Front.NOBODY else plain.TerminalView
         return make(caller.stage, workspace=self.workspace, offset=offset, in_turn=in_turn)
 
     @contextmanager
@@ -141,6 +144,17 @@ def _raise_unless_completed(run: Run, cell: Cell) -> None:
         if run.error.get("code") == "aborted":
             raise CellError(name="Interrupted", message=str(run.error.get("message", "the run was stopped")))
         raise _failure(run.error, cell.body, cell.offset)
+
+
+def _policy(name: str | None) -> Policy | None:
+    from toolscript.approvals.request import Policy
+
+    return Policy(name) if name else None
+
+
+def cell_error(error: ToolscriptError) -> CellError:
+    """Return the error of a command as its cell shows it."""
+    return _failure(error.to_json(), "", 0)
 
 
 def _failure(error: dict[str, Json], source: str, offset: int) -> CellError:

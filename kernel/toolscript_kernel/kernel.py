@@ -6,7 +6,8 @@ import asyncio
 import builtins
 import inspect
 import threading
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
@@ -24,7 +25,10 @@ CLOSE_SECONDS = 5.0
 PYTHON = frozenset({Kind.PYTHON, Kind.IPYTHON})
 
 
-class ToolscriptKernel(IPythonKernel):  # type: ignore[misc]
+_Base: Any = IPythonKernel  # ipykernel declares few types; what is used of it is held by tests
+
+
+class ToolscriptKernel(_Base):  # type: ignore[misc]
     """An IPython kernel whose plain cells are turns of an agent and whose ``%%toolscript`` cells are scripts."""
 
     implementation = "toolscript"
@@ -58,7 +62,7 @@ class ToolscriptKernel(IPythonKernel):  # type: ignore[misc]
         self.busy = Busy(self)
         self._loop = self.io_loop.asyncio_loop
 
-    async def do_execute(  # noqa: PLR0917  (the protocol's own signature)
+    async def do_execute(
         self,
         code: str,
         silent: bool,
@@ -74,20 +78,16 @@ class ToolscriptKernel(IPythonKernel):  # type: ignore[misc]
         if cell.kind in PYTHON and not cell.commands:
             return await self._python(cell, silent, store_history, user_expressions, allow_stdin, cell_meta, cell_id)
         caller = self._caller(allow_stdin, cell_id)
-        try:
-            await self._interruptible(self._ours(cell, caller))
-        except CellError as error:
-            return self._failed(error)
+        with self._counted(code, store_history) as count:
+            reply: dict[str, Any] = {"status": "ok", "execution_count": count, "payload": []}
+            try:
+                await self._interruptible(self._ours(cell, caller))
+            except CellError as error:
+                return reply | self._failed(error)
+            reply["user_expressions"] = self.shell.user_expressions(user_expressions or {})
         if cell.kind in PYTHON:
             return await self._python(cell, silent, store_history, user_expressions, allow_stdin, cell_meta, cell_id)
-        expressions = self.shell.user_expressions(user_expressions or {})
-        self._counted(code, store_history)
-        return {
-            "status": "ok",
-            "execution_count": self.shell.execution_count - 1,
-            "payload": [],
-            "user_expressions": expressions,
-        }
+        return reply
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End what runs, then go."""
@@ -141,7 +141,7 @@ class ToolscriptKernel(IPythonKernel):  # type: ignore[misc]
         arguments = (cell.body, silent, store_history, user_expressions, allow_stdin)
         if cell.kind is not Kind.PYTHON:
             return dict(await run(*arguments, cell_meta=cell_meta, cell_id=cell_id))
-        with importable(Path.cwd()):
+        with importable(self.desk.workspace):
             return dict(await run(*arguments, cell_meta=cell_meta, cell_id=cell_id))
 
     def _caller(self, allow_stdin: bool, cell_id: str | None) -> Caller:
@@ -165,13 +165,21 @@ class ToolscriptKernel(IPythonKernel):  # type: ignore[misc]
     def _failed(self, error: CellError) -> dict[str, Any]:
         content = {"ename": error.name, "evalue": error.message, "traceback": list(error.lines)}
         self.send_response(self.iopub_socket, "error", content)
-        self._counted("", store_history=False)
-        return {"status": "error", "execution_count": self.shell.execution_count - 1, **content}
+        return {"status": "error", **content}
 
-    def _counted(self, code: str, store_history: bool) -> None:
+    @contextmanager
+    def _counted(self, code: str, store_history: bool) -> Iterator[int]:
+        """Count the cell as IPython does: some of its versions count before the cell runs, some after."""
+        shell = self.shell
+        count = shell.execution_count
+        early = shell.displayhook.prompt_count < count
         if store_history:
-            self.shell.history_manager.store_inputs(self.shell.execution_count, code, code)
-        self.shell.execution_count += 1
+            shell.history_manager.store_inputs(count, code, code)
+        shell.execution_count += int(early and store_history)
+        try:
+            yield count
+        finally:
+            shell.execution_count += int(not early and store_history)
 
     def _defined(self, name: str) -> bool:
         return name in self.shell.user_ns or hasattr(builtins, name)

@@ -22,7 +22,9 @@ _POLL_MS = 200
 class Asks(Protocol):
     """Puts a prompt before the person at the console; blocks, and returns None when stopped."""
 
-    def __call__(self, prompt: str, stopped: threading.Event) -> str | None: ...
+    def __call__(self, prompt: str, stopped: threading.Event) -> str | None:
+        """Return the line that was typed."""
+        ...
 
 
 class ConsoleDecider:

@@ -105,7 +105,8 @@ def request_html(request: ApprovalRequest) -> str:
     more = "".join(map(_section, last))
     return (
         f'<div style="font-size:13px;line-height:1.5">{head}{"".join(map(_section, [*first, *middle]))}'
-        f'{_whole(request, found)}<details><summary style="cursor:pointer;opacity:.72">Details</summary>{more}</details></div>'
+        f'{_whole(request, found)}<details><summary style="cursor:pointer;opacity:.72">Details</summary>'
+        f"{more}</details></div>"
     )
 
 
