@@ -435,9 +435,15 @@ class JournalDamaged(ToolscriptError):
 
 
 class ProviderError(ToolscriptError):
-    """The model's provider, or the way to it, failed."""
+    """The model's provider, or the way to it, failed; its own ``code`` says how (``provider_auth`` …)."""
 
     code = "provider_error"
+
+    def __init__(self, message: str, *, code: str | None = None, details: dict[str, Json] | None = None) -> None:
+        super().__init__(message, details=details)
+        if code is not None:
+            # As with tools: situations differ by code; nobody needs to catch them by class.
+            self.__dict__["code"] = code
 
 
 class ConfigError(ToolscriptError):

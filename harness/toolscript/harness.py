@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
+from anyio import CancelScope
 from anyio.abc import TaskGroup
 
+from toolscript.agent.config import DEFAULTS, AgentConfig, choose
+from toolscript.agent.conversation import Conversation
+from toolscript.agent.executor import Mode
+from toolscript.agent.turn import Turn, TurnLoop
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.request import Policy
-from toolscript.approvals.rules import Rule
+from toolscript.approvals.rules import Rule, read_rules
 from toolscript.background import Background
 from toolscript.confine.command import Commands
-from toolscript.errors import ConfigError, Json, RunAborted, ToolscriptError
-from toolscript.events import BaseEvent, Emitter, Listener, RunStatus, ScriptExecution, ScriptExecutionOutput
-from toolscript.facade.guest import GuestContext
-from toolscript.facade.scope import RunScope, World
+from toolscript.errors import ConfigError, Json
+from toolscript.events import Emitter, Listener
+from toolscript.facade.scope import World
 from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
-from toolscript.journal.records import Journal, MemoryJournal
+from toolscript.journal.records import MemoryJournal
 from toolscript.language.cache import ScriptCache
-from toolscript.language.parser import parse, script_hash
 from toolscript.limits import Limits
+from toolscript.models.adapter import ModelAdapter
+from toolscript.models.found import adapter_for
 from toolscript.registry.context import SandboxMode
-from toolscript.registry.registry import Registry, installed_tools, tools_digest
+from toolscript.registry.registry import Registry, installed_tools
 from toolscript.registry.tool import Tool
 from toolscript.run import Run
-from toolscript.runner import Origin, Runner, Script
+from toolscript.runner import Origin, Runner
 from toolscript.runtime.pool import Pool
-
-Mode = Literal["off", "dry-run", "on"]
-Journals = Callable[[str], Journal]
+from toolscript.serving import Serving
+from toolscript.workshop import Journals, Order, Workshop
 
 
 class Harness:
@@ -58,6 +59,7 @@ class Harness:
         limits: Limits | None = None,
         tools: Iterable[Tool] = (),
         rules: Sequence[Rule] = (),
+        recordings: Iterable[Path] = (),
         sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE,
         journals: Journals | None = None,
     ) -> None:
@@ -69,14 +71,17 @@ class Harness:
         self.rules = tuple(rules)
         self.sandbox = sandbox
         self.registry = Registry([*installed_tools(), *tools])
+        self.agents = dict(DEFAULTS)
+        self.chosen = choose(self.agents, agent)
+        self.conversation = Conversation()
+        self._recordings = tuple(recordings)
         self.approvals = Bridge()
         self.permissions = Permissions()
         self.store = Store()
-        self.conversation_id = f"c-{secrets.token_hex(5)}"
+        self.conversation_id = self.conversation.conversation_id
         self._journals = journals or (lambda run_id: MemoryJournal())
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
-        self._runs = 0
         self._background = Background(self._open)
         self._world = World(
             cwd=self.workspace, roots=(self.workspace,), files=DiskFiles([self.workspace]), sandbox=sandbox
@@ -102,7 +107,11 @@ class Harness:
             self.pool = await stack.enter_async_context(Pool(limits=self.limits))
             self.board = TaskBoard(group)
             stack.push_async_callback(self.board.close)
-            self._runner = Runner(self.pool, self._cache, self.board, self.store)
+            self._workshop = Workshop(
+                registry=self.registry, bridge=self.approvals, permissions=self.permissions, world=self._world,
+                runner=Runner(self.pool, self._cache, self.board, self.store), journals=self._journals,
+                conversation_id=self.conversation_id,
+            )  # fmt: skip
             yield
 
     def listening(self, listener: Listener) -> AbstractContextManager[None]:
@@ -120,67 +129,45 @@ class Harness:
         origin: Origin = "file",
         last_expression: bool = False,
         mode: Mode = "on",
-        emitter: Emitter | None = None,
     ) -> Run:
         """Run one script and return what became of it; a bad script is a failed run, not an exception.
 
         ``limits`` lower the configured ones. ``last_expression`` makes the last expression the result, as in a
-        cell. Raises ConfigError for limits or tools that cannot be used; is stopped by cancelling its task.
+        cell. Raises ConfigError for limits that cannot be; is stopped by cancelling its task.
         """
-        run_id = f"r-{secrets.token_hex(5)}"
-        emitter = (emitter or self._emitter).scoped(run_id=run_id)
-        events: list[BaseEvent] = []
-        with emitter.listening(lambda e: events.append(e) if e.run_id == run_id else None):
-            granted = self.limits.tightened(limits or {})
-            tools = self.registry.select(allowed=allowed_tools)
-            try:
-                parsed = parse(source, granted)
-            except ToolscriptError as error:
-                _refuse(emitter, source, origin, mode, error)
-                return Run.fold(events)
-            if mode == "off":
-                _refuse(emitter, source, origin, mode, RunAborted("scripts are shown here, not run"))
-                return Run.fold(events)
-            self._runs += 1
-            scope = RunScope(
-                run_id=run_id,
-                script_hash=parsed.script_hash,
-                limits=parsed.limits,
-                policy=policy or self.policy,
-                tools={t.spec.path: t for t in tools},
-                known=self.registry.get,
-                emitter=emitter,
-                journal=self._journals(run_id),
-                bridge=self.approvals,
-                permissions=self.permissions,
-                world=self._world,
-                rules=self.rules,
-                digests={"tools": tools_digest(tools)},
-            )
-            guest = GuestContext(
-                working_directory=str(self._world.cwd),
-                conversation_id=self.conversation_id,
-                run_id=run_id,
-                script_hash=parsed.script_hash,
-                limits=parsed.limits,
-                environment=os.environ,
-            )
-            script = Script(
-                parsed=parsed,
-                origin=origin,
-                last_expression=last_expression,
-                params=json.dumps(params),
-                context=guest.to_json(),
-                task_prefix=f"task-{self._runs}",
-                mode=mode,
-            )
-            await self._runner.execute(script, scope)
-        return Run.fold(events)
+        order = Order(
+            limits=self.limits, lowered=limits or {}, policy=policy or self.policy, rules=self.rules, params=params,
+            allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
+            last_expression=last_expression, mode=mode,
+        )  # fmt: skip
+        return await self._workshop.run(source, order, self._emitter)
 
+    async def turn(self, prompt: str, *, agent: str | None = None, images: Sequence[str] = ()) -> Turn:
+        """Let an agent answer a prompt and return what came of it; images are data URLs.
 
-def _refuse(emitter: Emitter, source: str, origin: Origin, mode: Mode, error: ToolscriptError) -> None:
-    """Report a script that is not run, in the same two events as any other."""
-    status = RunStatus.ABORTED if isinstance(error, RunAborted) else RunStatus.FAILED
-    digest = script_hash(source)
-    emitter.emit(ScriptExecution, source=source, script_hash=digest, origin=origin, mode=mode)
-    emitter.emit(ScriptExecutionOutput, status=status, script_hash=digest, error=error.to_json())
+        Failures of the provider end the turn as ``failed``; nothing is raised for them. Raises ConfigError for
+        an agent that there is not. Is stopped by cancelling its task; what had happened stays.
+        """
+        config = self.chosen.agent if agent is None else choose(self.agents, agent).agent
+        adapter = self._adapter(config)
+        serving = Serving(
+            workshop=self._workshop, board=self.board, order=self._order(config, prompt), structured=config.structured
+        )
+        loop = TurnLoop(adapter, serving, self.conversation, config.turn_settings(), self._emitter)
+        try:
+            return await loop.run_turn(prompt, images=tuple(images))
+        finally:
+            with CancelScope(shield=True):
+                await adapter.aclose()
+
+    def _adapter(self, config: AgentConfig) -> ModelAdapter:
+        settings = config.provider_settings()
+        return adapter_for(config.provider, replace(settings, recordings=(*settings.recordings, *self._recordings)))
+
+    def _order(self, config: AgentConfig, prompt: str) -> Order:
+        """Return an agent's terms: its limits never above the harness's, its policy only where it is its own."""
+        return Order(
+            limits=self.limits, lowered=config.limits, policy=self.policy, pack=config.tool_pack, prompt=prompt,
+            rules=(*self.rules, *read_rules(config.rules, source=f"agent {config.id}")), agent=config.id,
+            allowed_tools=config.tools,
+        )  # fmt: skip

@@ -17,10 +17,10 @@ from toolscript.facade.ending import Ending
 from toolscript.facade.scope import RunScope
 from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
-from toolscript.journal.records import RunEndRecord, RunRecord
+from toolscript.journal.records import CallRecord, RunEndRecord, RunRecord
 from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed
-from toolscript.runtime.session import FacadeEntry, Sessions, Start
+from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 
 Origin = Literal["model", "cell", "file", "replay"]
 
@@ -69,6 +69,14 @@ class Runner:
         if course.prepared is not None:
             self._cache.keep_blanked(script.parsed.script_hash, script.last_expression, course.prepared)
         return ending
+
+    async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[str, bool]:
+        """Serve one structured call: the same road, without a script. Returns its text and whether it failed."""
+        course = Course(scope, self._board, "task")
+        call = Call(number=1, tool=path, arguments=arguments)
+        scope.journal.write(CallRecord(number=1, tool=path, arguments=arguments))
+        outcome = await course.road.travel(call, rendered=True)
+        return outcome.text, not outcome.ok
 
     def _start(self, script: Script, scope: RunScope) -> Start:
         return Start(

@@ -17,13 +17,14 @@ from toolscript.runtime.session import Settlement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one call or timer ended; ``value`` is JSON text."""
+    """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model."""
 
     number: int
     ok: bool
     value: str
     status: str = "succeeded"
     changes: tuple[dict[str, Json], ...] = ()
+    text: str = ""
 
 
 class Pending:

@@ -53,8 +53,8 @@ class Trip:
     changes: list[Change] = field(default_factory=list)
     diff: str | None = None
     value: Any = None
-    handle: str | None = None
-    truncated: bool = False
+    rendered: bool = False
+    text: str = ""
     stats: dict[str, Any] = field(default_factory=dict)
 
 
@@ -72,12 +72,13 @@ class Road:
         self.had_effect = False
         self.bytes_out = 0
 
-    async def travel(self, call: Call, *, task_id: str | None = None) -> Outcome:
+    async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
 
-        Cancellation passes through, after the operation was reported as cancelled.
+        ``rendered`` also makes the text for a structured call. Cancellation passes through, after it was
+        reported as cancelled.
         """
-        trip = Trip(call=call)
+        trip = Trip(call=call, rendered=rendered)
         try:
             trip.arguments = json.loads(call.arguments)
             self._announce(trip, task_id)
@@ -91,7 +92,7 @@ class Road:
             log.exception("tool failed unexpectedly", tool=call.tool)
             return self._failed(trip, ToolError(f"{call.tool} failed: {error!r}", tool=call.tool, code="internal"))
         self._finish(trip, OperationStatus.SUCCEEDED, None)
-        return Outcome(number=call.number, ok=True, value=value, changes=_change_records(trip.changes))
+        return Outcome(number=call.number, ok=True, value=value, changes=_change_records(trip.changes), text=trip.text)
 
     def _announce(self, trip: Trip, task_id: str | None) -> None:
         call = trip.call
@@ -111,6 +112,9 @@ class Road:
         async with self._slots:
             output = await self._performed(trip, tool, consented, context)
         trip.value = tool.spec.output.dump(output)
+        if trip.rendered:
+            trip.text = tool.render(arguments, output)
+            return ""
         return _encoded(trip, scope.limits.tool_output_bytes)
 
     async def _performed(self, trip: Trip, tool: Tool, consented: Consented, context: ToolContext) -> Any:
@@ -186,7 +190,7 @@ class Road:
         self._finish(trip, status, error)
         body = {"tool": trip.call.tool, "details": {}} | error.to_json()
         return Outcome(
-            number=trip.call.number, ok=False, value=_json(body), status=status.value,
+            number=trip.call.number, ok=False, value=_json(body), status=status.value, text=error.message,
             changes=_change_records(trip.changes),
         )  # fmt: skip
 
