@@ -12,8 +12,8 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from jupyter_client.manager import KernelManager
 from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [str(ROOT / name) for name in ("harness", "tools", "kernel", "extension", ".")]
@@ -114,7 +114,10 @@ class Kernel:
 @contextmanager
 def kernel(*, standin: bool = True, cwd: Path | None = None, python: str = sys.executable) -> Iterator[Kernel]:
     module = "tests.kernel.standin" if standin else "toolscript_kernel"
-    code = f"import sys, runpy; sys.path[:0] = {PACKAGES!r}; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    code = (
+        f"import sys, runpy; sys.path[:0] = {PACKAGES!r}; "
+        f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    )
     spec = KernelSpec(
         argv=[python, "-P", "-c", code, "-f", "{connection_file}"],
         display_name="toolscript", language="toolscript", interrupt_mode="signal",

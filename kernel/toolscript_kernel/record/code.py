@@ -12,10 +12,12 @@ _COLOURS = {
     "Keyword": "var(--jp-mirror-editor-keyword-color,#9a52c8)",
     "String": "var(--jp-mirror-editor-string-color,#3f8f4f)",
     "Number": "var(--jp-mirror-editor-number-color,#2a86c4)",
-    "Comment": "var(--jp-mirror-editor-comment-color,#80868f)",
+    "Comment": "inherit;opacity:.75;font-style:italic",
     "Name.Builtin": "var(--jp-mirror-editor-builtin-color,#2a86c4)",
     "Name.Function": "var(--jp-mirror-editor-def-color,#3b7dd8)",
 }
+
+_PRIMITIVES = frozenset({"any", "bigint", "boolean", "never", "null", "number", "object", "string", "unknown", "void"})
 
 
 def block(source: str, style: str, *, failed: int | None = None) -> str:
@@ -32,11 +34,13 @@ def tokens(source: str) -> tuple[tuple[str, str], ...]:
     from pygments.lexers.javascript import TypeScriptLexer
 
     lexer: Any = TypeScriptLexer(ensurenl=False, stripnl=False)
-    return tuple((_kind(str(kind)[6:]), value) for kind, value in lexer.get_tokens(source))
+    return tuple((_kind(str(kind)[6:], value), value) for kind, value in lexer.get_tokens(source))
 
 
-def _kind(token: str) -> str:
+def _kind(token: str, text: str) -> str:
     token = token.removeprefix("Literal.")
+    if token == "Keyword.Type" and text not in _PRIMITIVES:
+        return ""  # the lexer takes what follows any colon for a type
     return next((name for name in _COLOURS if token == name or token.startswith(f"{name}.")), "")
 
 

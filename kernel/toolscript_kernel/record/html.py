@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolscript_kernel.record import carets, code, inert, prose, text, values
 from toolscript_kernel.record.inert import markup
-from toolscript_kernel.record.outcome import MARKS, word
+from toolscript_kernel.record.outcome import MARKS, seen, word
 from toolscript_kernel.record.sheet import Row, ScriptSheet, Sheet
 from toolscript_kernel.record.transcript import Call, Failure, Prose
 
@@ -35,7 +35,7 @@ def render(sheet: Sheet) -> str:
 
 
 def _inner(sheet: Sheet) -> str:
-    parts = "".join(_part(part, sheet.is_turn) for part in sheet.parts)
+    parts = "".join(_part(part, sheet.is_turn) for part in sheet.shown)
     ending = text.turn_ending(sheet) if sheet.is_turn else ""
     return parts + (f'<p style="margin:6px 0">{markup(ending)}</p>' if ending else "")
 
@@ -100,7 +100,7 @@ def _table(rows: tuple[Row, ...]) -> str:
         for name in ("#", "operation", "outcome", "line")
     )
     body = "".join(_row(row) for row in rows)
-    style = "border-collapse:collapse;border:0;width:100%;margin:4px 0;font-size:12px;background:transparent"
+    style = "border-collapse:collapse;border:0;width:100%;margin:4px 0;font-size:12px;color:inherit;background:transparent"
     top = f'<thead><tr style="background:transparent">{head}</tr></thead>'
     return f'<table style="{style}">{top}<tbody>{body}</tbody></table>'
 
@@ -109,7 +109,7 @@ def _row(row: Row) -> str:
     cells = (
         str(row.number),
         _what(row),
-        f"{sign(row.status)} {markup(row.outcome or word(row.status))}{_by(row)}",
+        f"{sign(seen(row.status, row.outcome))} {markup(row.outcome or word(row.status))}{_by(row)}",
         str(row.line or ""),
     )
     return f'<tr style="background:transparent">{"".join(f"<td style={_CELL!r}>{cell}</td>" for cell in cells)}</tr>'

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from toolscript_kernel.record import carets, inert, prose, text, values
-from toolscript_kernel.record.outcome import MARKS, word
+from toolscript_kernel.record.outcome import MARKS, seen, word
 from toolscript_kernel.record.sheet import Row, ScriptSheet, Sheet
 from toolscript_kernel.record.transcript import Call, Failure, Prose
 
 
 def render(sheet: Sheet) -> str:
     """Return the whole record as Markdown that holds no HTML."""
-    blocks = [block for part in sheet.parts if (block := _part(part, sheet.is_turn))]
+    blocks = [block for part in sheet.shown if (block := _part(part, sheet.is_turn))]
     if sheet.is_turn and (ending := text.turn_ending(sheet)):
         blocks.append(_literal(ending))
     return "\n\n".join(blocks)
@@ -53,7 +53,7 @@ def _table(rows: tuple[Row, ...]) -> str:
     for row in rows:
         what = " ".join(filter(None, (inert.span(row.tool), inert.span(text.arguments(row)))))
         end = inert.span(row.outcome) or word(row.status)
-        lines.append(f"| {row.number} | {what} | {MARKS[row.status]} {end} | {row.line or ''} |")
+        lines.append(f"| {row.number} | {what} | {MARKS[seen(row.status, row.outcome)]} {end} | {row.line or ''} |")
     return "\n".join([*lines, *_nested(rows)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from toolscript.errors import Json
@@ -30,6 +31,11 @@ WORDS = {"awaiting_approval": "waits for approval"}
 def word(status: str) -> str:
     """Return the status as people read it."""
     return WORDS.get(status, status)
+
+
+def seen(status: str, outcome: str) -> str:
+    """Return the status whose sign is shown: a command that was run and failed did not fail as a call."""
+    return "failed" if status == "succeeded" and re.match(r"exit -?[1-9]", outcome) else status
 
 
 def outcome(operation: Operation) -> str:

@@ -63,6 +63,13 @@ class Sheet:
         """Whether a model answered; else a person wrote the script."""
         return self.prompt is not None
 
+    @property
+    def shown(self) -> tuple[Prose | ScriptSheet | Call | Failure, ...]:
+        """The parts that are drawn: the error that ended a turn is the cell's own error output already."""
+        last = len(self.parts) - 1
+        ended = self.status == "failed"
+        return tuple(p for i, p in enumerate(self.parts) if not (ended and i == last and isinstance(p, Failure)))
+
     def to_json(self) -> dict[str, Json]:
         """Return the content of ``application/vnd.toolscript.run+json``; unset facts are left out."""
         return {"version": 1, "kind": "turn" if self.is_turn else "script"} | _sheet_json(self)

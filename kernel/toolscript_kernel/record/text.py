@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from toolscript_kernel.record import carets, inert, values
-from toolscript_kernel.record.outcome import MARKS, word
+from toolscript_kernel.record.outcome import MARKS, seen, word
 from toolscript_kernel.record.sheet import Row, ScriptSheet, Sheet
 from toolscript_kernel.record.transcript import Call, Failure, Prose
 
 
+_PATCHED = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: (.+?)\s*$", re.MULTILINE)
+
+
 def render(sheet: Sheet) -> str:
     """Return the whole record as text."""
-    blocks = [block for part in sheet.parts if (block := _part(part, sheet.is_turn))]
+    blocks = [block for part in sheet.shown if (block := _part(part, sheet.is_turn))]
     if sheet.is_turn and (ending := turn_ending(sheet)):
         blocks.append(ending)
     return "\n\n".join(blocks)
@@ -59,7 +64,7 @@ def _spoken(given: object) -> str:
         words = " ".join(str(w) if w and " " not in str(w) else repr(str(w)) for w in command)
         return f"{words}  {values.compact(rest, 200)}" if rest else words
     if len(given) == 1 and isinstance(only := next(iter(given.values())), str):
-        return only.strip()
+        return ", ".join(_PATCHED.findall(only)) or only.strip()
     return ", ".join(f"{k}: {values.compact(v, 200)}" for k, v in given.items())
 
 
@@ -80,7 +85,7 @@ def _part(part: Prose | ScriptSheet | Call | Failure, in_turn: bool) -> str:
 
 def _row(row: Row) -> list[str]:
     place = f"  (line {row.line})" if row.line else ""
-    lines = [f"  {MARKS[row.status]} {row.number} {inert.one_line(row.tool, 60)} {arguments(row)} → {_end(row)}{place}"]
+    lines = [f"  {MARKS[seen(row.status, row.outcome)]} {row.number} {inert.one_line(row.tool, 60)} {arguments(row)} → {_end(row)}{place}"]
     if row.agent:
         lines += [f"    {line}" for line in render(row.agent).split("\n")]
     return lines

@@ -6,7 +6,15 @@ import asyncio
 import time
 from typing import Protocol
 
-from toolscript.events import ApprovalRequested, BaseEvent, OperationStarted, ScriptExecutionOutput, TurnFinished
+from toolscript.events import (
+    ApprovalRequested,
+    BaseEvent,
+    OperationStarted,
+    ScriptExecution,
+    ScriptExecutionOutput,
+    TurnFinished,
+    TurnStarted,
+)
 from toolscript_kernel.record import Folder, Transcript
 
 REFRESH_SECONDS = 0.05
@@ -33,12 +41,38 @@ class View(Protocol):
         ...
 
 
+class Mine:
+    """Tells the events of one cell from those of others: of tasks that go on from earlier cells, and of other faces."""
+
+    def __init__(self) -> None:
+        self._turn: str | None = None
+        self._runs: set[str] = set()
+
+    def takes(self, event: BaseEvent) -> bool:
+        """Say whether the event belongs to the first turn or script that was heard of, or to an agent under it."""
+        mine = self._belongs(event)
+        if mine and event.run_id is not None:
+            self._runs.add(event.run_id)
+        return mine
+
+    def _belongs(self, event: BaseEvent) -> bool:
+        if event.parent is not None:
+            return event.parent.partition("/")[0] in self._runs
+        if self._turn is not None:
+            return event.turn_id == self._turn
+        if self._runs:
+            return event.run_id in self._runs
+        self._turn = event.turn_id if isinstance(event, TurnStarted) else None
+        return isinstance(event, TurnStarted | ScriptExecution)
+
+
 class Watch:
     """Listens to the events of one cell, folds them and keeps one view up to date."""
 
     def __init__(self, view: View, *, interval: float = REFRESH_SECONDS) -> None:
         self.view = view
         self._folder = Folder()
+        self._mine = Mine()
         self._loop = asyncio.get_running_loop()
         self._interval = interval
         self._next = 0.0
@@ -47,7 +81,7 @@ class Watch:
 
     def __call__(self, event: BaseEvent) -> None:
         """Take one event; called by the harness on the loop."""
-        if self._ended:
+        if self._ended or not self._mine.takes(event):
             return
         self._folder.add(event)
         self.view.event(event)

@@ -1,8 +1,8 @@
 """A toolscript kernel on the stand-in harness."""
 
 from ipykernel.kernelapp import IPKernelApp
-
 from tests.kernel.standin.harness import StandIn
+
 from toolscript_kernel import door
 from toolscript_kernel.kernel import ToolscriptKernel
 

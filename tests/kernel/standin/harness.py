@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +18,7 @@ from toolscript import events as ev
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.request import ApprovalRequest, Policy
-from toolscript.errors import ScriptThrew, Position
+from toolscript.errors import Position, ScriptThrew
 from toolscript.journal.records import MemoryJournal
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.context import SandboxMode
@@ -34,7 +33,7 @@ class StandIn:
         self.registry: list[object] = []
         self.approvals = Bridge()
         self.permissions = Permissions()
-        self.children: list[subprocess.Popen[bytes]] = []
+        self.children: list[asyncio.subprocess.Process] = []
         self._emitter = ev.Emitter(ids={"conversation_id": "c-1"})
         self._runs = 0
 
@@ -44,7 +43,7 @@ class StandIn:
     async def aclose(self) -> None:
         for child in self.children:
             child.kill()
-            child.wait()
+            await child.wait()
 
     def listening(self, listener):
         return self._emitter.listening(listener)
@@ -87,8 +86,9 @@ class StandIn:
                 case "ask" | "call":
                     await self._operation(number, *rest.split(" ", 1), emitter, run_id, asks=verb == "ask")
                 case "spawn":
-                    self.children.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]))
-                    emitter.emit(ev.ScriptLog, level="log", text=f"pid {self.children[-1].pid}")
+                    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(600)")
+                    self.children.append(child)
+                    emitter.emit(ev.ScriptLog, level="log", text=f"pid {child.pid}")
                 case "wait":
                     await asyncio.Event().wait()
                 case "params":
@@ -107,8 +107,11 @@ class StandIn:
         if asks:
             request = ApprovalRequest(
                 approval_id=f"{run_id}-{number}", digest="0" * 64, run_id=run_id, operation=number, tool=tool,
-                arguments=arguments, script_hash="abc", line=number, cwd=str(self.workspace), why="its command is not known to be safe",
-                classification=Classification(effect=Effect.EXECUTE, danger=Danger.ORDINARY, summary=f"runs {text}", remember=text),
+                arguments=arguments, script_hash="abc", line=number, cwd=str(self.workspace),
+                why="its command is not known to be safe",
+                classification=Classification(
+                    effect=Effect.EXECUTE, danger=Danger.ORDINARY, summary=f"runs {text}", remember=text,
+                ),
             )  # fmt: skip
             try:
                 decision = await self.approvals.ask(request, emitter=emitter, journal=MemoryJournal())
