@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, get_args
 
-from toolscript.errors import Json, JournalError
+from toolscript.errors import JournalError, Json
 
 VERSION = 1
 """The version of the format; a change that an older reader would misread raises it."""
