@@ -108,9 +108,9 @@ class Harness:
             self.board = TaskBoard(group)
             stack.push_async_callback(self.board.close)
             self._workshop = Workshop(
-                registry=self.registry, bridge=self.approvals, permissions=self.permissions, world=self._world,
+                registry=self.registry, cache=self._cache, bridge=self.approvals, permissions=self.permissions,
                 runner=Runner(self.pool, self._cache, self.board, self.store), journals=self._journals,
-                conversation_id=self.conversation_id,
+                conversation_id=self.conversation_id, world=self._world,
             )  # fmt: skip
             yield
 

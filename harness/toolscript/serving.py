@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from toolscript.agent.executor import Mode, ToolReply
 from toolscript.events import Emitter
@@ -21,15 +21,16 @@ class Serving:
     board: TaskBoard
     order: Order
     structured: bool = True
+    turns: set[str] = field(default_factory=set)
 
     async def run(self, source: str, *, emitter: Emitter, mode: Mode) -> Run:
         """Run a script that was found in a reply."""
-        order = replace(self.order, origin="model", mode=mode, turn_id=_turn(emitter))
+        order = replace(self.order, origin="model", mode=mode, turn_id=self._turn(emitter))
         return await self.workshop.run(source, order, emitter)
 
     async def call(self, name: str, arguments: str, *, call_id: str, emitter: Emitter) -> ToolReply:
         """Serve a structured call."""
-        return await self.workshop.call(name, arguments, replace(self.order, turn_id=_turn(emitter)), emitter)
+        return await self.workshop.call(name, arguments, replace(self.order, turn_id=self._turn(emitter)), emitter)
 
     def declarations(self) -> str:
         """Return the facade that this agent sees."""
@@ -51,8 +52,10 @@ class Serving:
 
     async def end_turn(self) -> None:
         """Cancel the tasks that live no longer than the turn."""
-        await self.board.end_turn(self.order.turn_id)
+        for turn_id in self.turns:
+            await self.board.end_turn(turn_id)
 
-
-def _turn(emitter: Emitter) -> str | None:
-    return emitter.ids.get("turn_id")
+    def _turn(self, emitter: Emitter) -> str:
+        turn_id = str(emitter.ids["turn_id"])
+        self.turns.add(turn_id)
+        return turn_id
