@@ -141,6 +141,11 @@ class Commands:
         self._control: socket.socket | None = None
         self.guard = Guard()
 
+    @property
+    def supervisor(self) -> int | None:
+        """The supervisor's pid, None before the first command."""
+        return self._process.pid if self._process is not None else None
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -7,7 +7,7 @@ import json
 import os
 import resource
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -75,7 +75,7 @@ def _exec(command: Launch) -> None:
 
 
 def _become(program: str, command: Launch) -> None:
-    argv: Sequence[str] = command.argv
+    argv = list(command.argv)
     if command.confinement is not None and command.confinement.bubblewrap:
         # Bubblewrap would report a missing program by an exit code, as if it had run.
         Path(program).stat()
