@@ -9,7 +9,6 @@ from toolscript_kernel.record.outcome import MARKS, seen, word
 from toolscript_kernel.record.sheet import Row, ScriptSheet, Sheet
 from toolscript_kernel.record.transcript import Call, Failure, Prose
 
-
 _PATCHED = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: (.+?)\s*$", re.MULTILINE)
 
 
