@@ -67,7 +67,8 @@ class Runner:
             with anyio.CancelScope(shield=True):
                 ending = await self._close(course, ending)
         if course.prepared is not None:
-            self._cache.keep_blanked(script.parsed.script_hash, script.last_expression, course.prepared)
+            digest = script.parsed.script_hash
+            self._cache.put(digest, course.prepared, last_expression=script.last_expression)
         return ending
 
     async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[str, bool]:
@@ -81,7 +82,7 @@ class Runner:
     def _start(self, script: Script, scope: RunScope) -> Start:
         return Start(
             source=script.parsed.source, last_expression=script.last_expression,
-            prepared=self._cache.blanked(script.parsed.script_hash, script.last_expression),
+            prepared=self._cache.blanked(script.parsed.script_hash, last_expression=script.last_expression),
             facade=facade_entries(scope), params=script.params, context=script.context,
             store=self._store.snapshot(), seed=script.seed, time_ms=script.time_ms,
             task_prefix=script.task_prefix, limits=scope.limits,

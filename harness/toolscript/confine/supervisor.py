@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 
-from toolscript.confine import keeper, processes
+from toolscript.confine import filters, keeper, processes, syscalls
 
 CONTROL = 0
 """The descriptor on which the supervisor is given its socket to the host."""
@@ -28,6 +28,10 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, CONTROL)
     processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 1)
+    if syscalls.machine() is not None:
+        # Compiled once here, inherited by every launcher.
+        for network in (False, True):
+            filters.compiled(network=network)
     Supervisor(control, _host_descriptor()).serve()
 
 

@@ -75,7 +75,8 @@ class Road:
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
 
-        ``rendered`` also makes the text for a structured call. Cancellation passes through, after the operation was reported as cancelled.
+        ``rendered`` also makes the text for a structured call. Cancellation passes through, after it was
+        reported as cancelled.
         """
         trip = Trip(call=call, rendered=rendered)
         try:

@@ -115,6 +115,7 @@ class ToolContext:
     cwd: Path
     roots: tuple[Path, ...]
     files: Files
+    conversation_id: str = ""
     run_id: str = ""
     operation: int = 0
     sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE

@@ -27,28 +27,33 @@ _BUILTINS = frozenset(("cd", "echo", "false", "pwd", "true"))
 
 def of(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Classification:
     """Return the classification of a command."""
-    escalated = arguments.with_escalated_permissions and context.sandbox is not SandboxMode.DANGER_FULL_ACCESS
+    unconfined = escalated(arguments, context)
     danger, reasons = _danger(argv, arguments, context)
     place = context.files.place(arguments.cwd or os.fspath(context.cwd), context.cwd)
     paths = () if place.inside else (PathEffect(path=place.path, kind="read", inside=False),)
-    exact = bool(_telling(arguments)) or arguments.arg0 is not None or escalated
+    exact = bool(_telling(arguments)) or arguments.arg0 is not None or unconfined
     name = None if danger is Danger.DANGEROUS else pattern(argv, exact=exact)
     where = "" if place.path == context.cwd else f" in {place.spelt}"
     return Classification(
         effect=Effect.EXECUTE, danger=danger, paths=paths, summary=f"run {shlex.join(argv)}{where}",
-        reasons=tuple(reasons), confined=confinement(context) is not None and not escalated, escalated=escalated,
+        reasons=tuple(reasons), confined=not unconfined and confinement(context) is not None, escalated=unconfined,
         justification=arguments.justification, undoable=danger is Danger.KNOWN_SAFE,
-        remember=_remembered(name, arguments, escalated=escalated), environment=dict(arguments.env),
+        remember=_remembered(name, arguments, escalated=unconfined), environment=dict(arguments.env),
     )  # fmt: skip
+
+
+def escalated(arguments: CommandInput, context: ToolContext) -> bool:
+    """Say whether the call asks to leave a sandbox that there is."""
+    return arguments.with_escalated_permissions and context.sandbox is not SandboxMode.DANGER_FULL_ACCESS
 
 
 def confinement(context: ToolContext) -> Confinement | None:
     """Return what the operating system will hold commands to in this context; None when it holds them to nothing."""
+    if context.sandbox is SandboxMode.DANGER_FULL_ACCESS:
+        return None
     return modes.plan(
-        writes=context.sandbox is SandboxMode.WORKSPACE_WRITE,
-        full_access=context.sandbox is SandboxMode.DANGER_FULL_ACCESS,
-        roots=context.roots, secrets=context.secret_paths, network=context.network,
-        temporary=context.environment.get("TMPDIR"),
+        writes=context.sandbox is SandboxMode.WORKSPACE_WRITE, roots=context.roots, secrets=context.secret_paths,
+        network=context.network, temporary=context.environment.get("TMPDIR"),
     )  # fmt: skip
 
 
