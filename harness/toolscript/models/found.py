@@ -13,6 +13,8 @@ GROUP = "toolscript.models"
 _OURS = {
     "recorded": "toolscript.models.recorded:RecordedAdapter",
     "openai-responses": "toolscript.models.openai_responses:OpenAIResponsesAdapter",
+    "openai-chat": "toolscript.models.openai_chat:OpenAIChatAdapter",
+    "anthropic-messages": "toolscript.models.anthropic_messages:AnthropicMessagesAdapter",
 }
 
 
