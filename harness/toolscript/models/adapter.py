@@ -119,7 +119,19 @@ class Finished:
     native: tuple[Json, ...] = ()
 
 
-ModelEvent = TextDelta | ReasoningDelta | FunctionCallDone | UsageReport | Finished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarting:
+    """The request failed or its reply was cut; it is sent again ``seconds`` from now.
+
+    All events before this one are void. Whoever has acted on them (a script of this reply runs) closes the
+    iterator instead of going on: then nothing is sent again.
+    """
+
+    error: dict[str, Json]
+    seconds: float
+
+
+ModelEvent = TextDelta | ReasoningDelta | FunctionCallDone | UsageReport | Finished | Restarting
 
 
 class ModelAdapter(Protocol):
