@@ -231,9 +231,7 @@ def _put_state(name: str, parent: int, state: State, found: Found, place: Place)
                 os.unlink(name, dir_fd=parent)
             return MISSING
         case "directory":
-            if found.state.kind != "directory":
-                os.mkdir(name, 0o777 if state.mode is None else state.mode, dir_fd=parent)
-            return State(kind="directory", mode=state.mode)
+            return _put_directory(name, parent, found, state.mode)
         case "symlink":
             text = _kept(state, place)
             writing.replace_link(name, parent, text, found)
@@ -242,6 +240,20 @@ def _put_state(name: str, parent: int, state: State, found: Found, place: Place)
             return _put_file(name, parent, _kept(state, place), found, state.mode)
         case _:
             raise ToolError(f"{shown(place.spelt)}: what was there cannot be put back", code="not_undoable")
+
+
+def _put_directory(name: str, parent: int, found: Found, mode: int | None) -> State:
+    if found.state.kind not in ("directory", "missing"):
+        os.unlink(name, dir_fd=parent)
+    if found.state.kind != "directory":
+        os.mkdir(name, 0o777, dir_fd=parent)
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        if mode is not None:
+            os.fchmod(fd, mode)
+        return State(kind="directory", mode=stat.S_IMODE(os.fstat(fd).st_mode))
+    finally:
+        os.close(fd)
 
 
 def _kept(state: State, place: Place) -> bytes:
