@@ -155,7 +155,7 @@ class TerminalDecider:
         )
 
     def _run_editor(self, command: list[str]) -> int:
-        with open(self._device, "r+b", buffering=0) as terminal:  # noqa: PTH123  # a device, not a path of ours
+        with open(self._device, "r+b", buffering=0) as terminal:  # a device, not a path of ours
             process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal)
         with self._changed:
             self._editor = process

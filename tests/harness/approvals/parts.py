@@ -112,5 +112,5 @@ class Scene:
 async def until(condition: Callable[[], bool]) -> None:
     """Return once a condition that other tasks or processes bring about holds."""
     with anyio.fail_after(30):
-        while not condition():  # noqa: ASYNC110  # nothing announces it
+        while not condition():  # nothing announces it
             await anyio.sleep(0.001)

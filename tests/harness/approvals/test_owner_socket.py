@@ -243,7 +243,7 @@ anyio.run(main)
 
 
 async def test_a_killed_owner_is_told_apart_and_its_run_named_for_resume(scene: Scene, state: Path) -> None:
-    process = subprocess.Popen(  # noqa: ASYNC220  # killed without ceremony below
+    process = subprocess.Popen(  # killed without ceremony below
         [sys.executable, "-c", DYING_OWNER, str(PROJECT), str(state)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
