@@ -31,6 +31,7 @@ class Keeper:
         self._child = 0
         self._exited = False
         self._ending = False
+        self._told = False
         self._limit = 0
         self._hold = self._report = -1
 
@@ -66,6 +67,7 @@ class Keeper:
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.signal(signal.SIGTERM, self._told_to_end)
         poll = select.poll()
         for descriptor in (self._channel.fileno(), wake, self._report):
             poll.register(descriptor, select.POLLIN)
@@ -77,11 +79,16 @@ class Keeper:
             if wake in ready:
                 os.read(wake, 4096)
                 self._reap()
+            if self._told:
+                return
             if self._report in ready and not self._hear_launcher():
                 poll.unregister(self._report)
             if self._host in ready or (self._channel.fileno() in ready and not self._obey()):
                 return
             self._count()
+
+    def _told_to_end(self, number: int, frame: object) -> None:
+        self._told = True
 
     def _over(self) -> bool:
         return self._ending and not processes.descendants(os.getpid())

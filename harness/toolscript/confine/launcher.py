@@ -56,7 +56,7 @@ def _settle(command: Launch, stdio: tuple[int, int, int]) -> None:
         os.dup2(descriptor, number)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Python ignores these, and an ignored signal stays ignored in what is executed.
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

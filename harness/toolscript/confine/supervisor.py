@@ -124,6 +124,8 @@ class Supervisor:
     def _end(self) -> None:
         """Let the keepers sweep; then kill whatever is left."""
         self._control.close()
+        # The host may be alive and hold their channels: it closed us, not them.
+        processes.send(self._keepers, signal.SIGTERM)
         deadline = time.monotonic() + LINGER_SECONDS
         while self._keepers and time.monotonic() < deadline:
             self._reap()

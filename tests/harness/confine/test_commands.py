@@ -9,12 +9,12 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.harness.confine.commands import begun, done, gone, launch, line, read, shell
+
 import toolscript
 from toolscript.confine.command import Commands, LaunchFailed
 from toolscript.confine.processes import alive, boot_id, children, descendants, start_time
 from toolscript.errors import HostError
-
-from tests.harness.confine.commands import begun, done, gone, launch, line, read, shell
 
 pytestmark = pytest.mark.anyio
 
