@@ -78,8 +78,8 @@ def _secrets(*, confined: bool, mounted: bool) -> str:
         return "the state directory and Jupyter's runtime directory are hidden from commands"
     if confined:
         return (
-            "they are closed by rules on their siblings: the directories above cannot be listed by commands, and if the "
-            "workspace holds them, commands that are not known to be safe ask"
+            "they are closed by rules on their siblings: the directories above cannot be listed by commands, and if "
+            "the workspace holds them, commands that are not known to be safe ask"
         )
     return _UNCONFINED
 
