@@ -6,6 +6,7 @@ processes too, and ends all of it when told so, or when the host is gone in any 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -14,7 +15,7 @@ import socket
 import time
 from typing import Any
 
-from toolscript.confine import launcher, processes, wire
+from toolscript.confine import launcher, process, processes, wire
 
 SWEEP_SECONDS = 5.0
 """How long processes may take to die of SIGKILL before they are reported as left."""
@@ -37,7 +38,8 @@ class Keeper:
 
     def run(self) -> None:
         """Start the command as the host describes it, keep it, and end everything with it."""
-        processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 1)
+        with contextlib.suppress(OSError):
+            process.adopt_orphans()
         try:
             message = wire.receive(self._channel)
             if message is None:
@@ -115,6 +117,8 @@ class Keeper:
             processes.send(below, signal.SIGTERM)
             # A stopped process meets SIGTERM only when it goes on.
             processes.send(below, signal.SIGCONT)
+            if not processes.traceable():
+                self._signal_group(signal.SIGTERM)
         return True
 
     def _reap(self) -> None:
@@ -144,7 +148,7 @@ class Keeper:
         """Kill everything below, and return what did not die."""
         deadline = time.monotonic() + SWEEP_SECONDS
         me = os.getpid()
-        if self._child and not self._exited:
+        if self._child and not (self._exited and processes.traceable()):
             self._signal_group(signal.SIGKILL)
         while below := processes.descendants(me):
             # Stopped first: what forks faster than we look would otherwise outrun us.

@@ -16,6 +16,7 @@ from toolscript.confine.command import Commands
 from toolscript.confine.detect import detect
 from toolscript.confine.modes import Means, plan, unguarded
 from toolscript.confine.wire import Confinement
+from toolscript.errors import ConfigError
 
 pytestmark = pytest.mark.anyio
 need("seccomp")
@@ -88,6 +89,24 @@ async def test_a_command_writes_in_the_workspace_and_nowhere_else(box: Box, way:
     assert "Permission denied" in ended.stderr or "Read-only file system" in ended.stderr
     assert (box.root / "d" / "made").read_text() == "in\n"
     assert [path.name for path in box.outside.iterdir()] == ["plain"]
+
+
+@pytest.mark.parametrize("way", MOUNTED)
+async def test_modes_owners_and_times_outside_cannot_be_changed(box: Box, way: Ways) -> None:
+    before = (box.outside / "plain").stat()
+    script = (
+        f"for do in 'chmod 777' 'chown 1:1' 'touch -t 200001010000' 'truncate -s 0'; do $do {box.outside}/plain; done"
+    )
+    await box.run(script, box.plan(way()))
+    assert (box.outside / "plain").stat() == before
+
+
+@pytest.mark.parametrize("way", ALL)
+async def test_modes_owners_and_times_inside_can_be_changed(box: Box, way: Ways) -> None:
+    (box.root / "mine").write_text("x")
+    ended = await box.run("chmod 700 mine && touch -t 200001010000 mine && truncate -s 0 mine", box.plan(way()))
+    assert ended == Done(0, "", "")
+    assert (box.root / "mine").stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("way", ALL)
@@ -349,6 +368,18 @@ async def test_a_missing_program_is_an_error_in_every_way(box: Box, way: Ways) -
 @pytest.mark.parametrize("way", ALL)
 async def test_exit_codes_pass_through(box: Box, way: Ways) -> None:
     assert (await box.run("exit 3", box.plan(way()))).code == 3
+
+
+def test_a_root_that_has_become_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "root").symlink_to("/etc")
+    with pytest.raises(ConfigError, match="leads to '/etc'"):
+        plan(writes=True, roots=[tmp_path / "root"], by=Means(landlock=True, seccomp=True))
+
+
+def test_a_workspace_below_a_hidden_directory_is_not_called_confined(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    by = Means(landlock=True, seccomp=True, namespace=True)
+    assert plan(writes=True, roots=[tmp_path / "root"], secrets=[tmp_path], by=by) is None
 
 
 async def test_a_confinement_that_cannot_be_applied_stops_the_command(box: Box, tmp_path: Path) -> None:
