@@ -129,13 +129,12 @@ class DiskFiles:
         """Bring a path to a state that it had."""
         self.bounds.check(place, write=True)
         wanted = state.kind != "missing"
-        with typed(place.spelt), _made(place.path.parent, wanted) as made:
-            if not wanted and not place.path.parent.is_dir():
-                return Change(path=place.path, before=MISSING, after=MISSING)
-            with _parent(place) as (parent, name):
-                found = look(name, parent, content=True)
-                after = _put_state(name, parent, state, found, place)
-                return Change(path=place.path, before=found.state, after=after, created_dirs=made)
+        if not wanted and self.state(place).kind == "missing":
+            return Change(path=place.path, before=MISSING, after=MISSING)
+        with typed(place.spelt), _made(place.path.parent, wanted) as made, _parent(place) as (parent, name):
+            found = look(name, parent, content=True)
+            after = _put_state(name, parent, state, found, place)
+            return Change(path=place.path, before=found.state, after=after, created_dirs=made)
 
     def remove_empty(self, place: Place) -> tuple[Change, ...]:
         """Remove a directory if it is one and empty; return what this changed, if anything."""
