@@ -1,1 +1,185 @@
 """Decides what the faces hold: the one door to runs, turns, tools and approvals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from anyio import CancelScope
+from anyio.abc import TaskGroup
+
+from toolscript.agent.config import DEFAULTS, AgentConfig, choose
+from toolscript.agent.conversation import Conversation
+from toolscript.agent.executor import Mode
+from toolscript.agent.turn import Turn, TurnLoop
+from toolscript.approvals.bridge import Bridge
+from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.request import Policy
+from toolscript.approvals.rules import Rule, read_rules
+from toolscript.background import Background
+from toolscript.confine.command import Commands
+from toolscript.errors import ConfigError, Json
+from toolscript.events import Emitter, Listener
+from toolscript.facade.scope import World
+from toolscript.facade.store import Store
+from toolscript.facade.tasks import TaskBoard
+from toolscript.files.disk import DiskFiles
+from toolscript.files.hidden import hidden_directories
+from toolscript.journal.redact import secret_values
+from toolscript.journal.state import state_dir, sweep
+from toolscript.journal.writer import DiskJournal
+from toolscript.language.cache import ScriptCache
+from toolscript.limits import Limits
+from toolscript.models.adapter import ModelAdapter
+from toolscript.models.found import adapter_for
+from toolscript.registry.context import SandboxMode
+from toolscript.registry.registry import Registry, installed_tools
+from toolscript.registry.tool import Tool
+from toolscript.run import Run
+from toolscript.runner import Origin, Runner
+from toolscript.runtime.pool import Pool
+from toolscript.serving import Serving
+from toolscript.workshop import Journals, Order, Workshop
+
+
+class Harness:
+    """Runs scripts and turns in one workspace; faces listen to its events and answer its approvals.
+
+    Use as ``async with Harness(workspace=".") as harness``. ``limits`` are the configured maxima; what a run,
+    pragma or cell asks for can only be lower. ``tools`` are added to the installed ones.
+    """
+
+    def __init__(
+        self,
+        workspace: str | Path = ".",
+        *,
+        agent: str | None = None,
+        policy: Policy = Policy.ON_REQUEST,
+        limits: Limits | None = None,
+        tools: Iterable[Tool] = (),
+        rules: Sequence[Rule] = (),
+        recordings: Iterable[Path] = (),
+        sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE,
+        journals: Journals | None = None,
+    ) -> None:
+        self.workspace = Path(workspace).resolve()
+        if not self.workspace.is_dir():
+            raise ConfigError(f"the workspace {str(workspace)!r} is not a directory")
+        self.limits = limits or Limits()
+        self.policy = policy
+        self.rules = tuple(rules)
+        self.sandbox = sandbox
+        self.registry = Registry([*installed_tools(), *tools])
+        self.agents = dict(DEFAULTS)
+        self.chosen = choose(self.agents, agent)
+        self.conversation = Conversation()
+        self._recordings = tuple(recordings)
+        self.approvals = Bridge()
+        self.permissions = Permissions()
+        self.store = Store()
+        self.conversation_id = self.conversation.conversation_id
+        self._journals = journals or self._disk_journals()
+        self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
+        self._cache = ScriptCache()
+        self._background = Background(self._open)
+        hidden = hidden_directories()
+        self._world = World(
+            cwd=self.workspace, roots=(self.workspace,), sandbox=sandbox, secret_paths=hidden,
+            files=DiskFiles([self.workspace], hidden=hidden),
+        )  # fmt: skip
+
+    def _disk_journals(self) -> Journals:
+        """Write each run to the workspace's state directory, secrets of the environment redacted."""
+        state, secrets = state_dir(self.workspace), secret_values(os.environ)
+        sweep(state)
+        return lambda run_id: DiskJournal.create(state, run_id, secrets=secrets)
+
+    async def __aenter__(self) -> Self:
+        await self._background.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop every run and task, end every process, close the pool; closing twice changes nothing."""
+        await self._background.close()
+
+    @asynccontextmanager
+    async def _open(self, group: TaskGroup) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            self._world = replace(self._world, commands=await stack.enter_async_context(Commands()))
+            self.pool = await stack.enter_async_context(Pool(limits=self.limits))
+            self.board = TaskBoard(group)
+            stack.push_async_callback(self.board.close)
+            self._workshop = Workshop(
+                registry=self.registry, cache=self._cache, bridge=self.approvals, permissions=self.permissions,
+                runner=Runner(self.pool, self._cache, self.board, self.store), journals=self._journals,
+                conversation_id=self.conversation_id, world=self._world,
+            )  # fmt: skip
+            yield
+
+    def listening(self, listener: Listener) -> AbstractContextManager[None]:
+        """Call ``listener`` with every event, on the loop, while the block runs."""
+        return self._emitter.listening(listener)
+
+    async def run(
+        self,
+        source: str,
+        *,
+        params: Json = None,
+        limits: Mapping[str, float] | None = None,
+        policy: Policy | None = None,
+        allowed_tools: Iterable[str] | None = None,
+        origin: Origin = "file",
+        last_expression: bool = False,
+        mode: Mode = "on",
+    ) -> Run:
+        """Run one script and return what became of it; a bad script is a failed run, not an exception.
+
+        ``limits`` lower the configured ones. ``last_expression`` makes the last expression the result, as in a
+        cell. Raises ConfigError for limits that cannot be; is stopped by cancelling its task.
+        """
+        order = Order(
+            limits=self.limits, lowered=limits or {}, policy=policy or self.policy, rules=self.rules, params=params,
+            allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
+            last_expression=last_expression, mode=mode,
+        )  # fmt: skip
+        return await self._workshop.run(source, order, self._emitter)
+
+    async def turn(self, prompt: str, *, agent: str | None = None, images: Sequence[str] = ()) -> Turn:
+        """Let an agent answer a prompt and return what came of it; images are data URLs.
+
+        Failures of the provider end the turn as ``failed``; nothing is raised for them. Raises ConfigError for
+        an agent that there is not. Is stopped by cancelling its task; what had happened stays.
+        """
+        config = self.chosen.agent if agent is None else choose(self.agents, agent).agent
+        adapter = self._adapter(config)
+        serving = Serving(
+            workshop=self._workshop, board=self.board, order=self._order(config, prompt), structured=config.structured
+        )
+        loop = TurnLoop(adapter, serving, self.conversation, config.turn_settings(), self._emitter)
+        try:
+            return await loop.run_turn(prompt, images=tuple(images))
+        finally:
+            with CancelScope(shield=True):
+                await adapter.aclose()
+
+    def _adapter(self, config: AgentConfig) -> ModelAdapter:
+        settings = config.provider_settings()
+        return adapter_for(config.provider, replace(settings, recordings=(*settings.recordings, *self._recordings)))
+
+    def _order(self, config: AgentConfig, prompt: str) -> Order:
+        """Return an agent's terms: its limits never above the harness's, its policy only where it is its own."""
+        return Order(
+            limits=self.limits, lowered=config.limits, policy=self.policy, pack=config.tool_pack, prompt=prompt,
+            rules=(*self.rules, *read_rules(config.rules, source=f"agent {config.id}")), agent=config.id,
+            allowed_tools=config.tools,
+        )  # fmt: skip

@@ -62,3 +62,8 @@ class Classification:
     def outside(self) -> tuple[PathEffect, ...]:
         """The paths beyond the workspace roots."""
         return tuple(p for p in self.paths if not p.inside)
+
+    @property
+    def before(self) -> dict[str, str | None]:
+        """The digests now of all paths that the call reads or changes; None for what does not exist."""
+        return {str(p.path): p.before for p in self.paths}

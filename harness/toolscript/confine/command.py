@@ -1,0 +1,240 @@
+"""Decides how the harness starts commands: through one supervisor process, each held until it may begin."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import anyio
+from anyio import to_thread
+
+from toolscript.confine import wire
+from toolscript.confine.protect import Guard
+from toolscript.errors import HostError
+
+START_SECONDS = 30.0
+END_SECONDS = 10.0
+GRACE_SECONDS = 0.5
+_ROOT = Path(__file__).resolve().parents[2]
+_BOOT = "import sys; sys.path.append(sys.argv[1]); from toolscript.confine.supervisor import main; main()"
+
+
+class LaunchFailed(HostError):
+    """The command never began; ``stage`` says whether it could not be set up, confined or executed."""
+
+    code = "launch_failed"
+
+    def __init__(self, stage: str, number: int | None, message: str, path: str | None) -> None:
+        super().__init__(message, details={"stage": stage, "errno": number, "path": path})
+        self.stage = stage
+        self.errno = number
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What identifies a command's process beyond the reuse of its pid."""
+
+    pid: int
+    start_time: int
+    boot_id: str
+
+
+class Running:
+    """One command, from being held to having ended. Used by one task.
+
+    ``stdin`` (if asked for), ``stdout`` and ``stderr`` are non-blocking descriptors that belong to this object.
+    """
+
+    def __init__(self, channel: socket.socket, stdin: int | None, stdout: int, stderr: int) -> None:
+        self._channel = channel
+        self._decoder = wire.Decoder()
+        self._facts: dict[str, Any] = {}
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+
+    async def held(self) -> Identity:
+        """Return who the process is once it is set up and waits. Raises LaunchFailed."""
+        with anyio.fail_after(START_SECONDS):
+            await self._until("pid")
+        return Identity(**{name: self._facts[name] for name in ("pid", "start_time", "boot_id")})
+
+    async def release(self) -> None:
+        """Let the command begin."""
+        await self._tell(wire.GO)
+
+    async def exited(self) -> int:
+        """Return the exit code once the command's own process has ended; ``-n`` for death by signal n.
+
+        Raises LaunchFailed when it could not be executed, HostError when its keeper was killed.
+        """
+        await self._until("exit")
+        return int(self._facts["exit"])
+
+    @property
+    def too_many_processes(self) -> bool:
+        """Whether the command was ended because it had more processes than allowed."""
+        return "too_many" in self._facts
+
+    async def end(self, grace: float = GRACE_SECONDS) -> list[int]:
+        """End everything that came from the command, gently for ``grace`` seconds; returns pids that live on."""
+        if "done" in self._facts:
+            return list(self._facts.get("left", ()))
+        with anyio.CancelScope(shield=True), contextlib.suppress(LaunchFailed, HostError, OSError):
+            await self._tell(wire.TERMINATE)
+            with anyio.move_on_after(grace):
+                await self._until("done")
+            if "done" not in self._facts:
+                await self._tell(wire.KILL)
+            with anyio.move_on_after(END_SECONDS):
+                await self._until("done")
+        return list(self._facts.get("left", ()))
+
+    async def _tell(self, order: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._channel.send(order)
+
+    async def _until(self, fact: str) -> None:
+        while fact not in self._facts:
+            await anyio.wait_readable(self._channel)
+            data = self._channel.recv(65536)
+            if not data:
+                raise HostError("the command's keeper was killed")
+            for message in self._decoder.feed(data):
+                self._facts |= message
+            if fact != "done" and (failed := self._facts.get("failed")):
+                raise LaunchFailed(failed["stage"], failed["errno"], failed["message"], failed["path"])
+
+    def close_stdin(self) -> None:
+        """End the command's standard input."""
+        if self.stdin is not None:
+            os.close(self.stdin)
+            self.stdin = None
+
+    def close(self) -> None:
+        """Give up the descriptors; the keeper takes a closed channel for the order to end everything."""
+        self._channel.close()
+        for name in ("stdin", "stdout", "stderr"):
+            descriptor = getattr(self, name)
+            if descriptor is not None:
+                os.close(descriptor)
+            setattr(self, name, None)
+
+
+class Commands:
+    """Owns the supervisor. Starts nothing until the first command; leaving the context ends every command.
+
+    One for each harness, entered where the harness is: ``async with Commands() as commands: …``.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self.guard = Guard()
+
+    @property
+    def supervisor(self) -> int | None:
+        """The supervisor's pid, None before the first command."""
+        return self._process.pid if self._process is not None else None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the supervisor and everything below it; a later command starts a new one."""
+        process, control = self._process, self._control
+        self._process = self._control = None
+        if control is not None:
+            control.close()
+        if process is not None:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(_wait, process)
+
+    @asynccontextmanager
+    async def start(self, command: wire.Launch, *, stdin: bool = False) -> AsyncIterator[Running]:
+        """Start a command, held until :meth:`Running.release`; leaving the block ends all that came from it."""
+        control = self._connected()
+        running = _spawn(control, stdin)
+        try:
+            await _send_all(running._channel, wire.encode(command.to_json()))
+            yield running
+        finally:
+            await running.end()
+            running.close()
+
+    def _connected(self) -> socket.socket:
+        if self._process is not None and self._process.poll() is not None:
+            # It was killed from outside; what it kept is being ended by its keepers.
+            self._process = None
+            if self._control is not None:
+                self._control.close()
+            self._control = None
+        if self._control is None:
+            self._control, self._process = _supervise()
+        return self._control
+
+
+def _supervise() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOT)],
+            stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={},
+            start_new_session=True,
+        )  # fmt: skip
+    return ours, process
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(END_SECONDS + 5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _spawn(control: socket.socket, stdin: bool) -> Running:
+    ours, theirs = socket.socketpair()
+    pipes = [os.pipe(), os.pipe()]
+    given = os.pipe() if stdin else (os.open(os.devnull, os.O_RDONLY), None)
+    sent = [theirs.fileno(), given[0], pipes[0][1], pipes[1][1]]
+    try:
+        socket.send_fds(control, [wire.LAUNCH], sent)
+    except OSError as error:
+        for descriptor in (pipes[0][0], pipes[1][0], given[1]):
+            if descriptor is not None:
+                os.close(descriptor)
+        ours.close()
+        raise HostError(f"the supervisor of commands does not answer: {error}") from error
+    finally:
+        theirs.close()
+        for descriptor in sent[1:]:
+            os.close(descriptor)
+    ours.setblocking(False)
+    for descriptor in (pipes[0][0], pipes[1][0], given[1]):
+        if descriptor is not None:
+            os.set_blocking(descriptor, False)
+    return Running(ours, given[1], pipes[0][0], pipes[1][0])
+
+
+async def _send_all(channel: socket.socket, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[channel.send(view) :]
+        except BlockingIOError:
+            await anyio.wait_writable(channel)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise HostError("the command's keeper was killed before the command began") from error

@@ -1,0 +1,165 @@
+"""Decides how one command is kept: started, watched, and ended with every process that came from it.
+
+A keeper is forked from the supervisor for each command. It adopts whatever the command orphans, setsid'ed
+processes too, and ends all of it when told so, or when the host is gone in any way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import time
+from typing import Any
+
+from toolscript.confine import launcher, processes, wire
+
+SWEEP_SECONDS = 5.0
+"""How long processes may take to die of SIGKILL before they are reported as left."""
+WATCH_SECONDS = 0.25
+
+
+class Keeper:
+    """Keeps one command; :meth:`run` returns when no process of it is left."""
+
+    def __init__(self, channel: socket.socket, stdio: tuple[int, int, int], host: int | None) -> None:
+        self._channel = channel
+        self._stdio = stdio
+        self._host = host
+        self._child = 0
+        self._exited = False
+        self._ending = False
+        self._limit = 0
+        self._hold = self._report = -1
+
+    def run(self) -> None:
+        """Start the command as the host describes it, keep it, and end everything with it."""
+        processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 1)
+        try:
+            message = wire.receive(self._channel)
+            if message is None:
+                return
+            command = wire.Launch.from_json(message)
+            self._limit = command.max_processes
+            self._start(command)
+            self._watch()
+        finally:
+            left = self._sweep()
+            self._say(done=True, left=left)
+
+    def _start(self, command: wire.Launch) -> None:
+        wait_end, hold = os.pipe()
+        report, tell_end = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            os.close(hold)
+            launcher.launch(command, self._stdio, wait_end, tell_end)
+        for descriptor in (wait_end, tell_end, *self._stdio):
+            os.close(descriptor)
+        self._hold, self._report = hold, report
+
+    def _watch(self) -> None:
+        wake, poke = os.pipe()
+        os.set_blocking(poke, False)
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        poll = select.poll()
+        for descriptor in (self._channel.fileno(), wake, self._report):
+            poll.register(descriptor, select.POLLIN)
+        if self._host is not None:
+            poll.register(self._host, select.POLLIN)
+        self._reap()
+        while not self._over():
+            ready = {descriptor for descriptor, _ in poll.poll(WATCH_SECONDS * 1000 if self._limit else None)}
+            if wake in ready:
+                os.read(wake, 4096)
+                self._reap()
+            if self._report in ready and not self._hear_launcher():
+                poll.unregister(self._report)
+            if self._host in ready or (self._channel.fileno() in ready and not self._obey()):
+                return
+            self._count()
+
+    def _over(self) -> bool:
+        return self._ending and not processes.descendants(os.getpid())
+
+    def _hear_launcher(self) -> bool:
+        """Pass on what the launcher says; returns False when it has become the command (or is gone)."""
+        data = os.read(self._report, 65536)
+        if data == launcher.READY:
+            self._say(pid=self._child, start_time=processes.start_time(self._child), boot_id=processes.boot_id())
+        elif data:
+            self._say(failed=json.loads(data.removeprefix(launcher.READY)))
+        return bool(data)
+
+    def _obey(self) -> bool:
+        """Do what the host says; returns False when all must end now."""
+        orders = self._channel.recv(64)
+        if not orders or wire.KILL in orders:
+            return False
+        if wire.GO in orders:
+            os.write(self._hold, wire.GO)
+        if wire.TERMINATE in orders:
+            self._ending = True
+            below = processes.descendants(os.getpid())
+            processes.send(below, signal.SIGTERM)
+            # A stopped process meets SIGTERM only when it goes on.
+            processes.send(below, signal.SIGCONT)
+        return True
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._child:
+                self._exited = True
+                # Why it ended comes before that it ended, whichever was noticed first.
+                while self._hear_launcher():
+                    pass
+                self._say(exit=os.waitstatus_to_exitcode(status))
+
+    def _count(self) -> None:
+        """End a command that has more processes than it may: nothing else stops root's fork bombs."""
+        if self._limit and len(processes.descendants(os.getpid())) > self._limit:
+            self._limit = 0
+            self._say(too_many=True)
+            self._sweep()
+            self._reap()
+
+    def _sweep(self) -> list[int]:
+        """Kill everything below, and return what did not die."""
+        deadline = time.monotonic() + SWEEP_SECONDS
+        me = os.getpid()
+        if self._child and not self._exited:
+            self._signal_group(signal.SIGKILL)
+        while below := processes.descendants(me):
+            # Stopped first: what forks faster than we look would otherwise outrun us.
+            processes.send(below, signal.SIGSTOP)
+            processes.send(below, signal.SIGKILL)
+            self._reap()
+            if time.monotonic() > deadline:
+                return below
+            time.sleep(0.001)
+        self._reap()
+        return []
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        # One call reaches a whole group at once, even one that forks all the time.
+        try:
+            os.killpg(self._child, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+    def _say(self, **message: Any) -> None:
+        try:
+            self._channel.sendall(wire.encode(message))
+        except OSError:
+            # The host is gone: nobody is left to tell.
+            return

@@ -1,0 +1,154 @@
+"""Decides what one run or structured call is given: identity, limits, tools, rules and world."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from toolscript.agent.executor import Mode, ToolReply
+from toolscript.approvals.bridge import Bridge
+from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.request import Policy
+from toolscript.approvals.rules import Rule
+from toolscript.errors import Json, RunAborted, ToolscriptError
+from toolscript.events import Emitter, RunStatus, ScriptExecution, ScriptExecutionOutput
+from toolscript.facade.guest import GuestContext
+from toolscript.facade.scope import RunScope, World
+from toolscript.journal.records import Journal
+from toolscript.language.cache import ScriptCache
+from toolscript.language.parser import Parsed, script_hash
+from toolscript.limits import Limits
+from toolscript.registry.declarations import declaration
+from toolscript.registry.registry import Registry, matches, tools_digest
+from toolscript.registry.tool import Tool
+from toolscript.run import Run
+from toolscript.runner import Origin, Runner, Script
+
+Journals = Callable[[str], Journal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Who wants something run, and under which terms; ``limits`` are the maxima, ``lowered`` what is asked for."""
+
+    limits: Limits
+    policy: Policy
+    lowered: Mapping[str, float] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    pack: str | None = None
+    allowed_tools: tuple[str, ...] | None = None
+    origin: Origin = "file"
+    mode: Mode = "on"
+    last_expression: bool = False
+    params: Json = None
+    turn_id: str | None = None
+    agent: str = ""
+    prompt: str = ""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Workshop:
+    """Everything that runs of one harness share."""
+
+    registry: Registry
+    bridge: Bridge
+    permissions: Permissions
+    runner: Runner
+    cache: ScriptCache
+    world: World
+    journals: Journals
+    conversation_id: str
+    runs: int = 0
+
+    async def run(self, source: str, order: Order, emitter: Emitter) -> Run:
+        """Run one script; what is wrong with it is a failed run. Raises ConfigError for an order that cannot be."""
+        run_id = new_id("r")
+        emitter = emitter.scoped(run_id=run_id)
+        granted = order.limits.tightened(order.lowered)
+        with emitter.collecting(run_id=run_id) as events:
+            try:
+                if order.mode == "off":
+                    raise RunAborted("scripts are shown here, not run")
+                parsed = self.cache.parsed(source, granted)
+            except ToolscriptError as error:
+                _refuse(emitter, source, order, error)
+                return Run.fold(events)
+            self.runs += 1
+            terms = replace(order, limits=parsed.limits, allowed_tools=_narrowed(order, parsed))
+            scope = self._scope(run_id, parsed.script_hash, terms, emitter)
+            script = Script(
+                parsed=parsed, origin=order.origin, last_expression=order.last_expression, mode=order.mode,
+                params=json.dumps(order.params), context=self._guest(scope, order), task_prefix=f"task-{self.runs}",
+            )  # fmt: skip
+            await self.runner.execute(script, scope)
+        return Run.fold(events)
+
+    async def call(self, name: str, arguments: str, order: Order, emitter: Emitter) -> ToolReply:
+        """Serve one structured call by its wire name on the same road as a script's calls."""
+        run_id = new_id("r")
+        emitter = emitter.scoped(run_id=run_id)
+        scope = self._scope(run_id, script_hash(f"{name} {arguments}"), order, emitter)
+        try:
+            path = self.registry.by_wire_name(name).spec.path
+        except ToolscriptError as error:
+            return ToolReply(text=error.message, is_error=True)
+        text, is_error = await self.runner.call(path, arguments, scope)
+        return ToolReply(text=text, is_error=is_error)
+
+    def _scope(self, run_id: str, digest: str, order: Order, emitter: Emitter) -> RunScope:
+        tools = self.tools(order)
+        return RunScope(
+            run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
+            tools={t.spec.path: t for t in tools}, known=self.registry.get, emitter=emitter,
+            journal=self.journals(run_id), bridge=self.bridge, permissions=self.permissions, world=self.world,
+            turn_id=order.turn_id, catalogue=lambda: catalogue(tools), digests={"tools": tools_digest(tools)},
+        )  # fmt: skip
+
+    def tools(self, order: Order) -> tuple[Tool, ...]:
+        """Return the tools of an order: its pack, narrowed to what it allows."""
+        return self.registry.select(pack=order.pack, allowed=order.allowed_tools)
+
+    def _guest(self, scope: RunScope, order: Order) -> str:
+        return GuestContext(
+            working_directory=str(self.world.cwd), conversation_id=self.conversation_id, run_id=scope.run_id,
+            script_hash=scope.script_hash, limits=scope.limits, environment=self.world.environment,
+            turn_id=order.turn_id or "", agent=order.agent, original_prompt=order.prompt,
+        ).to_json()  # fmt: skip
+
+
+def _narrowed(order: Order, parsed: Parsed) -> tuple[str, ...] | None:
+    """Return what both the order and the script's pragma allow; patterns of the order bind the pragma's names."""
+    if order.allowed_tools is None or parsed.allowed_tools is None:
+        return order.allowed_tools if parsed.allowed_tools is None else parsed.allowed_tools
+    return tuple(t for t in parsed.allowed_tools if any(matches(t, p) for p in order.allowed_tools))
+
+
+def catalogue(tools: Iterable[Tool]) -> list[dict[str, Json]]:
+    """Return the tools as data, for ``tools.search`` and ``tools.describe``."""
+    return [
+        {
+            "name": t.spec.path,
+            "doc": t.spec.doc,
+            "effect": t.spec.effect.value,
+            "declaration": declaration(t.spec),
+            "input_schema": t.spec.input.schema,
+            "output_schema": t.spec.output.schema,
+        }
+        for t in tools
+    ]
+
+
+def new_id(kind: Literal["r", "c"]) -> str:
+    """Return a fresh id; its first letter says of what."""
+    return f"{kind}-{secrets.token_hex(5)}"
+
+
+def _refuse(emitter: Emitter, source: str, order: Order, error: ToolscriptError) -> None:
+    """Report a script that is not run, in the same two events as any other."""
+    status = RunStatus.ABORTED if isinstance(error, RunAborted) else RunStatus.FAILED
+    digest = script_hash(source)
+    emitter.emit(ScriptExecution, source=source, script_hash=digest, origin=order.origin, mode=order.mode)
+    emitter.emit(ScriptExecutionOutput, status=status, script_hash=digest, error=error.to_json())
