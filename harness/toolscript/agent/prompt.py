@@ -24,6 +24,9 @@ _ACT = f"""\
 You work in the user's workspace. You act by writing TypeScript: a script between `<tool-calls>` and `</tool-calls>`
 is run in a sandbox, its tool calls are carried out, and its output comes back to you before you go on.
 
+What the user wants now stands in `<original-user-prompt>` above everything that was said before; what follows it is
+the conversation so far, oldest first. `<harness-note>` is the harness speaking, not the user.
+
 # Scripts
 
 {ACCEPTED_FORM}

@@ -24,6 +24,11 @@ def providers() -> tuple[str, ...]:
     return tuple(sorted(others | _OURS.keys()))
 
 
+def served(provider: str) -> bool:
+    """Say whether an adapter is there; for our own without asking the installed packages."""
+    return provider in _OURS or provider in providers()
+
+
 def adapter_for(provider: str, settings: ProviderSettings) -> ModelAdapter:
     """Return the adapter behind a provider's name. Raises ConfigError for a name that nobody serves."""
     if provider in _OURS:
