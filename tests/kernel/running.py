@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,21 +112,33 @@ class Kernel:
         self.tell("comm_msg", {"comm_id": model_id, "data": data})
 
 
-@contextmanager
-def kernel(*, standin: bool = True, cwd: Path | None = None, python: str = sys.executable) -> Iterator[Kernel]:
+def environment() -> dict[str, str]:
+    """Return an environment in which a kernel keeps away from the history and settings of whoever runs the tests."""
+    # The directory is left to the system's temporary one: kernels outlive the objects that made them.
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": tempfile.mkdtemp(prefix="toolscript-ipython-")}
+
+
+def manager_of(*, standin: bool = True, python: str = sys.executable) -> KernelManager:
+    """Return a manager of our kernel, on the stand-in harness or the real one; it is not installed for this."""
     module = "tests.kernel.standin" if standin else "toolscript_kernel"
     code = (
         f"import sys, runpy; sys.path[:0] = {PACKAGES!r}; "
         f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     )
-    spec = KernelSpec(
+    manager = KernelManager()
+    manager._kernel_spec = KernelSpec(
         argv=[python, "-P", "-c", code, "-f", "{connection_file}"],
         display_name="toolscript", language="toolscript", interrupt_mode="signal",
         metadata={"supported_encryption": ["curve"]},
     )  # fmt: skip
-    manager = KernelManager()
-    manager._kernel_spec = spec
-    manager.start_kernel(cwd=str(cwd or Path.cwd()), env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    return manager
+
+
+@contextmanager
+def kernel(*, standin: bool = True, cwd: Path | None = None, python: str = sys.executable) -> Iterator[Kernel]:
+    """Run a kernel while the block runs."""
+    manager = manager_of(standin=standin, python=python)
+    manager.start_kernel(cwd=str(cwd or Path.cwd()), env=environment())
     client = manager.client()
     client.start_channels()
     try:

@@ -100,7 +100,9 @@ def _table(rows: tuple[Row, ...]) -> str:
         for name in ("#", "operation", "outcome", "line")
     )
     body = "".join(_row(row) for row in rows)
-    style = "border-collapse:collapse;border:0;width:100%;margin:4px 0;font-size:12px;color:inherit;background:transparent"
+    style = (
+        "border-collapse:collapse;border:0;width:100%;margin:4px 0;font-size:12px;color:inherit;background:transparent"
+    )
     top = f'<thead><tr style="background:transparent">{head}</tr></thead>'
     return f'<table style="{style}">{top}<tbody>{body}</tbody></table>'
 
