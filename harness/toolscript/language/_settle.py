@@ -169,7 +169,7 @@ def _signature(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
     if node.type == "method_signature" and ancestors[-1].type != "class_body":
         return True
     following = skip_gap(c.source, node.end_byte)
-    if c.source.startswith(b"{", following) and not c.source[node.end_byte - 1 : node.end_byte] == b";":
+    if c.source.startswith(b"{", following) and c.source[node.end_byte - 1 : node.end_byte] != b";":
         annotation = node.child_by_field_name("return_type")
         if annotation is None:
             raise c.ambiguous(node, "put the `{` of this function on the line of its parameters")
