@@ -99,9 +99,10 @@ async def test_nothing_of_the_host_is_inherited(commands: Commands, monkeypatch:
 
 
 async def test_a_command_has_three_descriptors_and_no_terminal(commands: Commands) -> None:
-    with open(os.devnull, "rb") as held:
-        os.set_inheritable(held.fileno(), True)
-        listed = await done(commands, launch("ls", "/proc/self/fd"))
+    held = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(held, True)
+    listed = await done(commands, launch("ls", "/proc/self/fd"))
+    os.close(held)
     # The fourth is the directory that ls reads.
     assert listed.stdout.split() == ["0", "1", "2", "3"]
     assert (await done(commands, shell("exec 3</dev/tty"))).code != 0
@@ -269,12 +270,16 @@ async def test_arguments_beyond_the_systems_limit_are_an_error(commands: Command
 
 async def test_no_descriptor_is_left_behind(commands: Commands) -> None:
     await done(commands, launch("true"))
-    before = os.listdir("/proc/self/fd")
+    before = _descriptors()
     for _ in range(3):
         await done(commands, shell("echo out; echo err >&2"))
     with pytest.raises(LaunchFailed):
         await done(commands, launch("no-such-program"))
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert _descriptors() == before
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_output_is_there_to_read_after_the_end(commands: Commands) -> None:
