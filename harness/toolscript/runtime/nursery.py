@@ -198,10 +198,8 @@ def _spawn(settings: Settings, control: socket.socket) -> subprocess.Popen[bytes
         "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared,
         "address_space": settings.address_space, "cpu_seconds": settings.cpu_seconds,
     }  # fmt: skip
-    command = [
-        sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(_roots((*settings.modules, settings.engine.partition(":")[0]))), str(control.fileno()),
-        json.dumps(told),
-    ]  # fmt: skip
+    roots = _roots((*settings.modules, settings.engine.partition(":")[0]))
+    command = [sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(roots), str(control.fileno()), json.dumps(told)]
     return subprocess.Popen(
         command, env=dict(settings.environment), cwd="/", pass_fds=[control.fileno()], stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
