@@ -175,7 +175,7 @@ async def test_the_pool_survives_the_zygotes_death_idle_and_at_work():
         await play(pool, "return 1;")
         first = pool._nursery.pid
         os.kill(first, signal.SIGKILL)
-        await until(lambda: not pool._nursery.alive)
+        await until(lambda: pool._nursery is None or not pool._nursery.alive)
         assert (await play(pool, "return 2;")).result == 2
 
         async with pool.checkout() as session:
