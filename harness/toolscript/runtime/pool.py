@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 from toolscript.errors import ConfigError, HostError, Json, PoolBusy, ToolscriptError
 from toolscript.limits import Limits
 from toolscript.runtime.lease import Lease
-from toolscript.runtime.nursery import Nursery, Settings, engine_path
+from toolscript.runtime.nursery import Nursery, Settings, engine_named
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.sandbox import address_space_for
 from toolscript.runtime.session import Session
@@ -305,8 +305,10 @@ def _check(limits: Limits, low: int, high: int, queue: int, uses: int) -> None:
 
 
 def _settings(limits: Limits, engine: str, uses: int) -> Settings:
+    path, modules = engine_named(engine)
     return Settings(
-        engine=engine_path(engine),
+        engine=path,
+        modules=modules,
         prepared=min(uses, _MOST_PREPARED),
         uses=uses,
         address_space=address_space_for(limits.heap_bytes),
