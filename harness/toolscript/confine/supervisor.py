@@ -7,6 +7,7 @@ ends everything that was ever started through it.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -34,6 +35,9 @@ def main() -> None:
         # Compiled once here, inherited by every launcher.
         for network in (False, True):
             filters.compiled(network=network)
+    # What is never freed need not be copied for each keeper.
+    gc.freeze()
+    gc.disable()
     Supervisor(control, _host_descriptor()).serve()
 
 
