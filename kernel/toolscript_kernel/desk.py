@@ -107,11 +107,12 @@ class Desk:
         """Show all that happens in the block, and put requests for consent before the caller if there is one."""
         from toolscript_kernel.view.watch import Watch
 
-        view = self._view(caller, offset=0 if in_turn else cell.offset, in_turn=in_turn)
+        offset = 0 if in_turn else cell.offset
+        view = self._view(caller, offset=offset, in_turn=in_turn)
         watch = Watch(view)
         try:
             with harness.listening(watch):
-                async with self._asking(harness, caller, view):
+                async with self._asking(harness, caller, view, offset):
                     yield
         finally:
             watch.finish()
@@ -125,7 +126,7 @@ class Desk:
         return make(caller.stage, workspace=self.workspace, offset=offset, in_turn=in_turn)
 
     @asynccontextmanager
-    async def _asking(self, harness: Harness, caller: Caller, view: Any) -> AsyncIterator[None]:
+    async def _asking(self, harness: Harness, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:
         if caller.front is Front.NOBODY:
             yield
         elif caller.front is Front.CONSOLE and caller.prompt is not None:
@@ -140,7 +141,7 @@ class Desk:
         else:
             from toolscript_kernel.approvals.buttons import ButtonDecider
 
-            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place)):
+            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place, offset=offset)):
                 yield
 
 
