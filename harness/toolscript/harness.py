@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -28,7 +29,10 @@ from toolscript.facade.scope import World
 from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
-from toolscript.journal.records import MemoryJournal
+from toolscript.files.hidden import hidden_directories
+from toolscript.journal.redact import secret_values
+from toolscript.journal.state import state_dir, sweep
+from toolscript.journal.writer import DiskJournal
 from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
@@ -79,13 +83,21 @@ class Harness:
         self.permissions = Permissions()
         self.store = Store()
         self.conversation_id = self.conversation.conversation_id
-        self._journals = journals or (lambda run_id: MemoryJournal())
+        self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
         self._background = Background(self._open)
+        hidden = hidden_directories()
         self._world = World(
-            cwd=self.workspace, roots=(self.workspace,), files=DiskFiles([self.workspace]), sandbox=sandbox
-        )
+            cwd=self.workspace, roots=(self.workspace,), sandbox=sandbox, secret_paths=hidden,
+            files=DiskFiles([self.workspace], hidden=hidden),
+        )  # fmt: skip
+
+    def _disk_journals(self) -> Journals:
+        """Write each run to the workspace's state directory, secrets of the environment redacted."""
+        state, secrets = state_dir(self.workspace), secret_values(os.environ)
+        sweep(state)
+        return lambda run_id: DiskJournal.create(state, run_id, secrets=secrets)
 
     async def __aenter__(self) -> Self:
         await self._background.start()
@@ -108,9 +120,9 @@ class Harness:
             self.board = TaskBoard(group)
             stack.push_async_callback(self.board.close)
             self._workshop = Workshop(
-                registry=self.registry, bridge=self.approvals, permissions=self.permissions, world=self._world,
+                registry=self.registry, cache=self._cache, bridge=self.approvals, permissions=self.permissions,
                 runner=Runner(self.pool, self._cache, self.board, self.store), journals=self._journals,
-                conversation_id=self.conversation_id,
+                conversation_id=self.conversation_id, world=self._world,
             )  # fmt: skip
             yield
 

@@ -18,10 +18,11 @@ from toolscript.events import Emitter, RunStatus, ScriptExecution, ScriptExecuti
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.scope import RunScope, World
 from toolscript.journal.records import Journal
-from toolscript.language.parser import parse, script_hash
+from toolscript.language.cache import ScriptCache
+from toolscript.language.parser import Parsed, script_hash
 from toolscript.limits import Limits
 from toolscript.registry.declarations import declaration
-from toolscript.registry.registry import Registry, tools_digest
+from toolscript.registry.registry import Registry, matches, tools_digest
 from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner, Script
@@ -56,6 +57,7 @@ class Workshop:
     bridge: Bridge
     permissions: Permissions
     runner: Runner
+    cache: ScriptCache
     world: World
     journals: Journals
     conversation_id: str
@@ -70,12 +72,13 @@ class Workshop:
             try:
                 if order.mode == "off":
                     raise RunAborted("scripts are shown here, not run")
-                parsed = parse(source, granted)
+                parsed = self.cache.parsed(source, granted)
             except ToolscriptError as error:
                 _refuse(emitter, source, order, error)
                 return Run.fold(events)
             self.runs += 1
-            scope = self._scope(run_id, parsed.script_hash, replace(order, limits=parsed.limits), emitter)
+            terms = replace(order, limits=parsed.limits, allowed_tools=_narrowed(order, parsed))
+            scope = self._scope(run_id, parsed.script_hash, terms, emitter)
             script = Script(
                 parsed=parsed, origin=order.origin, last_expression=order.last_expression, mode=order.mode,
                 params=json.dumps(order.params), context=self._guest(scope, order), task_prefix=f"task-{self.runs}",
@@ -114,6 +117,13 @@ class Workshop:
             script_hash=scope.script_hash, limits=scope.limits, environment=self.world.environment,
             turn_id=order.turn_id or "", agent=order.agent, original_prompt=order.prompt,
         ).to_json()  # fmt: skip
+
+
+def _narrowed(order: Order, parsed: Parsed) -> tuple[str, ...] | None:
+    """Return what both the order and the script's pragma allow; patterns of the order bind the pragma's names."""
+    if order.allowed_tools is None or parsed.allowed_tools is None:
+        return order.allowed_tools if parsed.allowed_tools is None else parsed.allowed_tools
+    return tuple(t for t in parsed.allowed_tools if any(matches(t, p) for p in order.allowed_tools))
 
 
 def catalogue(tools: Iterable[Tool]) -> list[dict[str, Json]]:

@@ -101,41 +101,12 @@ def _as(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
     """Erase ` as T` after the expression, which is visited on its own."""
     keyword = next(c for c in node.children if c.type in {"as", "satisfies"} and not c.is_named)
     inner = node.children[0]
-    _refuse_tighter(edits, node, ancestors[-1])
     if edits.breaks(inner.end_byte, keyword.start_byte):
         raise ScriptSyntaxError(
             f"a line break before {keyword.type!r} ends the statement; keep it on the line of its expression",
             position=place(edits.source, keyword.start_byte),
         )
     edits.mark(keyword.start_byte, node.end_byte, _separator(edits, node))
-    return True
-
-
-_TIGHTER = {"member_expression", "subscript_expression", "call_expression", "unary_expression", "await_expression",
-            "update_expression", "non_null_expression", "instantiation_expression", "new_expression"}  # fmt: skip
-
-
-def _refuse_tighter(edits: Edits, node: Node, parent: Node) -> None:
-    """`as` binds looser than its parent here, so the parser took a part of the type for code: refuse."""
-    if parent.type in _TIGHTER and not _separator(edits, node):
-        raise ScriptSyntaxError(
-            "this type assertion is ambiguous here; put it in parentheses: (value as Type)",
-            position=place(edits.source, node.start_byte),
-        )
-
-
-def _binary(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
-    """Refuse ``tag<T>`…` ``, which the parser takes for two comparisons."""
-    left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-    if left is not None and right is not None and left.type == "binary_expression":
-        inner = left.child_by_field_name("operator")
-        outer = node.child_by_field_name("operator")
-        chained = inner is not None and outer is not None and (inner.type, outer.type) == ("<", ">")
-        if chained and right.type in {"template_string", "parenthesized_expression"}:
-            raise ScriptSyntaxError(
-                "this could be a generic call or two comparisons; use parentheses",
-                position=place(edits.source, node.start_byte),
-            )
     return True
 
 
@@ -303,7 +274,6 @@ RULES: dict[str, Rule] = {
     "type_arguments": _plain,
     "implements_clause": _plain,
     "non_null_expression": _non_null,
-    "binary_expression": _binary,
     "variable_declarator": _declarator,
     "abstract_class_declaration": _abstract_class,
     "enum_declaration": _enum,

@@ -9,7 +9,8 @@ from toolscript.errors import ScriptSyntaxError
 from toolscript.language._body import prepare_body
 from toolscript.language._edits import Edits
 from toolscript.language._erase import erase
-from toolscript.language._trees import javascript, place, refuse_errors, typescript, walk
+from toolscript.language._settle import settle
+from toolscript.language._trees import javascript, place, refuse_errors, walk
 
 
 def blank(source: str, *, last_expression: bool = False) -> str:
@@ -21,10 +22,10 @@ def blank(source: str, *, last_expression: bool = False) -> str:
     Raises UnsupportedTypeScript for syntax that cannot be erased and ScriptSyntaxError for what is no
     TypeScript, both with line and column.
     """
-    data = _encoded(source)
-    tree = typescript(data)
-    refuse_errors(tree.root_node, data)
-    edits = Edits(data, source)
+    _encoded(source)
+    text, tree = settle(source)
+    data = text.encode()
+    edits = Edits(data, text)
     prepare_body(edits, tree.root_node, last_expression=last_expression)
     walk(tree.root_node, lambda node, ancestors: erase(edits, node, ancestors), data)
     blanked = edits.apply()

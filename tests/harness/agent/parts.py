@@ -37,6 +37,7 @@ class Ran:
     facade: str = "declare const tools: { exec(args: { command: string[] }): Promise<{ exitCode: number }> };"
 
     async def run(self, source: str, *, emitter: Emitter, mode: Mode) -> Run:
+        source = source.strip()
         self.sources.append(source)
         emitter = emitter.scoped(run_id=f"run-{len(self.sources)}")
         events: list[BaseEvent] = []

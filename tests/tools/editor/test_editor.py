@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tools.failing_files import FailingFiles
 from tests.tools.patch.table import harvest
-from tests.tools.plain_files import PlainFiles
 
 from toolscript.errors import InvalidArguments, OutputTooLarge, ToolError
+from toolscript.files.disk import DiskFiles
 from toolscript.registry.classification import Danger, Effect
 from toolscript.registry.context import ToolContext
 from toolscript.registry.tool import Tool
@@ -24,7 +25,7 @@ CASES = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="ut
 
 @pytest.fixture
 def context(tmp_path: Path) -> ToolContext:
-    return ToolContext(cwd=tmp_path, roots=(tmp_path,), files=PlainFiles(tmp_path), conversation_id="c1")
+    return ToolContext(cwd=tmp_path, roots=(tmp_path,), files=DiskFiles([tmp_path]), conversation_id="c1")
 
 
 @pytest.fixture
@@ -251,10 +252,28 @@ async def test_a_view_is_a_known_safe_read(editor: Tool, context: ToolContext, t
     assert (classified.effect, classified.danger, classified.diff) == (Effect.READ, Danger.KNOWN_SAFE, None)
 
 
+async def test_a_view_outside_the_workspace_is_shown_for_consent_and_refused_without(
+    editor: Tool, context: ToolContext, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "secret").write_text("s")
+    for path in (outside, outside / "secret"):
+        view = editor.spec.input.parse("", {"command": "view", "path": str(path)})
+
+        classified = await editor.classify(view, context)
+        assert [effect.path for effect in classified.outside] == [path]
+        with pytest.raises(ToolError) as caught:
+            await editor.call(view, context)
+        assert caught.value.code == "outside_workspace"
+
+        permitted = replace(context, files=context.files.permitting([path]))
+        assert "s" in editor.render(view, await editor.call(view, permitted))
+
+
 async def test_a_file_that_cannot_be_written_is_named_with_the_reason(
     editor: Tool, context: ToolContext, tmp_path: Path
 ) -> None:
-    files = PlainFiles(tmp_path)
+    files = FailingFiles([tmp_path])
     files.failing.add("f")
 
     result = await outcome(

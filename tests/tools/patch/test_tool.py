@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tools.failing_files import FailingFiles
 from tests.tools.patch.table import harvest, plant, rows
-from tests.tools.plain_files import PlainFiles
 
 from toolscript.errors import ToolError
+from toolscript.files.disk import DiskFiles
 from toolscript.registry.classification import Effect
 from toolscript.registry.context import ToolContext
 from toolscript_tools.patch import apply_text, classify_text, refuse_uncalled, tools
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def context(tmp_path: Path) -> ToolContext:
-    return ToolContext(cwd=tmp_path, roots=(tmp_path,), files=PlainFiles(tmp_path))
+    return ToolContext(cwd=tmp_path, roots=(tmp_path,), files=DiskFiles([tmp_path]))
 
 
 def patch(*lines: str) -> str:
@@ -181,7 +183,7 @@ async def test_a_patch_that_fails_anywhere_changes_nothing(
 
 
 async def test_what_was_applied_is_put_back_when_a_later_write_fails(context: ToolContext, tmp_path: Path) -> None:
-    files = PlainFiles(tmp_path)
+    files = FailingFiles([tmp_path])
     plant(tmp_path, {"a": "a\n", "b": "b\n", "c": "c\n", "full": "f\n"})
     before = harvest(tmp_path)
     files.failing.add("full")
@@ -201,7 +203,7 @@ async def test_what_was_applied_is_put_back_when_a_later_write_fails(context: To
 
 
 async def test_a_move_whose_original_cannot_be_removed_is_put_back(context: ToolContext, tmp_path: Path) -> None:
-    files = PlainFiles(tmp_path)
+    files = FailingFiles([tmp_path])
     plant(tmp_path, {"a": "a\n"})
     files.failing.add("a")
 
@@ -212,12 +214,13 @@ async def test_a_move_whose_original_cannot_be_removed_is_put_back(context: Tool
 
 
 async def test_what_cannot_be_put_back_is_named(context: ToolContext, tmp_path: Path) -> None:
-    class Broken(PlainFiles):
-        def delete(self, place: Any) -> Any:
+    class Broken(FailingFiles):
+        def put(self, place: Any, state: Any) -> Any:
             raise ToolError("read-only file system", code="io_error")
 
     plant(tmp_path, {"b": "b\n"})
-    files = Broken(tmp_path)
+    files = Broken([tmp_path])
+    files.failing.add("b")
 
     with pytest.raises(ToolError) as caught:
         await call(replace(context, files=files), patch("*** Add File: a", "+x", "*** Delete File: b"))
@@ -246,11 +249,11 @@ async def test_a_file_moved_onto_itself_is_only_edited(context: ToolContext, tmp
 
 async def test_every_path_is_locked_while_it_is_checked_and_written(context: ToolContext, tmp_path: Path) -> None:
     plant(tmp_path, {"a": "a\n"})
-    files = PlainFiles(tmp_path)
+    files = FailingFiles([tmp_path])
 
     await call(replace(context, files=files), patch("*** Update File: a", "*** Move to: b", "@@", "-a", "+A"))
 
-    assert files.locks == [(tmp_path / "a", tmp_path / "b")]
+    assert files.locks_taken == [(tmp_path / "a", tmp_path / "b")]
 
 
 async def test_a_long_diff_is_cut_and_kept_under_a_handle(context: ToolContext) -> None:
@@ -280,3 +283,94 @@ async def test_a_binary_file_can_be_deleted_and_its_bytes_stay_out_of_the_diff(
 
     assert output.diff == "--- a/image\n+++ /dev/null\nBinary files differ\n"
     assert not (tmp_path / "image").exists()
+
+
+async def test_directories_made_on_the_way_go_again_with_what_is_put_back(context: ToolContext, tmp_path: Path) -> None:
+    plant(tmp_path, {"full": "f\n"})
+    files = FailingFiles([tmp_path])
+    files.failing.add("full")
+
+    with pytest.raises(ToolError):
+        await call(
+            replace(context, files=files),
+            patch("*** Add File: new/deep/a", "+x", "*** Update File: full", "@@", "-f", "+F"),
+        )
+
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "full"]
+
+
+async def test_deleting_a_link_leaves_its_target(context: ToolContext, tmp_path: Path) -> None:
+    plant(tmp_path, {"kept": "kept\n"})
+    (tmp_path / "link").symlink_to("kept")
+
+    output = await call(context, patch("*** Delete File: link"))
+
+    assert output.deleted == ["link"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept"]
+
+
+async def test_a_link_and_its_target_count_as_one_file(context: ToolContext, tmp_path: Path) -> None:
+    plant(tmp_path, {"a": "a\n"})
+    (tmp_path / "link").symlink_to("a")
+
+    with pytest.raises(ToolError, match="multiple operations target"):
+        await call(context, patch("*** Update File: a", "@@", "-a", "+b", "*** Update File: link", "@@", "-a", "+c"))
+
+
+async def test_links_out_of_the_workspace_are_shown_as_such_and_not_followed(
+    context: ToolContext, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    plant(outside, {"secret": "s\n"})
+    (tmp_path / "link").symlink_to(outside / "secret")
+    (tmp_path / "dangling").symlink_to(outside / "created")
+
+    classified = await classify_text(patch("*** Update File: link", "@@", "-s", "+x"), context, tmp_path)
+    assert [effect.path for effect in classified.outside] == [outside / "secret"]
+    for lines in (("*** Update File: link", "@@", "-s", "+x"), ("*** Add File: dangling", "+x")):
+        with pytest.raises(ToolError) as caught:
+            await call(context, patch(*lines))
+        assert caught.value.code == "outside_workspace"
+
+    assert harvest(outside) == {"secret": "s\n"}
+
+
+@pytest.mark.parametrize("name", [".git/hooks/post-commit", "toolscript.toml", "sub/../.git/config"])
+async def test_protected_files_are_marked_and_not_written_without_consent(
+    name: str, context: ToolContext, tmp_path: Path
+) -> None:
+    (tmp_path / "sub").mkdir()
+    text = patch(f"*** Add File: {name}", "+x")
+
+    assert [effect.protected for effect in (await classify_text(text, context, tmp_path)).paths] == [True]
+    with pytest.raises(ToolError) as caught:
+        await call(context, text)
+
+    assert caught.value.code == "protected"
+    assert harvest(tmp_path) == {}
+
+
+@pytest.mark.parametrize("path", ["/proc/self/environ", "/dev/zero", "p"])
+async def test_what_is_no_regular_file_is_refused_without_blocking(
+    path: str, context: ToolContext, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "p")
+
+    for lines in ((f"*** Update File: {path}", "@@", "-a", "+b"), (f"*** Add File: {path}", "+b")):
+        with pytest.raises(ToolError) as caught:
+            await call(context, patch(*lines))
+        assert caught.value.code in ("bad_path", "not_a_file")
+
+
+@pytest.mark.slow
+async def test_a_file_of_200_megabytes_is_edited_by_the_tool(context: ToolContext, tmp_path: Path) -> None:
+    line = b"%07d " + b"." * 71 + b"\n"
+    with (tmp_path / "big").open("wb") as big:
+        for start in range(0, 2_500_000, 100_000):
+            big.write(b"".join(line % number for number in range(start, start + 100_000)))
+    text = patch("*** Update File: big", "@@", f"-2499999 {'.' * 71}", "+the end")
+
+    output = await call(context, text)
+
+    assert output.modified == ["big"]
+    assert (tmp_path / "big").stat().st_size == 2_500_000 * 80 - 80 + 8

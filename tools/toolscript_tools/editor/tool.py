@@ -49,7 +49,7 @@ class StrReplaceEditor:
 
     async def classify(self, arguments: EditorInput, context: ToolContext) -> Classification:
         """Work the command out against the files as they are; raises ToolError where it cannot be done."""
-        work = await anyio.to_thread.run_sync(partial(work_out, arguments, context, self.history))
+        work = await anyio.to_thread.run_sync(partial(work_out, arguments, context, self.history, looking=False))
         return _classified(arguments, work)
 
     async def call(self, arguments: EditorInput, context: ToolContext) -> EditorOutput:

@@ -31,13 +31,16 @@ class Work:
     undoes: Step | None = None
 
 
-def work_out(arguments: EditorInput, context: ToolContext, history: History) -> Work:
-    """Return what the command would do. Raises ToolError with the message that models know."""
+def work_out(arguments: EditorInput, context: ToolContext, history: History, *, looking: bool = True) -> Work:
+    """Return what the command would do. Raises ToolError with the message that models know.
+
+    Without ``looking`` a view shows nothing yet: it may still need consent.
+    """
     command, path = arguments.command, arguments.path
     place = _place(command, path, context)
     match command:
         case "view":
-            return _view(arguments, place, context)
+            return _view(arguments, place, context) if looking else _unseen(arguments, place, context.files)
         case "create":
             text = _required(arguments.file_text, "file_text", command)
             return _writing(place, path, State(kind="missing"), encoded(text), EditorOutput(path=path))
@@ -77,6 +80,10 @@ def _place(command: str, path: str, context: ToolContext) -> Place:
     return place
 
 
+def _unseen(arguments: EditorInput, place: Place, files: Files) -> Work:
+    return Work(place=place, before=files.state(place), output=EditorOutput(path=arguments.path))
+
+
 def _view(arguments: EditorInput, place: Place, context: ToolContext) -> Work:
     path = arguments.path
     if place.kind == "directory":
@@ -84,7 +91,8 @@ def _view(arguments: EditorInput, place: Place, context: ToolContext) -> Work:
             raise refused("The `view_range` parameter is not allowed when `path` points to a directory.")
         entries = [path, *_listing(path, place, context)]
         return Work(place=place, before=State(kind="directory"), output=EditorOutput(path=path, entries=entries))
-    state = _read(place, path, context.files)
+    # Looking at a state is free; reading is not.
+    state = State(kind="file", data=_allowed(place, path, context.files))
     shown = viewed(_decoded(state, path), arguments.view_range)
     output = EditorOutput(path=path, content=shown.text, first_line=shown.first_line)
     return Work(place=place, before=state, output=output)
@@ -150,11 +158,20 @@ def _writing(
     return Work(place=place, before=before, output=output, writes=True, content=content, undoes=undoes)
 
 
+def _allowed(place: Place, path: str, files: Files) -> bytes:
+    try:
+        return files.read(place)
+    except ToolError as error:
+        raise failing(error, "read", path) from error
+
+
 def _read(place: Place, path: str, files: Files) -> State:
     try:
         state = files.state(place, content=True)
         if state.kind != "file":
             raise ToolError("it is not a regular file", code="not_a_file")
+        if state.data is None:
+            raise ToolError("a file too large to be edited as a whole", code="file_too_large")
     except ToolError as error:
         raise failing(error, "read", path) from error
     return state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -90,8 +90,7 @@ class _Verifier:
             case AddFile():
                 return self._add(hunk, place, name)
             case DeleteFile():
-                before = self._state(place, f"Failed to read {name}: ")
-                return Action(kind="delete", path=hunk.path, source=place, before=before, content=None)
+                return self._delete(hunk, place, name)
             case UpdateFile():
                 return self._update(hunk, place, name)
 
@@ -108,6 +107,14 @@ class _Verifier:
     def _add(self, hunk: AddFile, place: Place, name: str) -> Action:
         before = self._overwritten(place, name)
         return Action(kind="add", path=hunk.path, source=place, before=before, content=hunk.content.encode())
+
+    def _delete(self, hunk: DeleteFile, place: Place, name: str) -> Action:
+        # What a link leads to says whether it may go; the link itself is what goes.
+        before = self._state(place, f"Failed to read {name}: ")
+        link = self._files.place(name, self._cwd, follow=False)
+        if link.kind == "symlink":
+            place, before = link, self._files.state(link, content=True)
+        return Action(kind="delete", path=hunk.path, source=place, before=before, content=None)
 
     def _update(self, hunk: UpdateFile, place: Place, name: str) -> Action:
         before = self._state(place, f"Failed to read file to update {name}: ")
@@ -134,7 +141,7 @@ class _Verifier:
 
     def _state(self, place: Place, prefix: str) -> State:
         try:
-            state = self._files.state(place, content=True)
+            state = self._whole(place)
             if state.kind == "missing":
                 raise ToolError("missing", code="not_found")
             if state.kind == "directory":
@@ -146,10 +153,17 @@ class _Verifier:
         return state
 
     def _overwritten(self, place: Place, name: str) -> State:
-        state = self._files.state(place, content=True)
+        state = self._whole(place)
         if state.kind in ("directory", "other"):
             code = "is_directory" if state.kind == "directory" else "not_a_file"
             raise failed(f"Failed to write file {name}", code, path=name)
+        return state
+
+    def _whole(self, place: Place) -> State:
+        # Large files come without their bytes; putting back needs them all the same.
+        state = self._files.state(place, content=True)
+        if state.kind == "file" and state.data is None:
+            return replace(state, data=self._files.read(place))
         return state
 
 
