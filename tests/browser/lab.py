@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from tests.kernel.running import ROOT, environment, manager_of
 
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 SHOTS = ROOT / ".artefacts"
 STARTED = 60.0

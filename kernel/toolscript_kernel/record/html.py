@@ -12,6 +12,11 @@ from toolscript_kernel.record.transcript import Call, Failure, Prose
 _LINE = "1px solid rgba(128,128,128,.3)"
 _MUTED = "opacity:.72"
 _CELL = f"padding:3px 10px 3px 0;text-align:left;vertical-align:top;border:0;border-top:{_LINE}"
+_HEAD = f"padding:3px 10px 3px 0;text-align:left;font-weight:500;{_MUTED}"
+_TABLE = (
+    "border-collapse:collapse;border:0;table-layout:fixed;width:100%;margin:4px 0;font-size:12px;color:inherit;"
+    "background:transparent"
+)
 _PRE = (
     "font-size:12px;line-height:1.5;margin:6px 0;padding:8px 10px;overflow-x:auto;"
     "background:rgba(128,128,128,.1);border-radius:4px"
@@ -97,13 +102,12 @@ def _heading(it: ScriptSheet) -> str:
 
 def _table(rows: tuple[Row, ...]) -> str:
     head = "".join(
-        f'<th scope="col" style="padding:3px 10px 3px 0;text-align:left;font-weight:500;width:{width};{_MUTED}">{name}</th>'
+        f'<th scope="col" style="{_HEAD};width:{width}">{name}</th>'
         for name, width in (("#", "2em"), ("operation", "auto"), ("outcome", "36%"), ("line", "3em"))
     )
     body = "".join(_row(row) for row in rows)
-    style = "border-collapse:collapse;border:0;table-layout:fixed;width:100%;margin:4px 0;font-size:12px;color:inherit;background:transparent"
     top = f'<thead><tr style="background:transparent">{head}</tr></thead>'
-    return f'<table style="{style}">{top}<tbody>{body}</tbody></table>'
+    return f'<table style="{_TABLE}">{top}<tbody>{body}</tbody></table>'
 
 
 def _row(row: Row) -> str:
