@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
@@ -52,12 +51,6 @@ class Desk:
         self.door = door or Door()
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
-
-    @property
-    def workspace(self) -> Path:
-        """Where relative paths of tools begin."""
-        harness = self.door.harness
-        return harness.workspace if harness is not None else Path.cwd()
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
@@ -107,11 +100,12 @@ class Desk:
         """Show all that happens in the block, and put requests for consent before the caller if there is one."""
         from toolscript_kernel.view.watch import Watch
 
-        view = self._view(caller, offset=0 if in_turn else cell.offset, in_turn=in_turn)
+        offset = 0 if in_turn else cell.offset
+        view = self._view(caller, offset=offset, in_turn=in_turn)
         watch = Watch(view)
         try:
             with harness.listening(watch):
-                async with self._asking(harness, caller, view):
+                async with self._asking(harness, caller, view, offset):
                     yield
         finally:
             watch.finish()
@@ -122,10 +116,10 @@ class Desk:
         make: Callable[..., View] = live.LiveView
         if caller.front in (Front.NOBODY, Front.CONSOLE):
             make = plain.QuietView if caller.front is Front.NOBODY else plain.TerminalView
-        return make(caller.stage, workspace=self.workspace, offset=offset, in_turn=in_turn)
+        return make(caller.stage, workspace=self.door.workspace, offset=offset, in_turn=in_turn)
 
     @asynccontextmanager
-    async def _asking(self, harness: Harness, caller: Caller, view: Any) -> AsyncIterator[None]:
+    async def _asking(self, harness: Harness, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:
         if caller.front is Front.NOBODY:
             yield
         elif caller.front is Front.CONSOLE and caller.prompt is not None:
@@ -140,7 +134,7 @@ class Desk:
         else:
             from toolscript_kernel.approvals.buttons import ButtonDecider
 
-            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place)):
+            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place, offset=offset)):
                 yield
 
 

@@ -140,7 +140,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
     async def _python(self, cell: Cell, code: str, *request: Any) -> dict[str, Any]:
         *arguments, cell_meta, cell_id = request
         run = super().do_execute
-        with importable(self.desk.workspace) if cell.kind is Kind.PYTHON else nullcontext():
+        with importable(self.desk.door.workspace) if cell.kind is Kind.PYTHON else nullcontext():
             return dict(await run(code, *arguments, cell_meta=cell_meta, cell_id=cell_id))
 
     def _caller(self, allow_stdin: bool, cell_id: str | None) -> Caller:
