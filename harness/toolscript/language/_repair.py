@@ -11,7 +11,16 @@ from collections.abc import Callable
 
 from toolscript.language._edits import Edits
 from toolscript.language._scan import code_mask
-from toolscript.language._types import NoType, arguments_end, balanced_end, parameters_end, skip_gap, type_end
+from toolscript.language._types import (
+    TIGHT_OPERATOR,
+    NoType,
+    arguments_end,
+    balanced_end,
+    parameters_end,
+    separator,
+    skip_gap,
+    type_end,
+)
 
 _NAME = rb"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+"
 _START = rb"(?:^|(?<=[;{}\n\r]))[ \t]*"
@@ -22,9 +31,13 @@ _ALIAS = re.compile(_START + rb"((?:export[ \t]+)?(?:declare[ \t]+)?type[ \t]+" 
 _CLASS = re.compile(rb"(?<![\w$.])class(?:[ \t]+" + _NAME + rb")?\s*(?=<)")
 _DECLARED = re.compile(rb"(?<![\w$.])(?:const|let|var)[ \t]+" + _NAME + rb"\s*(?=!?\s*:)")
 _CALLED = re.compile(rb"(?<![\w$])" + _NAME + rb"(?=<)")
-_ASSERTED = re.compile(rb"(?<=[)\]}\w$])[ \t]+(as|satisfies)[ \t]+(?=\{)")
+_ASSERTED = re.compile(rb"([\w$]*+)(?<=[\x01)\]}\w$!])[ \t]+(as|satisfies)(?![\w$])")
+_NO_VALUES = frozenset(
+    b"await case const delete do else export extends function class import in instanceof let new of return throw typeof"
+    b" var void yield static get set async default".split()
+)
 
-Rule = Callable[[Edits, int, int], None]
+Rule = Callable[[Edits, re.Match[bytes]], None]
 
 
 def repair(edits: Edits) -> bool:
@@ -33,7 +46,7 @@ def repair(edits: Edits) -> bool:
     for pattern, rule in _RULES:
         for found in pattern.finditer(mask):
             try:
-                rule(edits, found.start(found.lastindex or 0), found.end())
+                rule(edits, found)
             except NoType:
                 continue
     return bool(edits.ranges)
@@ -44,12 +57,12 @@ def _behind_parameters(source: bytes, at: int) -> int:
     return skip_gap(source, parameters_end(source, at)) if source.startswith(b"<", at) else at
 
 
-def _interface(edits: Edits, start: int, end: int) -> None:
-    at = _behind_parameters(edits.source, end)
+def _interface(edits: Edits, found: re.Match[bytes]) -> None:
+    at = _behind_parameters(edits.source, found.end())
     if edits.source.startswith(b"extends", at):
         at = _heritage(edits.source, at + len(b"extends"))
     if edits.source.startswith(b"{", at):
-        edits.mark(start, balanced_end(edits.source, at), ";")
+        edits.mark(found.start(1), balanced_end(edits.source, at), ";")
 
 
 def _heritage(source: bytes, at: int) -> int:
@@ -60,28 +73,34 @@ def _heritage(source: bytes, at: int) -> int:
         at += 1
 
 
-def _alias(edits: Edits, start: int, end: int) -> None:
-    at = _behind_parameters(edits.source, end)
+def _alias(edits: Edits, found: re.Match[bytes]) -> None:
+    at = _behind_parameters(edits.source, found.end())
     if edits.source.startswith(b"=", at) and not edits.source.startswith((b"==", b"=>"), at):
-        edits.mark(start, type_end(edits.source, at + 1), ";")
+        edits.mark(found.start(1), type_end(edits.source, at + 1), ";")
 
 
-def _class(edits: Edits, start: int, end: int) -> None:
-    edits.mark(end, parameters_end(edits.source, end))
+def _class(edits: Edits, found: re.Match[bytes]) -> None:
+    edits.mark(found.end(), parameters_end(edits.source, found.end()))
 
 
-def _declared(edits: Edits, start: int, end: int) -> None:
-    edits.mark(end, type_end(edits.source, edits.source.index(b":", end) + 1))
+def _declared(edits: Edits, found: re.Match[bytes]) -> None:
+    start = found.end()
+    end = type_end(edits.source, edits.source.index(b":", start) + 1)
+    edits.mark(start, end, separator(edits.source, end))
 
 
-def _called(edits: Edits, start: int, end: int) -> None:
-    close = arguments_end(edits.source, end)
-    if edits.source.startswith((b"`", b"("), skip_gap(edits.source, close)):
-        edits.mark(end, close)
+def _called(edits: Edits, found: re.Match[bytes]) -> None:
+    end = arguments_end(edits.source, found.end())
+    if edits.source.startswith((b"`", b"("), skip_gap(edits.source, end)):
+        edits.mark(found.end(), end)
 
 
-def _asserted(edits: Edits, start: int, end: int) -> None:
-    edits.mark(start, type_end(edits.source, end))
+def _asserted(edits: Edits, found: re.Match[bytes]) -> None:
+    if found.group(1) in _NO_VALUES:
+        return
+    end = type_end(edits.source, found.end())
+    if not TIGHT_OPERATOR.match(edits.source, skip_gap(edits.source, end)):
+        edits.mark(found.start(2), end, separator(edits.source, end))
 
 
 _RULES: tuple[tuple[re.Pattern[bytes], Rule], ...] = (

@@ -14,9 +14,18 @@ _NUMBER = re.compile(rb"-?\s*(?:0[xXoObB][\da-fA-F_]+n?|\d[\d_]*(?:\.[\d_]*)?(?:
 _STRING = re.compile(rb"'(?:[^'\\\r\n]|\\.)*+'|\"(?:[^\"\\\r\n]|\\.)*+\"", re.DOTALL)
 _BRACKETS = {b"(": b")", b"[": b"]", b"{": b"}"}
 _STOPS = re.compile(rb"""[()\[\]{}'"`]|//|/\*""")
+_MODIFIERS = {b"public", b"private", b"protected", b"readonly", b"override"}
+_KEYWORDS = frozenset(
+    b"any unknown number object boolean bigint string symbol never undefined void null true false this".split()
+)
+"""Types that take no type arguments: a ``<`` behind them compares."""
 _PREFIXES = {b"keyof", b"unique", b"readonly", b"infer"}
 _MAX_DEPTH = 100
 _MAX_STEPS = 20_000
+
+
+TIGHT_OPERATOR = re.compile(rb"\+(?!\+)|-(?!-)|[*%]|/(?![/*])|<<|>>")
+"""Operators that bind tighter than ``as``: what stands before them cannot simply lose its ``as T``."""
 
 
 class NoType(Exception):
@@ -33,6 +42,12 @@ def has_break(source: bytes, start: int, end: int) -> bool:
     """Return whether a line ends between two offsets."""
     between = source[start:end]
     return b"\n" in between or b"\r" in between
+
+
+def separator(source: bytes, end: int) -> str:
+    """Return the semicolon that must part a type which ends a statement from a next line that would go on with it."""
+    following = skip_gap(source, end)
+    return ";" if source.startswith((b"(", b"[", b"`"), following) and has_break(source, end, following) else ""
 
 
 def type_end(source: bytes, at: int) -> int:
@@ -89,16 +104,34 @@ class _Types:
         generic = self.starts(at, b"<")
         if generic:
             at = self.skip(self.parameters(at, depth + 1))
-        if not self.starts(at, b"("):
-            if constructs or generic:
+        if constructs or generic:
+            if not self.starts(at, b"("):
                 raise NoType
+        elif not self.opens_parameters(at):
             return None
         arrow = self.skip(self.balanced(at))
-        if self.starts(arrow, b"=>"):
-            return self.type(arrow + 2, depth + 1)
-        if constructs or generic:
+        if not self.starts(arrow, b"=>"):
             raise NoType
-        return None
+        return self.type(arrow + 2, depth + 1)
+
+    def opens_parameters(self, at: int) -> bool:
+        """Return whether a function type's parameters begin here, rather than a type in parentheses."""
+        if not self.starts(at, b"("):
+            return False
+        at = self.skip(at + 1)
+        if self.source.startswith((b")", b"..."), at):
+            return True
+        while self.word(at) in _MODIFIERS and self.word(self.skip(at + len(self.word(at)))):
+            at = self.skip(at + len(self.word(at)))
+        if self.source.startswith((b"[", b"{"), at):
+            at = self.skip(self.balanced(at))
+        elif word := self.word(at):
+            at = self.skip(at + len(word))
+        else:
+            return False
+        if self.starts(at, b")"):
+            return self.starts(self.skip(at + 1), b"=>")
+        return self.source.startswith((b":", b",", b"?", b"="), at)
 
     def predicate(self, start: int, depth: int) -> int | None:
         """``x is T``, ``asserts x``, ``asserts x is T``."""
@@ -210,6 +243,8 @@ class _Types:
         word = self.word(at)
         end = at + len(word)
         opening = self.skip(end)
+        if word in _KEYWORDS and not self.starts(opening, b"."):
+            return end
         if word == b"import" and self.starts(opening, b"("):
             end = self.balanced(opening)
         while True:
