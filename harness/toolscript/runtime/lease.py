@@ -45,7 +45,7 @@ class Lease:
         self._limits = start.limits
         if (size := len(start.source.encode("utf-8", "replace"))) > start.limits.source_bytes:
             raise SourceTooLarge(start.limits.source_bytes, size)
-        self._decoder = Decoder(start.limits, self._failures)
+        self._decoder = Decoder(start.source, start.limits, self._failures)
         self._watch = Watch(self._worker, start.limits)
         self._watch.runs()
         self._worker.link.send(encode_start(start))

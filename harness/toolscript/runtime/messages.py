@@ -38,6 +38,7 @@ from toolscript.runtime.session import (
     Timer,
     TimerCleared,
 )
+from toolscript.runtime.sites import Sites
 
 MOST_MESSAGES = 50_000
 DEEPEST = 512
@@ -61,7 +62,9 @@ class Decoder:
     never make one up.
     """
 
-    def __init__(self, limits: Limits, failures: Mapping[int, str]) -> None:
+    def __init__(self, source: str, limits: Limits, failures: Mapping[int, str]) -> None:
+        self._sites = Sites(source)
+        self._calls: dict[int, Position] = {}
         self._limits = limits
         self._failures = failures
         self._number = 0
@@ -98,9 +101,10 @@ class Decoder:
         match row:
             case ["c", number, str(tool), line, column, 0 | 1 as spawn, arguments]:
                 self._advance(number)
+                place = self._call_place(number, tool, line, column)
                 return Call(
                     number=number, tool=tool, arguments=self._text(arguments, carried, self._limits.argument_bytes),
-                    line=_place(line), column=_place(column), spawn=bool(spawn),
+                    line=place and place.line, column=place and place.column, spawn=bool(spawn),
                 )  # fmt: skip
             case ["l", str(level), str(text), line, int(dropped)] if level in _LEVELS and dropped >= 0:
                 return Log(level=level, text=text, line=_place(line), dropped=dropped)  # type: ignore[arg-type]
@@ -132,11 +136,12 @@ class Decoder:
             case ["f", str(), "", "", None, None, None, True] if flags & Flag.HEAP_FULL:
                 return self._limit("HeapExceeded", None, None)
             case ["f", str(name), str(message), str(stack), line, column, cause, bool()]:
+                place = self._calls.get(cause) or self._position(line, column)
                 return ScriptThrew(
-                    name, message, stack=stack, position=_position(line, column), cause=self._cause(cause)
+                    name, message, stack=self._sites.stack(stack), position=place, cause=self._cause(cause)
                 )
             case ["b", str(kind), used, line, column] if kind in _LIMITS:
-                return self._limit(kind, used, _position(line, column))
+                return self._limit(kind, used, self._position(line, column))
             case ["y", str(message), line, column]:
                 return ScriptSyntaxError(message, position=_position(line, column))
             case ["u", str(construct), str(alternative), int(line), int(column)]:
@@ -155,6 +160,18 @@ class Decoder:
         if type(used) not in (int, float) or not math.isfinite(used):
             raise ProtocolFault("a limit's use is not a number")
         return error(allowed, round(used, 3), position=position)
+
+    def _position(self, line: Any, column: Any) -> Position | None:
+        """Return a place of the engine as a person counts."""
+        found = _position(line, column)
+        return found and self._sites.place(found.line, found.column)
+
+    def _call_place(self, number: int, tool: str, line: Any, column: Any) -> Position | None:
+        found = _position(line, column)
+        if found is None:
+            return None
+        self._calls[number] = self._sites.call(tool, found.line, found.column)
+        return self._calls[number]
 
     def _cause(self, number: Any) -> dict[str, Any] | None:
         if number is None:

@@ -24,7 +24,7 @@ FOOTER = "\n})"
 LARGEST_STACK = 4 * 1024 * 1024
 """More would overrun the worker's own stack before the engine notices."""
 _AFTERWARDS = 0.05  # seconds for draining a script that was interrupted
-_PLACE = re.compile(r"<input>:(\d+):(\d+)")
+_PLACE = re.compile(r"script:(\d+):(\d+)")
 _NULL_THROWN = '["f","thrown null"'
 _CAN_THROW = re.compile(r"\b(?:throw|reject)\b")
 
@@ -56,7 +56,7 @@ class QuickJSEngine:
 
     def settle(self, number: int, ok: bool, value: str, time_ms: float) -> Drained:
         """Settle one promise and run jobs until none is left."""
-        return self._attempt(lambda: self._enter(self._settle, number, ok, self._parsed(value), time_ms))
+        return self._attempt(lambda: self._enter(self._settle, number, ok, self._parsed(value), float(time_ms)))
 
     def interrupt(self) -> None:
         """Let the script run no further job."""
@@ -151,6 +151,6 @@ def _ending(text: str) -> str:
     if text.startswith("SyntaxError: "):
         message = text.partition("\n")[0].removeprefix("SyntaxError: ")
         found = _PLACE.search(text)
-        place = f"{max(1, int(found[1]) - 1)},{found[2]}" if found else "null,null"
+        place = f"{found[1]},{found[2]}" if found else "null,null"
         return f'["y",{json.dumps(message)},{place}'
     return f'["f",{json.dumps(text[:200])},"","",null,null,null,false'

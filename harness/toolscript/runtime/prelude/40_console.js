@@ -7,6 +7,7 @@
   let gravest = "debug";
   let firstLine = "null";
   const SEPARATE = 100;
+  const PENDING = "[promise: await it]";
 
   const show = (value, depth) => {
     switch (typeof value) {
@@ -22,11 +23,12 @@
   const showObject = (value, depth) => {
     try {
       if (rawStack(value) !== undefined) return showError(value);
+      if (value instanceof Promise) return PENDING;
       const text = quote(value, (key, item) => {
         if (typeof item === "bigint" || typeof item === "symbol" || typeof item === "function") return show(item, 1);
         if (item instanceof Map) return { Map: [...item] };
         if (item instanceof Set) return { Set: [...item] };
-        if (item instanceof Promise) return "[promise: await it]";
+        if (item instanceof Promise) return PENDING;
         if (item instanceof Error) return showError(item);
         return item;
       });
