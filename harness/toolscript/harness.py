@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -12,7 +13,8 @@ from typing import Self
 from anyio import CancelScope
 from anyio.abc import TaskGroup
 
-from toolscript.agent.config import DEFAULTS, AgentConfig, choose
+from toolscript.agent.config import AgentConfig
+from toolscript.agent.configuration import load
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
 from toolscript.agent.turn import Turn, TurnLoop
@@ -20,6 +22,7 @@ from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule, read_rules
+from toolscript.approvals.socket import OwnerSocket
 from toolscript.background import Background
 from toolscript.confine.command import Commands
 from toolscript.errors import ConfigError, Json
@@ -28,7 +31,10 @@ from toolscript.facade.scope import World
 from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
-from toolscript.journal.records import MemoryJournal
+from toolscript.files.hidden import hidden_directories
+from toolscript.journal.redact import secret_values
+from toolscript.journal.state import state_dir, sweep
+from toolscript.journal.writer import DiskJournal
 from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
@@ -55,7 +61,7 @@ class Harness:
         workspace: str | Path = ".",
         *,
         agent: str | None = None,
-        policy: Policy = Policy.ON_REQUEST,
+        policy: Policy | None = None,
         limits: Limits | None = None,
         tools: Iterable[Tool] = (),
         rules: Sequence[Rule] = (),
@@ -66,26 +72,36 @@ class Harness:
         self.workspace = Path(workspace).resolve()
         if not self.workspace.is_dir():
             raise ConfigError(f"the workspace {str(workspace)!r} is not a directory")
-        self.limits = limits or Limits()
-        self.policy = policy
-        self.rules = tuple(rules)
         self.sandbox = sandbox
         self.registry = Registry([*installed_tools(), *tools])
-        self.agents = dict(DEFAULTS)
-        self.chosen = choose(self.agents, agent)
+        self.configuration = load(self.workspace)
+        self.chosen = self.configuration.choose(agent)
         self.conversation = Conversation()
+        self._given_limits = limits
+        self.limits = limits or self.chosen.agent.run_limits
+        self.policy = policy or self.chosen.agent.policy
+        self.rules = (*rules, *read_rules(self.configuration.rules, source="toolscript.toml"))
         self._recordings = tuple(recordings)
         self.approvals = Bridge()
         self.permissions = Permissions()
         self.store = Store()
         self.conversation_id = self.conversation.conversation_id
-        self._journals = journals or (lambda run_id: MemoryJournal())
+        self.state = state_dir(self.workspace)
+        self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
         self._background = Background(self._open)
+        hidden = hidden_directories()
         self._world = World(
-            cwd=self.workspace, roots=(self.workspace,), files=DiskFiles([self.workspace]), sandbox=sandbox
-        )
+            cwd=self.workspace, roots=(self.workspace,), sandbox=sandbox, secret_paths=hidden,
+            files=DiskFiles([self.workspace], hidden=hidden),
+        )  # fmt: skip
+
+    def _disk_journals(self) -> Journals:
+        """Write each run to the workspace's state directory, secrets of the environment redacted."""
+        secrets = secret_values(os.environ)
+        sweep(self.state)
+        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets)
 
     async def __aenter__(self) -> Self:
         await self._background.start()
@@ -107,12 +123,20 @@ class Harness:
             self.pool = await stack.enter_async_context(Pool(limits=self.limits))
             self.board = TaskBoard(group)
             stack.push_async_callback(self.board.close)
+            runner = Runner(self.pool, self._cache, self.board, self.store)
             self._workshop = Workshop(
-                registry=self.registry, bridge=self.approvals, permissions=self.permissions, world=self._world,
-                runner=Runner(self.pool, self._cache, self.board, self.store), journals=self._journals,
-                conversation_id=self.conversation_id,
+                registry=self.registry, cache=self._cache, bridge=self.approvals, permissions=self.permissions,
+                runner=runner, journals=self._journals,
+                conversation_id=self.conversation_id, world=self._world,
             )  # fmt: skip
+            self._runner = runner
+            owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
+            await stack.enter_async_context(owner)
             yield
+
+    async def abort(self, run_id: str) -> bool:
+        """Stop a run with its calls and their processes; False if no such run goes on here."""
+        return self._runner.abort(run_id)
 
     def listening(self, listener: Listener) -> AbstractContextManager[None]:
         """Call ``listener`` with every event, on the loop, while the block runs."""
@@ -148,7 +172,7 @@ class Harness:
         Failures of the provider end the turn as ``failed``; nothing is raised for them. Raises ConfigError for
         an agent that there is not. Is stopped by cancelling its task; what had happened stays.
         """
-        config = self.chosen.agent if agent is None else choose(self.agents, agent).agent
+        config = self.chosen.agent if agent is None else self.configuration.choose(agent).agent
         adapter = self._adapter(config)
         serving = Serving(
             workshop=self._workshop, board=self.board, order=self._order(config, prompt), structured=config.structured
@@ -167,7 +191,7 @@ class Harness:
     def _order(self, config: AgentConfig, prompt: str) -> Order:
         """Return an agent's terms: its limits never above the harness's, its policy only where it is its own."""
         return Order(
-            limits=self.limits, lowered=config.limits, policy=self.policy, pack=config.tool_pack, prompt=prompt,
+            limits=self._given_limits or config.run_limits, policy=self.policy, pack=config.tool_pack, prompt=prompt,
             rules=(*self.rules, *read_rules(config.rules, source=f"agent {config.id}")), agent=config.id,
             allowed_tools=config.tools,
         )  # fmt: skip

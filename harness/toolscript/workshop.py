@@ -18,10 +18,11 @@ from toolscript.events import Emitter, RunStatus, ScriptExecution, ScriptExecuti
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.scope import RunScope, World
 from toolscript.journal.records import Journal
-from toolscript.language.parser import parse, script_hash
+from toolscript.language.cache import ScriptCache
+from toolscript.language.parser import Parsed, script_hash
 from toolscript.limits import Limits
 from toolscript.registry.declarations import declaration
-from toolscript.registry.registry import Registry, tools_digest
+from toolscript.registry.registry import Registry, matches, tools_digest
 from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner, Script
@@ -48,6 +49,20 @@ class Order:
     prompt: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolset:
+    """The tools of one order, with what is made from them once."""
+
+    tools: tuple[Tool, ...]
+    by_path: Mapping[str, Tool]
+    digest: str
+
+    @classmethod
+    def of(cls, tools: tuple[Tool, ...]) -> Toolset:
+        """Return the set of these tools."""
+        return cls(tools=tools, by_path={t.spec.path: t for t in tools}, digest=tools_digest(tools))
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Workshop:
     """Everything that runs of one harness share."""
@@ -56,10 +71,15 @@ class Workshop:
     bridge: Bridge
     permissions: Permissions
     runner: Runner
+    cache: ScriptCache
     world: World
     journals: Journals
     conversation_id: str
     runs: int = 0
+    toolsets: dict[tuple[Json, ...], Toolset] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.registry.subscribe(self.toolsets.clear)
 
     async def run(self, source: str, order: Order, emitter: Emitter) -> Run:
         """Run one script; what is wrong with it is a failed run. Raises ConfigError for an order that cannot be."""
@@ -70,12 +90,13 @@ class Workshop:
             try:
                 if order.mode == "off":
                     raise RunAborted("scripts are shown here, not run")
-                parsed = parse(source, granted)
+                parsed = self.cache.parsed(source, granted)
             except ToolscriptError as error:
                 _refuse(emitter, source, order, error)
                 return Run.fold(events)
             self.runs += 1
-            scope = self._scope(run_id, parsed.script_hash, replace(order, limits=parsed.limits), emitter)
+            terms = replace(order, limits=parsed.limits, allowed_tools=_narrowed(order, parsed))
+            scope = self._scope(run_id, parsed.script_hash, terms, emitter)
             script = Script(
                 parsed=parsed, origin=order.origin, last_expression=order.last_expression, mode=order.mode,
                 params=json.dumps(order.params), context=self._guest(scope, order), task_prefix=f"task-{self.runs}",
@@ -96,17 +117,23 @@ class Workshop:
         return ToolReply(text=text, is_error=is_error)
 
     def _scope(self, run_id: str, digest: str, order: Order, emitter: Emitter) -> RunScope:
-        tools = self.tools(order)
+        tools = self._toolset(order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
-            tools={t.spec.path: t for t in tools}, known=self.registry.get, emitter=emitter,
+            tools=tools.by_path, known=self.registry.get, emitter=emitter,
             journal=self.journals(run_id), bridge=self.bridge, permissions=self.permissions, world=self.world,
-            turn_id=order.turn_id, catalogue=lambda: catalogue(tools), digests={"tools": tools_digest(tools)},
+            turn_id=order.turn_id, catalogue=lambda: catalogue(tools.tools), digests={"tools": tools.digest},
         )  # fmt: skip
 
     def tools(self, order: Order) -> tuple[Tool, ...]:
         """Return the tools of an order: its pack, narrowed to what it allows."""
-        return self.registry.select(pack=order.pack, allowed=order.allowed_tools)
+        return self._toolset(order).tools
+
+    def _toolset(self, order: Order) -> Toolset:
+        key = (order.pack, order.allowed_tools)
+        if key not in self.toolsets:
+            self.toolsets[key] = Toolset.of(self.registry.select(pack=order.pack, allowed=order.allowed_tools))
+        return self.toolsets[key]
 
     def _guest(self, scope: RunScope, order: Order) -> str:
         return GuestContext(
@@ -114,6 +141,13 @@ class Workshop:
             script_hash=scope.script_hash, limits=scope.limits, environment=self.world.environment,
             turn_id=order.turn_id or "", agent=order.agent, original_prompt=order.prompt,
         ).to_json()  # fmt: skip
+
+
+def _narrowed(order: Order, parsed: Parsed) -> tuple[str, ...] | None:
+    """Return what both the order and the script's pragma allow; patterns of the order bind the pragma's names."""
+    if order.allowed_tools is None or parsed.allowed_tools is None:
+        return order.allowed_tools if parsed.allowed_tools is None else parsed.allowed_tools
+    return tuple(t for t in parsed.allowed_tools if any(matches(t, p) for p in order.allowed_tools))
 
 
 def catalogue(tools: Iterable[Tool]) -> list[dict[str, Json]]:

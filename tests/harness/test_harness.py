@@ -66,7 +66,6 @@ async def test_a_tool_failure_is_a_real_error_that_the_script_can_handle(harness
 
 
 async def test_a_nonzero_exit_resolves(harness):
-    harness.permissions.allow(harness.registry.get("exec").spec, ["sh", "-c", "echo out; exit 3"])
     run = await harness.run("return (await tools.exec({command: ['sh', '-c', 'echo out; exit 3']})).exitCode")
 
     assert run.result == 3, run.error
@@ -159,7 +158,7 @@ async def test_cancelling_a_run_ends_its_processes_and_keeps_what_had_happened(h
 
 async def test_a_spawned_task_outlives_its_script_and_another_script_waits_for_it(harness):
     first = await harness.run("const t = tools.spawn.readFile({path: 'a.txt'}); return t.id")
-    second = await harness.run("return (await tools.spawn.get(params).done).length", params=first.result)
+    second = await harness.run("return (await (await tools.spawn.get(params)).done).length", params=first.result)
 
     assert second.result == 15, second.error
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
-from toolscript.language.inert import visible
 
 from toolscript.errors import ConfigError
+from toolscript.language.inert import visible
 from toolscript_extension.cli.exits import Exit
 
 OUTPUT_LINES = 24
@@ -31,7 +31,7 @@ def command(
     document = _read(notebook)
     failed = _execute(document, notebook.parent, timeout, console)
     target.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(document, target)
+    target.write_text(nbformat.writes(document) + "\n")
     console.print(Rule(style="dim"))
     console.print(Text(f"Executed notebook: {target}"))
     console.print(Text(f"Open it:           jupyter lab {target}"), highlight=False)
@@ -42,7 +42,7 @@ def command(
 
 def _read(path: Path) -> Any:
     try:
-        return nbformat.read(path, as_version=4)
+        return nbformat.reads(path.read_text(), as_version=4)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except Exception as error:

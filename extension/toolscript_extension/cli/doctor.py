@@ -8,6 +8,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+
 from toolscript.confine.report import Finding, findings
 
 

@@ -6,7 +6,6 @@ import json
 
 from rich.console import Console
 from rich.text import Text
-from toolscript.language.inert import visible
 
 from toolscript.errors import Json
 from toolscript.events import (
@@ -18,6 +17,7 @@ from toolscript.events import (
     ScriptExecutionOutput,
     ScriptLog,
 )
+from toolscript.language.inert import visible
 
 MARKS = {
     OperationStatus.SUCCEEDED: ("✓", "green"),

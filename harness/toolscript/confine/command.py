@@ -17,6 +17,7 @@ import anyio
 from anyio import to_thread
 
 from toolscript.confine import wire
+from toolscript.confine.protect import Guard
 from toolscript.errors import HostError
 
 START_SECONDS = 30.0
@@ -138,6 +139,12 @@ class Commands:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self.guard = Guard()
+
+    @property
+    def supervisor(self) -> int | None:
+        """The supervisor's pid, None before the first command."""
+        return self._process.pid if self._process is not None else None
 
     async def __aenter__(self) -> Self:
         return self

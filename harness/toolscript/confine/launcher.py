@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import resource
 import signal
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
 
-from toolscript.confine import processes
-from toolscript.confine.wire import Confinement, Launch
+from toolscript.confine import bubblewrap, enclose, process
+from toolscript.confine.wire import Launch
 
 READY = b"R"
 FALLBACK_PATH = "/usr/local/bin:/usr/bin:/bin"
-MAX_USER_PROCESSES = 16384
 
 
 def launch(command: Launch, stdio: tuple[int, int, int], hold: int, report: int) -> NoReturn:
@@ -27,9 +28,11 @@ def launch(command: Launch, stdio: tuple[int, int, int], hold: int, report: int)
     stage = "setup"
     try:
         _settle(command, stdio)
-        stage = "confine"
-        if command.confinement is not None:
-            confine(command.confinement)
+        if command.confinement is not None and not command.confinement.bubblewrap:
+            stage = "confine"
+            enclose.confine(command.confinement)
+        stage = "setup"
+        os.chdir(command.cwd)
         os.write(report, READY)
         if os.read(hold, 1):
             stage = "exec"
@@ -49,33 +52,39 @@ def _failure(stage: str, error: BaseException) -> dict[str, object]:
 def _settle(command: Launch, stdio: tuple[int, int, int]) -> None:
     # Its own session: no terminal to ask passwords on, and one group that signals reach.
     os.setsid()
-    processes.prctl(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        process.die_with_parent()
     for number, descriptor in enumerate(stdio):
         os.dup2(descriptor, number)
-    os.chdir(command.cwd)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Python ignores these, and an ignored signal stays ignored in what is executed.
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def confine(confinement: Confinement) -> None:
-    """Give up, for this process and all below it, what the confinement does not allow."""
-    raise NotImplementedError
-
-
 def _exec(command: Launch) -> None:
     """Replace this process; raises the OSError that says most about why no candidate could be executed."""
-    best: OSError | None = None
+    best: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command.program)
     for candidate in candidates(command.program, command.environment.get("PATH", FALLBACK_PATH)):
         try:
-            os.execve(candidate, command.argv, dict(command.environment))
+            _become(candidate, command)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
         except OSError as error:
-            error.filename = error.filename or candidate
-            if best is None or isinstance(best, FileNotFoundError | NotADirectoryError):
-                best = error
-    raise best or FileNotFoundError(2, "No such file or directory", command.program)
+            best = error
+    raise best
+
+
+def _become(program: str, command: Launch) -> None:
+    argv = list(command.argv)
+    if command.confinement is not None and command.confinement.bubblewrap:
+        # Bubblewrap would report a missing program by an exit code, as if it had run.
+        Path(program).stat()
+        argv = bubblewrap.wrapped(command.confinement, program, command.argv, command.cwd)
+        program = command.confinement.bubblewrap
+        os.set_inheritable(int(argv[argv.index("--seccomp") + 1]), True)
+    os.execve(program, argv, dict(command.environment))
 
 
 def candidates(program: str, path: str) -> Iterable[str]:
@@ -87,12 +96,3 @@ def candidates(program: str, path: str) -> Iterable[str]:
         # An empty entry means the working directory to execvp; here it means nothing.
         if directory:
             yield f"{directory}/{program}"
-
-
-def limit_processes() -> None:
-    """Lower the user's process limit, so that a fork bomb meets an end (root is not held by it)."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-    ceiling = MAX_USER_PROCESSES if hard == resource.RLIM_INFINITY else min(MAX_USER_PROCESSES, hard)
-    if soft == resource.RLIM_INFINITY or soft > ceiling:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NPROC, (ceiling, ceiling))

@@ -22,19 +22,23 @@ _MAX_FRAME = 64 * 1024 * 1024
 class Confinement:
     """What the operating system lets one command do; paths are absolute and resolved.
 
-    ``writable`` are directories (and device files) below which it may write; ``hidden`` may not be read;
-    ``frozen`` lie inside ``writable`` and may not be changed. ``namespace`` says whether a mount namespace is
-    used for the last two.
+    ``writable`` are directories below which it may write, ``devices`` device files (or directories of them);
+    ``hidden`` may not be read; ``frozen`` lie inside ``writable`` and may not be changed; ``pinned`` are
+    directories above them that may not be renamed. The flags say by what means: a mount namespace (of root's own,
+    or within a ``user_namespace``), Landlock and seccomp, or the program ``bubblewrap`` instead of the first two.
     """
 
     writable: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
     network: bool = False
     landlock: bool = False
     seccomp: bool = False
     namespace: bool = False
     user_namespace: bool = False
+    bubblewrap: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,12 +102,21 @@ def look(name: str, parent: int, *, content: bool) -> Found:
         return Found(MISSING)
     kind = kind_of(status.st_mode)
     if kind == "symlink":
-        return Found(link_state(os.readlink(name, dir_fd=parent)), status)
+        return Found(link_state(_link_text(name, parent)), status)
     if kind != "file":
         return Found(State(kind=kind, mode=stat.S_IMODE(status.st_mode)), status)
     with regular(name, parent) as fd:
         status = os.fstat(fd)
         return Found(_read_state(fd, status, content=content), status)
+
+
+def _link_text(name: str, parent: int) -> str:
+    try:
+        return os.readlink(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE)) from None  # no link any more
 
 
 def _read_state(fd: int, status: os.stat_result, *, content: bool) -> State:

@@ -45,8 +45,8 @@ def failure(error: OSError, spelt: str) -> ToolError:
     """Return the typed error for what the system said of a path, shown as it was given."""
     number = error.errno or 0
     reason = os.strerror(number) if number else str(error)
-    if number == errno.ELOOP:
-        reason = "a link took its place meanwhile; try again"
+    if number in (errno.ELOOP, errno.ESTALE):
+        reason = "somebody put something else in its place meanwhile; try again"
     return ToolError(
         f"{shown(spelt)}: {reason}",
         code=CODES.get(number, "io_error"),

@@ -13,7 +13,6 @@ from toolscript.registry.tool import Tool, ToolSpec
 IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*\Z")
 
 AMBIENT = """\
-/** Runs any tool as a task that may outlive this script: `tools.spawn.exec({...})`. */
 interface TaskHandle<T> { readonly id: string; readonly done: Promise<T>; }
 interface TaskInfo { id: string; tool: string; status: string; result?: unknown; error?: ToolErrorInfo; }
 interface ToolErrorInfo { name: string; code: string; tool: string; message: string; details?: unknown; }
@@ -35,23 +34,35 @@ declare const console: {
 };
 """
 
+SPAWN = """\
+/** `tools.spawn.exec({...})` starts a call as a task that may outlive this script; `scope: "conversation"` keeps it. */
+type Spawn = {
+  [K in keyof Tools]: Tools[K] extends (args: infer A) => Promise<infer R> ? (args: A) => TaskHandle<R> : never
+} & {
+  get(id: string): Promise<TaskInfo & TaskHandle<any>>; list(): Promise<TaskInfo[]>;
+  cancel(id: string): Promise<boolean>;
+};
+declare const tools: Tools & { spawn: Spawn };
+"""
+
 
 def declarations(tools: Iterable[Tool], *, lazy: bool = False) -> str:
     """Return the facade as TypeScript declarations, byte-stable for the same tools.
 
-    Tools marked lazy are left out unless ``lazy``; ``tools.search`` finds them.
+    Tools marked lazy are left out unless ``lazy``; ``tools.search`` finds them. Results with a title become
+    named interfaces, so that tools that share one do not repeat it.
     """
-    shown = [t.spec for t in tools if lazy or not t.spec.lazy]
+    shown = sorted((t.spec for t in tools if lazy or not t.spec.lazy), key=lambda s: s.path)
+    named = {title: s.output.schema for s in shown if (title := _title(s))}
+    results = "".join(f"interface {title} {type_of(schema)}\n" for title, schema in sorted(named.items()))
     tree: dict[str, Json] = {}
-    for spec in sorted(shown, key=lambda s: s.path):
+    for spec in shown:
         node = tree
         for part in spec.namespace:
             node = node.setdefault(part, {})
         node[spec.name] = spec
-    body = _members(tree, 1)
-    spawn = _spawn([s for s in shown if not s.namespace])
-    flat = "".join(f"{_doc(s.doc, 0)}declare {_function(s, s.name)}" for s in shown if s.flat)
-    return f"{AMBIENT}declare const tools: {{\n{body}{spawn}}};\n{flat}"
+    flat = "".join(f"declare {_function(s)}\n" for s in shown if s.flat)
+    return f"{AMBIENT}{results}interface Tools {{\n{_members(tree, 1)}}}\n{SPAWN}{flat}"
 
 
 def declaration(spec: ToolSpec) -> str:
@@ -107,11 +118,20 @@ def _object(schema: dict[str, Json], root: Json, indent: int) -> str:
     if not properties:
         return f"Record<string, {type_of(extra, root, indent) if isinstance(extra, dict) else 'any'}>"
     required = set(schema.get("required", ()))
-    parts = [
-        f"{_key(name)}{'' if name in required else '?'}: {type_of(sub, root, indent)}"
-        for name, sub in properties.items()
-    ]
+    parts = [f"{_key(name)}{_mark(name, required)}: {_property(sub, root, indent)}" for name, sub in properties.items()]
     return f"{{ {'; '.join(parts)} }}"
+
+
+def _mark(name: str, required: set[str]) -> str:
+    return "" if name in required else "?"
+
+
+def _property(schema: Json, root: Json, indent: int) -> str:
+    """Return a property's type; what may be null may as well be left out, and then `?` says enough."""
+    if isinstance(schema, dict) and "default" in schema and schema["default"] is None:
+        choices = [s for s in schema.get("anyOf", ()) if s != {"type": "null"}]
+        return " | ".join(dict.fromkeys(type_of(s, root, indent) for s in choices)) or "any"
+    return type_of(schema, root, indent)
 
 
 def _referenced(reference: str, root: Json, indent: int) -> str:
@@ -139,29 +159,29 @@ def _members(tree: dict[str, Json], depth: int) -> str:
     return text
 
 
-def _spawn(specs: list[ToolSpec]) -> str:
-    text = "  spawn: {\n"
-    for spec in sorted(specs, key=lambda s: s.name):
-        text += f"    {spec.name}({_parameters(spec)}): TaskHandle<{type_of(spec.output.schema)}>;\n"
-    get = "get(id: string): TaskHandle<any>;"
-    return f"{text}    {get} list(): Promise<TaskInfo[]>; cancel(id: string): Promise<boolean>;\n  }};\n"
-
-
 def _method(spec: ToolSpec, name: str) -> str:
-    return f"{name}({_parameters(spec)}): Promise<{type_of(spec.output.schema)}>;"
+    return f"{name}({_parameters(spec)}): Promise<{_result(spec)}>;"
 
 
-def _function(spec: ToolSpec, name: str) -> str:
+def _title(spec: ToolSpec) -> str | None:
+    title = spec.output.schema.get("title")
+    return title if spec.output.schema.get("properties") and title and IDENTIFIER.match(title) else None
+
+
+def _result(spec: ToolSpec) -> str:
+    return _title(spec) or type_of(spec.output.schema)
+
+
+def _function(spec: ToolSpec) -> str:
     """Return the flat alias, which takes positional arguments where the tool names some."""
+    result = f'ReturnType<Tools["{spec.name}"]>'
     if not spec.positional:
-        return f"function {_method(spec, name)}\n"
+        return f"function {spec.name}({_parameters(spec)}): {result};"
     properties = spec.input.schema.get("properties", {})
     required = set(spec.input.schema.get("required", ()))
     names = [to_camel_key(p, properties) for p in spec.positional]
-    listed = [
-        f"{n}{'' if n in required else '?'}: {type_of(properties.get(n, True), spec.input.schema)}" for n in names
-    ]
-    return f"function {name}({', '.join(listed)}): Promise<{type_of(spec.output.schema)}>;\n"
+    listed = [f"{n}{_mark(n, required)}: {_property(properties.get(n, True), spec.input.schema, 0)}" for n in names]
+    return f"function {spec.name}({', '.join(listed)}): {result};"
 
 
 def to_camel_key(name: str, properties: dict[str, Json]) -> str:

@@ -77,7 +77,7 @@ class Registry:
         chosen = [t for t in self._tools.values() if not t.spec.packs or pack is None or pack in t.spec.packs]
         if allowed is not None:
             patterns = tuple(allowed)
-            chosen = [t for t in chosen if any(_matches(t.spec.path, p) for p in patterns)]
+            chosen = [t for t in chosen if any(matches(t.spec.path, p) for p in patterns)]
         return tuple(sorted(chosen, key=lambda t: t.spec.path))
 
     def subscribe(self, listener: Callable[[], None]) -> None:
@@ -89,7 +89,8 @@ class Registry:
             listener()
 
 
-def _matches(path: str, pattern: str) -> bool:
+def matches(path: str, pattern: str) -> bool:
+    """Say whether a tool's path fits a name, or a pattern with a final ``*``."""
     return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
 
 

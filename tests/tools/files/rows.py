@@ -4,6 +4,66 @@ from __future__ import annotations
 
 from typing import Any
 
+WRAPPER = """\
+fn wrapper() {
+    if first {
+        do_first();
+    }
+    if second {
+        do_second();
+    }
+}
+"""
+PYTHON = """\
+class Foo:
+    def __init__(self, size):
+        self.size = size
+    def double(self, value):
+        if value is None:
+            return 0
+        result = value * self.size
+        return result
+class Bar:
+    def compute(self):
+        helper = Foo(2)
+        return helper.double(5)
+"""
+CPP = """\
+#include <vector>
+#include <string>
+
+namespace sample {
+class Runner {
+public:
+    void setup() {
+        if (enabled_) {
+            init();
+        }
+    }
+
+    // Run the code
+    int run() const {
+        switch (mode_) {
+            case Mode::Fast:
+                return fast();
+            case Mode::Slow:
+                return slow();
+            default:
+                return fallback();
+        }
+    }
+
+private:
+    bool enabled_ = false;
+    Mode mode_ = Mode::Fast;
+
+    int fast() const {
+        return 1;
+    }
+};
+}  // namespace sample
+"""
+
 READ: list[tuple[str, bytes, dict[str, Any], dict[str, str]]] = [
     ("offset beyond the last line", b"only\n", {"offset": 3, "limit": 1}, {"error": "offset exceeds file length"}),
     ("bytes that are not UTF-8", b"\xff\xfe\nplain\n", {"offset": 1, "limit": 2}, {"output": "L1: ��\nL2: plain"}),
@@ -27,26 +87,28 @@ READ: list[tuple[str, bytes, dict[str, Any], dict[str, str]]] = [
         b"mod root {\n    fn outer() {\n        if cond {\n            inner();\n        }\n    }\n}\n",
         {"offset": 4, "limit": 50, "mode": "indentation", "indentation": {"anchor_line": 4, "max_levels": 3}},
         {
-            "output": "L1: mod root {\n"
-            "L2:     fn outer() {\n"
-            "L3:         if cond {\n"
-            "L4:             inner();\n"
-            "L5:         }\n"
-            "L6:     }\n"
-            "L7: }"
+            "output": "\n".join(
+                [
+                    "L1: mod root {",
+                    "L2:     fn outer() {",
+                    "L3:         if cond {",
+                    "L4:             inner();",
+                    "L5:         }",
+                    "L6:     }",
+                    "L7: }",
+                ]
+            )
         },
     ),
     (
         "siblings left out",
-        b"fn wrapper() {\n    if first {\n        do_first();\n    }\n    if second {\n        do_second();\n    }\n}\n",
+        WRAPPER.encode(),
         {"offset": 3, "limit": 50, "mode": "indentation", "indentation": {"anchor_line": 3, "max_levels": 1}},
         {"output": "L2:     if first {\nL3:         do_first();\nL4:     }"},
     ),
     (
         "siblings kept, Python",
-        b"class Foo:\n    def __init__(self, size):\n        self.size = size\n    def double(self, value):\n        i"
-        b"f value is None:\n            return 0\n        result = value * self.size\n        return result\nclass Bar"
-        b":\n    def compute(self):\n        helper = Foo(2)\n        return helper.double(5)\n",
+        PYTHON.encode(),
         {
             "offset": 1,
             "limit": 200,
@@ -54,66 +116,63 @@ READ: list[tuple[str, bytes, dict[str, Any], dict[str, str]]] = [
             "indentation": {"anchor_line": 7, "max_levels": 1, "include_siblings": True},
         },
         {
-            "output": "L2:     def __init__(self, size):\n"
-            "L3:         self.size = size\n"
-            "L4:     def double(self, value):\n"
-            "L5:         if value is None:\n"
-            "L6:             return 0\n"
-            "L7:         result = value * self.size\n"
-            "L8:         return result"
+            "output": "\n".join(
+                [
+                    "L2:     def __init__(self, size):",
+                    "L3:         self.size = size",
+                    "L4:     def double(self, value):",
+                    "L5:         if value is None:",
+                    "L6:             return 0",
+                    "L7:         result = value * self.size",
+                    "L8:         return result",
+                ]
+            )
         },
     ),
     (
         "one level, C++",
-        b"#include <vector>\n#include <string>\n\nnamespace sample {\nclass Runner {\npublic:\n    void setup() {\n      "
-        b"  if (enabled_) {\n            init();\n        }\n    }\n\n    // Run the code\n    int run() const {\n       "
-        b" switch (mode_) {\n            case Mode::Fast:\n                return fast();\n            case Mode::Slo"
-        b"w:\n                return slow();\n            default:\n                return fallback();\n        }\n    "
-        b"}\n\nprivate:\n    bool enabled_ = false;\n    Mode mode_ = Mode::Fast;\n\n    int fast() const {\n        retu"
-        b"rn 1;\n    }\n};\n}  // namespace sample\n",
+        CPP.encode(),
         {"offset": 18, "limit": 200, "mode": "indentation", "indentation": {"anchor_line": 18, "max_levels": 1}},
         {
-            "output": "L15:         switch (mode_) {\n"
-            "L16:             case Mode::Fast:\n"
-            "L17:                 return fast();\n"
-            "L18:             case Mode::Slow:\n"
-            "L19:                 return slow();\n"
-            "L20:             default:\n"
-            "L21:                 return fallback();\n"
-            "L22:         }"
+            "output": "\n".join(
+                [
+                    "L15:         switch (mode_) {",
+                    "L16:             case Mode::Fast:",
+                    "L17:                 return fast();",
+                    "L18:             case Mode::Slow:",
+                    "L19:                 return slow();",
+                    "L20:             default:",
+                    "L21:                 return fallback();",
+                    "L22:         }",
+                ]
+            )
         },
     ),
     (
         "two levels with the comment above, C++",
-        b"#include <vector>\n#include <string>\n\nnamespace sample {\nclass Runner {\npublic:\n    void setup() {\n      "
-        b"  if (enabled_) {\n            init();\n        }\n    }\n\n    // Run the code\n    int run() const {\n       "
-        b" switch (mode_) {\n            case Mode::Fast:\n                return fast();\n            case Mode::Slo"
-        b"w:\n                return slow();\n            default:\n                return fallback();\n        }\n    "
-        b"}\n\nprivate:\n    bool enabled_ = false;\n    Mode mode_ = Mode::Fast;\n\n    int fast() const {\n        retu"
-        b"rn 1;\n    }\n};\n}  // namespace sample\n",
+        CPP.encode(),
         {"offset": 18, "limit": 200, "mode": "indentation", "indentation": {"anchor_line": 18, "max_levels": 2}},
         {
-            "output": "L13:     // Run the code\n"
-            "L14:     int run() const {\n"
-            "L15:         switch (mode_) {\n"
-            "L16:             case Mode::Fast:\n"
-            "L17:                 return fast();\n"
-            "L18:             case Mode::Slow:\n"
-            "L19:                 return slow();\n"
-            "L20:             default:\n"
-            "L21:                 return fallback();\n"
-            "L22:         }\n"
-            "L23:     }"
+            "output": "\n".join(
+                [
+                    "L13:     // Run the code",
+                    "L14:     int run() const {",
+                    "L15:         switch (mode_) {",
+                    "L16:             case Mode::Fast:",
+                    "L17:                 return fast();",
+                    "L18:             case Mode::Slow:",
+                    "L19:                 return slow();",
+                    "L20:             default:",
+                    "L21:                 return fallback();",
+                    "L22:         }",
+                    "L23:     }",
+                ]
+            )
         },
     ),
     (
         "two levels with siblings, C++",
-        b"#include <vector>\n#include <string>\n\nnamespace sample {\nclass Runner {\npublic:\n    void setup() {\n      "
-        b"  if (enabled_) {\n            init();\n        }\n    }\n\n    // Run the code\n    int run() const {\n       "
-        b" switch (mode_) {\n            case Mode::Fast:\n                return fast();\n            case Mode::Slo"
-        b"w:\n                return slow();\n            default:\n                return fallback();\n        }\n    "
-        b"}\n\nprivate:\n    bool enabled_ = false;\n    Mode mode_ = Mode::Fast;\n\n    int fast() const {\n        retu"
-        b"rn 1;\n    }\n};\n}  // namespace sample\n",
+        CPP.encode(),
         {
             "offset": 18,
             "limit": 200,
@@ -121,23 +180,27 @@ READ: list[tuple[str, bytes, dict[str, Any], dict[str, str]]] = [
             "indentation": {"anchor_line": 18, "max_levels": 2, "include_siblings": True, "include_header": False},
         },
         {
-            "output": "L7:     void setup() {\n"
-            "L8:         if (enabled_) {\n"
-            "L9:             init();\n"
-            "L10:         }\n"
-            "L11:     }\n"
-            "L12: \n"
-            "L13:     // Run the code\n"
-            "L14:     int run() const {\n"
-            "L15:         switch (mode_) {\n"
-            "L16:             case Mode::Fast:\n"
-            "L17:                 return fast();\n"
-            "L18:             case Mode::Slow:\n"
-            "L19:                 return slow();\n"
-            "L20:             default:\n"
-            "L21:                 return fallback();\n"
-            "L22:         }\n"
-            "L23:     }"
+            "output": "\n".join(
+                [
+                    "L7:     void setup() {",
+                    "L8:         if (enabled_) {",
+                    "L9:             init();",
+                    "L10:         }",
+                    "L11:     }",
+                    "L12: ",
+                    "L13:     // Run the code",
+                    "L14:     int run() const {",
+                    "L15:         switch (mode_) {",
+                    "L16:             case Mode::Fast:",
+                    "L17:                 return fast();",
+                    "L18:             case Mode::Slow:",
+                    "L19:                 return slow();",
+                    "L20:             default:",
+                    "L21:                 return fallback();",
+                    "L22:         }",
+                    "L23:     }",
+                ]
+            )
         },
     ),
 ]

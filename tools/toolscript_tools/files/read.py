@@ -24,7 +24,7 @@ _PATH_NAMES = AliasChoices("path", "filePath", "file_path")
 class Indentation(ToolModel):
     """How a block is grown around a line by its indentation."""
 
-    anchor_line: int | None = Field(default=None, description="the line that the block is built around; default: offset")
+    anchor_line: int | None = Field(default=None, description="the line the block is built around; default: offset")
     max_levels: int = Field(default=0, description="how many levels of outer blocks to include; 0: all of them")
     include_siblings: bool = Field(default=False, description="include blocks beside it at the same depth")
     include_header: bool = Field(default=True, description="include comments directly above the block")

@@ -10,14 +10,12 @@ from typing import Literal
 
 from tree_sitter import Node
 
-from toolscript.errors import ToolError
+from toolscript_tools.patch import refuse_uncalled
 from toolscript_tools.shell.bash import parse, text_of
 
 NAMES = frozenset(("apply_patch", "applypatch"))
 MAX_PATCH_SCRIPT = 16 * 1024 * 1024
-IMPLICIT = 'patch detected without explicit call to apply_patch. Rerun as ["apply_patch", "<patch>"]'
 _EXPANSION = re.compile(r"[$`\\]")
-_RAW_PATCH = re.compile(r"(?:<<(?:EOF|'EOF'|\"EOF\")\n)?\s*\*\*\* Begin Patch[ \t\r]*\n")
 PathStyle = Literal["posix", "windows"]
 
 
@@ -36,24 +34,19 @@ class PatchCall:
 def apply_patch_invocation(argv: Sequence[str], *, style: PathStyle = "posix") -> PatchCall | None:
     """Return the patch that a command applies, or None when it is an ordinary command.
 
-    Raises ToolError with code ``implicit_patch`` for a bare patch where a command belongs. Whether the patch
+    Raises ToolError with code ``uncalled_patch`` for a bare patch where a command belongs. Whether the patch
     itself is well formed is for the patch tool to say.
     """
-    if len(argv) == 1 and _is_raw(argv[0]):
-        raise ToolError(IMPLICIT, code="implicit_patch")
+    if len(argv) == 1:
+        refuse_uncalled(argv[0])
     if len(argv) == 2 and argv[0] in NAMES:
         return PatchCall(argv[1])
     script = _shell_script(argv, style)
     if script is None or len(script) > MAX_PATCH_SCRIPT:
         return None
-    if _is_raw(script):
-        raise ToolError(IMPLICIT, code="implicit_patch")
+    refuse_uncalled(script)
     # Parsing costs; a script that names no patch program is none.
     return _from_script(script) if any(name in script for name in NAMES) else None
-
-
-def _is_raw(text: str) -> bool:
-    return _RAW_PATCH.match(text.strip()) is not None and "*** End Patch" in text
 
 
 def _shell_script(argv: Sequence[str], style: PathStyle) -> str | None:

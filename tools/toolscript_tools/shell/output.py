@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolscript.registry.context import ToolContext
@@ -39,19 +41,20 @@ def exit_code(ending: Ending, *, flooded: bool) -> int:
 
 
 def describe(
-    ending: Ending, collector: Collector, context: ToolContext, *, limit: int, confined: bool, restored: list[str]
+    ending: Ending, collector: Collector, context: ToolContext, *, limit: int, confined: bool
 ) -> CommandOutput:
     """Return the output of a command, each text cut to ``limit`` bytes and the whole kept behind handles."""
     code = exit_code(ending, flooded=collector.flooded)
     stdout, stderr, together = _fitted(collector, context, limit)
-    denied = confined and not ending.timed_out and denied_by_sandbox(code, stdout.text, stderr.text, together.text)
-    notes = [*_endings(ending, collector, code), *_denial(denied), *_restoration(restored)]
+    sandbox = sys.platform if confined and not ending.timed_out else None
+    denied = denied_by_sandbox(code, stdout.text, stderr.text, together.text, sandbox=sandbox)
+    notes = [*_endings(ending, collector, code), *_denial(denied), *_restoration(ending.restored)]
     return CommandOutput(
         exit_code=code, stdout=stdout.text, stderr=stderr.text, aggregated_output=together.text,
         duration_ms=round(ending.seconds * 1000), timed_out=ending.timed_out,
         truncated=any(cut.handle for cut in (stdout, stderr, together)), handle=together.handle,
         stdout_handle=stdout.handle, stderr_handle=stderr.handle, sandbox_denied=denied or None,
-        note="; ".join(notes) or None, restored=restored or None,
+        note="; ".join(notes) or None, restored=list(ending.restored) or None,
     )  # fmt: skip
 
 
@@ -96,7 +99,7 @@ def _denial(denied: bool) -> list[str]:
     return ["the sandbox probably stopped it: withEscalatedPermissions and a justification ask for consent"]
 
 
-def _restoration(restored: list[str]) -> list[str]:
+def _restoration(restored: Sequence[str]) -> list[str]:
     return [f"protected files were changed and put back: {', '.join(restored)}"] if restored else []
 
 

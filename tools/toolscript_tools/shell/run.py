@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
@@ -31,16 +32,33 @@ class Ending:
     timed_out: bool = False
     too_many_processes: bool = False
     left: tuple[int, ...] = ()
+    restored: tuple[str, ...] = ()
 
 
 async def run(
-    launch: Launch, context: ToolContext, collector: Collector, *, timeout: float, stdin: str | None
+    launch: Launch,
+    context: ToolContext,
+    collector: Collector,
+    *,
+    timeout: float,
+    stdin: str | None = None,
+    watched: Sequence[tuple[Path, str]] = (),
 ) -> Ending:
     """Run one command to its end within ``timeout`` seconds; leaves no process behind, however it ends.
 
-    Raises LaunchFailed when it could not begin, HostError when its keeper was killed.
+    ``watched`` are paths (root and relative path) that are put back if the command changes them. Raises
+    LaunchFailed when it could not begin, HostError when its keeper was killed.
     """
-    async with _commands(context) as commands, commands.start(launch, stdin=stdin is not None) as running:
+    async with _commands(context) as commands:
+        with commands.guard.holding(watched) as restored:
+            ending = await _run(commands, launch, context, collector, timeout, stdin)
+    return replace(ending, restored=tuple(restored))
+
+
+async def _run(
+    commands: Commands, launch: Launch, context: ToolContext, collector: Collector, timeout: float, stdin: str | None
+) -> Ending:
+    async with commands.start(launch, stdin=stdin is not None) as running:
         identity = await running.held()
         record = ProcessRecord(pid=identity.pid, start_time=identity.start_time, boot_id=identity.boot_id)
         await context.started(record)

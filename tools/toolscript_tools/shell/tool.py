@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolscript.confine import modes
 from toolscript.confine.command import LaunchFailed
-from toolscript.confine.wire import Launch
+from toolscript.confine.wire import Confinement, Launch
 from toolscript.errors import ToolError
 from toolscript.registry.classification import Classification, Effect
-from toolscript.registry.context import SandboxMode, ToolContext
+from toolscript.registry.context import ToolContext
 from toolscript.registry.shape import Shape
 from toolscript.registry.tool import Tool, ToolSpec
+from toolscript_tools.patch import apply_text, classify_text, summary_text
 from toolscript_tools.shell import output, verdict
 from toolscript_tools.shell.collect import Collector
 from toolscript_tools.shell.environment import command_environment
+from toolscript_tools.shell.interception import PatchCall, apply_patch_invocation
 from toolscript_tools.shell.models import CommandInput, CommandOutput, ExecInput, ShellInput
 from toolscript_tools.shell.run import run
 
@@ -43,27 +47,43 @@ class Commandlike:
 
     async def classify(self, arguments: CommandInput, context: ToolContext) -> Classification:
         """Say what the command would do, from its words; nothing is run."""
-        return verdict.of(self.argv(arguments, context), arguments, context)
+        argv = self.argv(arguments, context)
+        if (patch := apply_patch_invocation(argv)) is not None:
+            return await classify_text(patch.patch, context, patch.directory(directory(arguments, context)))
+        return verdict.of(argv, arguments, context)
 
     async def call(self, arguments: CommandInput, context: ToolContext) -> CommandOutput:
-        """Run the command to its end, confined as the sandbox mode says unless it was escalated."""
+        """Run the command to its end, confined as the sandbox mode says unless it was escalated.
+
+        What only applies a patch is given to the patch tool instead, and no shell sees it.
+        """
         argv = self.argv(arguments, context)
         place = directory(arguments, context)
-        confinement = None if escalated(arguments, context) else verdict.confinement(context)
-        environment = command_environment(context.environment, arguments.env)
+        if (patch := apply_patch_invocation(argv)) is not None:
+            return await _patched(patch, context, place)
+        confinement = None if verdict.escalated(arguments, context) else verdict.confinement(context)
+        return await self._run(argv, place, confinement, arguments, context)
+
+    async def _run(
+        self, argv: list[str], place: Path, confinement: Confinement | None, arguments: CommandInput,
+        context: ToolContext,
+    ) -> CommandOutput:  # fmt: skip
         launch = Launch(
             program=argv[0], argv=(arguments.arg0 or argv[0], *argv[1:]), cwd=os.fspath(place),
-            environment=environment, confinement=confinement, max_processes=MAX_PROCESSES,
+            environment=_environment(arguments, context, confinement), confinement=confinement,
+            max_processes=MAX_PROCESSES,
         )  # fmt: skip
         collector = Collector(context.emit, shown=context.max_output_bytes)
+        watched = modes.unguarded(confinement, context.roots) if confinement is not None else []
         try:
-            ending = await run(launch, context, collector, timeout=arguments.timeout_ms / 1000, stdin=arguments.stdin)
+            ending = await run(
+                launch, context, collector, timeout=arguments.timeout_ms / 1000, stdin=arguments.stdin,
+                watched=watched,
+            )  # fmt: skip
         except LaunchFailed as failure:
             raise not_begun(failure, argv[0], self.spec.name, confined=confinement is not None) from failure
-        return output.describe(
-            ending, collector, context, limit=arguments.max_output_bytes, confined=confinement is not None,
-            restored=[],
-        )  # fmt: skip
+        limit, confined = arguments.max_output_bytes, confinement is not None
+        return output.describe(ending, collector, context, limit=limit, confined=confined)
 
     def render(self, arguments: CommandInput, output_value: CommandOutput) -> str:
         """Return exit code, wall time and output as lines."""
@@ -80,9 +100,25 @@ def directory(arguments: CommandInput, context: ToolContext) -> Path:
     return place.path
 
 
-def escalated(arguments: CommandInput, context: ToolContext) -> bool:
-    """Say whether the call asks to leave a sandbox that there is."""
-    return arguments.with_escalated_permissions and context.sandbox is not SandboxMode.DANGER_FULL_ACCESS
+def _environment(arguments: CommandInput, context: ToolContext, confinement: Confinement | None) -> dict[str, str]:
+    environment = command_environment(context.environment, arguments.env)
+    if confinement is not None:
+        # Programs and test suites can tell why the network is not there.
+        environment["TOOLSCRIPT_SANDBOX"] = context.sandbox.value
+        if not confinement.network:
+            environment["TOOLSCRIPT_SANDBOX_NETWORK_DISABLED"] = "1"
+    return environment
+
+
+async def _patched(call: PatchCall, context: ToolContext, place: Path) -> CommandOutput:
+    """Apply the patch that a command turned out to be, and report it as the command would have."""
+    began = time.monotonic()
+    await apply_text(call.patch, context, call.directory(place))
+    text = summary_text(call.patch)
+    return CommandOutput(
+        exit_code=0, stdout=text, stderr="", aggregated_output=text, timed_out=False, truncated=False,
+        duration_ms=round((time.monotonic() - began) * 1000),
+    )  # fmt: skip
 
 
 _CODES = {

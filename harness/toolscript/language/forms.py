@@ -1,0 +1,78 @@
+"""Decides what a script must look like at its face, and says so to whoever wrote something else."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from toolscript.errors import Position, ScriptFormatError
+
+TAGS = ("tool-calls", "script")
+"""The tags that hold a script; the first is the one that models are taught."""
+
+ACCEPTED_FORM = """\
+<tool-calls>
+const { stdout } = await tools.exec({ command: ["ls"] });
+return stdout.split("\\n").length;
+</tool-calls>"""
+"""One script as it is accepted, shown with every format error."""
+
+_LEAD = re.compile(r"(?:\s++|//[^\n\r]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+_FENCE = re.compile(r"(`{3,}|~{3,})[\w+.#-]*[ \t]*\r?\n")
+_JSON_OBJECT = re.compile(r'\{\s*+"(?:[^"\\\n]|\\.)*+"\s*+:')
+_PROSE = re.compile(r"(?:#{1,6} +|[-*+>] +|\d{1,3}[.)] +)?([A-Za-z][\w'’-]*),? +([A-Za-z][\w'’-]*),? +[A-Za-z]")
+_FIRST_WORDS = frozenset(
+    {
+        "abstract", "accessor", "async", "await", "break", "case", "class", "const", "continue", "debugger", "declare",
+        "default", "delete", "do", "else", "enum", "export", "for", "function", "get", "global", "if", "import",
+        "interface", "let", "module", "namespace", "new", "override", "private", "protected", "public", "readonly",
+        "return", "set", "static", "switch", "throw", "try", "type", "typeof", "unique", "using", "var", "void",
+        "while", "with", "yield",
+    }
+)  # fmt: skip
+_SECOND_WORDS = frozenset({"as", "in", "instanceof", "of", "satisfies"})
+
+
+def format_error(reason: str, message: str, position: Position | None = None) -> ScriptFormatError:
+    """Return an error that shows the accepted form behind its message."""
+    return ScriptFormatError(reason, f"{message}. A script is written like this:\n{ACCEPTED_FORM}", position=position)
+
+
+def problem_of(source: str) -> ScriptFormatError | None:
+    """Return what is wrong with a source that cannot be a script at all: empty, JSON or prose; None otherwise.
+
+    Everything refused here is no TypeScript either, except for an empty script and JSON arrays of objects, which
+    compute nothing.
+    """
+    lead = _LEAD.match(source)
+    begin = lead.end() if lead else 0
+    if fence := _FENCE.match(source, begin):
+        inner = _LEAD.match(source, fence.end())
+        begin = inner.end() if inner else fence.end()
+        if source.startswith(fence.group(1), begin):
+            begin = len(source)
+    if begin >= len(source):
+        return format_error("empty", "the script is empty, so nothing was run")
+    if _is_json(source, begin):
+        return format_error("json", "the tags hold JSON; they take TypeScript, so nothing was run")
+    if _is_prose(source, begin):
+        return format_error("prose", "the tags hold prose; they take TypeScript, so nothing was run")
+    return None
+
+
+def _is_json(source: str, begin: int) -> bool:
+    if _JSON_OBJECT.match(source, begin):
+        return True
+    if source[begin] != "[":
+        return False
+    try:
+        values = json.loads(source[begin:].rstrip().rstrip("`~").rstrip())
+    except (ValueError, RecursionError):
+        return False
+    return bool(values) and all(isinstance(value, dict) for value in values)
+
+
+def _is_prose(source: str, begin: int) -> bool:
+    """Three words in a row, of which no two neighbours can stand side by side in code."""
+    words = _PROSE.match(source, begin)
+    return words is not None and words.group(1) not in _FIRST_WORDS and words.group(2) not in _SECOND_WORDS
