@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -165,8 +165,11 @@ class Commands:
     @asynccontextmanager
     async def start(self, command: wire.Launch, *, stdin: bool = False) -> AsyncIterator[Running]:
         """Start a command, held until :meth:`Running.release`; leaving the block ends all that came from it."""
-        control = self._connected()
-        running = _spawn(control, stdin)
+        try:
+            running = _spawn(self._connected(), stdin)
+        except OSError as error:
+            # Out of descriptors, processes or memory: the next command may find some again.
+            raise HostError(f"a command cannot be started now: {error}", details={"errno": error.errno}) from error
         try:
             await _send_all(running._channel, wire.encode(command.to_json()))
             yield running
@@ -188,12 +191,16 @@ class Commands:
 
 def _supervise() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOT)],
-            stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={},
-            start_new_session=True,
-        )  # fmt: skip
+    try:
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOT)],
+                stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={},
+                start_new_session=True,
+            )  # fmt: skip
+    except BaseException:
+        ours.close()
+        raise
     return ours, process
 
 
@@ -206,27 +213,30 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
 
 
 def _spawn(control: socket.socket, stdin: bool) -> Running:
-    ours, theirs = socket.socketpair()
-    pipes = [os.pipe(), os.pipe()]
-    given = os.pipe() if stdin else (os.open(os.devnull, os.O_RDONLY), None)
-    sent = [theirs.fileno(), given[0], pipes[0][1], pipes[1][1]]
-    try:
-        socket.send_fds(control, [wire.LAUNCH], sent)
-    except OSError as error:
-        for descriptor in (pipes[0][0], pipes[1][0], given[1]):
-            if descriptor is not None:
-                os.close(descriptor)
-        ours.close()
-        raise HostError(f"the supervisor of commands does not answer: {error}") from error
-    finally:
-        theirs.close()
-        for descriptor in sent[1:]:
-            os.close(descriptor)
-    ours.setblocking(False)
-    for descriptor in (pipes[0][0], pipes[1][0], given[1]):
-        if descriptor is not None:
-            os.set_blocking(descriptor, False)
-    return Running(ours, given[1], pipes[0][0], pipes[1][0])
+    """Send the ends of new pipes to the supervisor, and return the command with our ends."""
+    with ExitStack() as theirs, ExitStack() as ours:
+        channel, sent = socket.socketpair()
+        theirs.enter_context(sent)
+        ours.enter_context(channel)
+        reads, given = _descriptor_pair(theirs, ours) if stdin else (os.open(os.devnull, os.O_RDONLY), None)
+        if given is None:
+            theirs.callback(os.close, reads)
+        stdout, output = _descriptor_pair(ours, theirs)
+        stderr, errors = _descriptor_pair(ours, theirs)
+        socket.send_fds(control, [wire.LAUNCH], [sent.fileno(), reads, output, errors])
+        ours.pop_all()
+    channel.setblocking(False)
+    for descriptor in (stdout, stderr, *([given] if given is not None else [])):
+        os.set_blocking(descriptor, False)
+    return Running(channel, given, stdout, stderr)
+
+
+def _descriptor_pair(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """Return a pipe whose ends are closed with these stacks."""
+    read, write = os.pipe()
+    reader.callback(os.close, read)
+    writer.callback(os.close, write)
+    return read, write
 
 
 async def _send_all(channel: socket.socket, data: bytes) -> None:
