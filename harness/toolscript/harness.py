@@ -25,7 +25,7 @@ from toolscript.approvals.rules import Rule, read_rules
 from toolscript.approvals.socket import OwnerSocket
 from toolscript.background import Background
 from toolscript.confine.command import Commands
-from toolscript.errors import ConfigError, Json
+from toolscript.errors import ConfigError, Json, ToolError
 from toolscript.events import Emitter, Listener
 from toolscript.facade.scope import World
 from toolscript.facade.store import Store
@@ -39,6 +39,8 @@ from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
+from toolscript.recovery.undo import Pick
+from toolscript.recovery.undoing import Undoing
 from toolscript.registry.context import SandboxMode
 from toolscript.registry.registry import Registry, installed_tools
 from toolscript.registry.tool import Tool
@@ -46,7 +48,7 @@ from toolscript.run import Run
 from toolscript.runner import Origin, Runner
 from toolscript.runtime.pool import Pool
 from toolscript.serving import Serving
-from toolscript.workshop import Journals, Order, Workshop
+from toolscript.workshop import Journals, Order, Workshop, new_id
 
 
 class Harness:
@@ -92,9 +94,10 @@ class Harness:
         self._cache = ScriptCache()
         self._background = Background(self._open)
         hidden = hidden_directories()
+        self._files = DiskFiles([self.workspace], hidden=hidden)
         self._world = World(
             cwd=self.workspace, roots=(self.workspace,), sandbox=sandbox, secret_paths=hidden,
-            files=DiskFiles([self.workspace], hidden=hidden),
+            files=self._files,
         )  # fmt: skip
 
     def _disk_journals(self) -> Journals:
@@ -183,6 +186,24 @@ class Harness:
         finally:
             with CancelScope(shield=True):
                 await adapter.aclose()
+
+    async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
+        """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.
+
+        Where a path has changed since, nothing is touched and the run fails with code ``changed``: ``picks`` then
+        chooses ``keep``, ``restore`` or ``merge`` for each. Raises ToolError ``not_found`` for an unknown run.
+        """
+        if going := [r for r in run_ids if self._runner.is_running(r)]:
+            raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
+        run_id = new_id("r")
+        emitter = self._emitter.scoped(run_id=run_id)
+        undoing = Undoing(
+            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journal=self._journals(run_id),
+            workspace=self.workspace,
+        )  # fmt: skip
+        with emitter.collecting(run_id=run_id) as events:
+            await undoing.run(run_ids, picks or {})
+        return Run.fold(events)
 
     def _adapter(self, config: AgentConfig) -> ModelAdapter:
         settings = config.provider_settings()

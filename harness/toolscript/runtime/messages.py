@@ -104,7 +104,7 @@ class Decoder:
                 place = self._call_place(number, tool, line, column)
                 return Call(
                     number=number, tool=tool, arguments=self._text(arguments, carried, self._limits.argument_bytes),
-                    line=place and place.line, column=place and place.column, spawn=bool(spawn),
+                    line=place.line if place else None, column=place.column if place else None, spawn=bool(spawn),
                 )  # fmt: skip
             case ["l", str(level), str(text), line, int(dropped)] if level in _LEVELS and dropped >= 0:
                 return Log(level=level, text=text, line=_place(line), dropped=dropped)  # type: ignore[arg-type]
