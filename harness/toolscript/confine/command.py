@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -64,8 +65,10 @@ class Running:
 
     async def held(self) -> Identity:
         """Return who the process is once it is set up and waits. Raises LaunchFailed."""
-        with anyio.fail_after(START_SECONDS):
+        with anyio.move_on_after(START_SECONDS):
             await self._until("pid")
+        if "pid" not in self._facts:
+            raise HostError(f"the command's process was not there after {START_SECONDS:g} seconds")
         return Identity(**{name: self._facts[name] for name in ("pid", "start_time", "boot_id")})
 
     async def release(self) -> None:
@@ -106,7 +109,10 @@ class Running:
     async def _until(self, fact: str) -> None:
         while fact not in self._facts:
             await anyio.wait_readable(self._channel)
-            data = self._channel.recv(65536)
+            try:
+                data = self._channel.recv(65536)
+            except ConnectionError:
+                data = b""
             if not data:
                 raise HostError("the command's keeper was killed")
             for message in self._decoder.feed(data):
@@ -166,7 +172,7 @@ class Commands:
     async def start(self, command: wire.Launch, *, stdin: bool = False) -> AsyncIterator[Running]:
         """Start a command, held until :meth:`Running.release`; leaving the block ends all that came from it."""
         try:
-            running = _spawn(self._connected(), stdin)
+            running = self._spawned(stdin)
         except OSError as error:
             # Out of descriptors, processes or memory: the next command may find some again.
             raise HostError(f"a command cannot be started now: {error}", details={"errno": error.errno}) from error
@@ -177,9 +183,16 @@ class Commands:
             await running.end()
             running.close()
 
+    def _spawned(self, stdin: bool) -> Running:
+        try:
+            return _spawn(self._connected(), stdin)
+        except BrokenPipeError:
+            # The supervisor was killed a moment ago.
+            return _spawn(self._connected(), stdin)
+
     def _connected(self) -> socket.socket:
-        if self._process is not None and self._process.poll() is not None:
-            # It was killed from outside; what it kept is being ended by its keepers.
+        if self._process is not None and _ended(self._process, self._control):
+            # It was killed from outside; its keepers go on with what they keep.
             self._process = None
             if self._control is not None:
                 self._control.close()
@@ -187,6 +200,15 @@ class Commands:
         if self._control is None:
             self._control, self._process = _supervise()
         return self._control
+
+
+def _ended(process: subprocess.Popen[bytes], control: socket.socket | None) -> bool:
+    """Say whether the supervisor is gone: it never writes, so what can be read is the end."""
+    if control is not None and select.select([control], [], [], 0)[0]:
+        process.kill()
+        process.wait()
+        return True
+    return process.poll() is not None
 
 
 def _supervise() -> tuple[socket.socket, subprocess.Popen[bytes]]:

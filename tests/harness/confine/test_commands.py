@@ -226,6 +226,16 @@ async def test_a_killed_supervisor_is_replaced(commands: Commands) -> None:
     assert commands.supervisor != first
 
 
+async def test_a_supervisor_killed_at_any_moment_is_a_typed_error_or_none(commands: Commands) -> None:
+    await done(commands, launch("true"))
+    assert commands.supervisor is not None
+    os.kill(commands.supervisor, signal.SIGKILL)
+    try:
+        assert (await done(commands, shell("echo again"))).stdout == "again\n"
+    except HostError:
+        assert (await done(commands, shell("echo again"))).stdout == "again\n"
+
+
 HOST = """
 import anyio, os, sys
 sys.path[:0] = sys.argv[1:]

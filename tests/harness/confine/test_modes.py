@@ -12,7 +12,7 @@ from tests.harness.confine.commands import Done, done, launch, shell
 from tests.needs import need
 
 from toolscript.confine import modes, mounts
-from toolscript.confine.command import Commands
+from toolscript.confine.command import Commands, LaunchFailed
 from toolscript.confine.detect import detect
 from toolscript.confine.modes import Means, plan, unguarded
 from toolscript.confine.wire import Confinement
@@ -359,11 +359,20 @@ async def test_shared_memory_and_pipes_work(box: Box, way: Ways) -> None:
 
 @pytest.mark.parametrize("way", ALL)
 async def test_a_missing_program_is_an_error_in_every_way(box: Box, way: Ways) -> None:
-    from toolscript.confine.command import LaunchFailed
-
     with pytest.raises(LaunchFailed) as failed:
         await done(box.commands, launch("no-such-program", confinement=box.plan(way())))
     assert failed.value.errno == 2
+
+
+@pytest.mark.parametrize("way", ALL)
+async def test_a_program_is_found_by_its_name(box: Box, way: Ways) -> None:
+    assert (await done(box.commands, launch("echo", "found", confinement=box.plan(way())))).stdout == "found\n"
+
+
+async def test_bubblewrap_refuses_what_it_cannot_do(box: Box) -> None:
+    renamed = replace(launch("echo", confinement=box.plan(bubblewrap())), argv=("other", "x"))
+    with pytest.raises(LaunchFailed, match="another name"):
+        await done(box.commands, renamed)
 
 
 @pytest.mark.parametrize("way", ALL)
@@ -384,8 +393,6 @@ def test_a_workspace_below_a_hidden_directory_is_not_called_confined(tmp_path: P
 
 
 async def test_a_confinement_that_cannot_be_applied_stops_the_command(box: Box, tmp_path: Path) -> None:
-    from toolscript.confine.command import LaunchFailed
-
     need("landlock")
     broken = replace(box.plan(own_namespace()), hidden=(), pinned=("/no/such/directory",))
     with pytest.raises(LaunchFailed) as failed:
