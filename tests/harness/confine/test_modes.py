@@ -212,6 +212,35 @@ async def test_protected_files_are_as_before_whatever_a_command_does(box: Box, w
 
 
 @pytest.mark.parametrize("way", MOUNTED)
+async def test_repositories_right_below_the_root_are_protected_as_well(box: Box, way: Ways) -> None:
+    inner = box.root / "package" / ".git"
+    (inner / "hooks").mkdir(parents=True)
+    (inner / "config").write_text("original")
+    linked = box.root / "worktree"
+    linked.mkdir()
+    (linked / ".git").write_text("gitdir: elsewhere")
+    script = (
+        "echo evil > package/.git/config; echo evil > package/.git/hooks/x; echo evil > worktree/.git; rm worktree/.git"
+    )
+    await box.run(script, box.plan(way()))
+    assert (inner / "config").read_text() == "original"
+    assert list((inner / "hooks").iterdir()) == []
+    assert (linked / ".git").read_text() == "gitdir: elsewhere"
+
+
+@pytest.mark.parametrize("way", MOUNTED)
+async def test_a_root_among_temporary_files_cannot_be_moved_away(
+    box: Box, way: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modes, "temporary_directories", lambda configured: (str(box.root.parent),))
+    ended = await box.run("cd ..; touch made && mv workspace away; ln -s /etc workspace; ls", box.plan(way()))
+    assert "workspace" in ended.stdout.split()
+    assert "made" in ended.stdout.split()
+    assert box.root.is_dir()
+    assert not box.root.is_symlink()
+
+
+@pytest.mark.parametrize("way", MOUNTED)
 async def test_the_rest_of_a_repository_can_be_changed(box: Box, way: Ways) -> None:
     _repository(box)
     ended = await box.run("echo x > .git/index && mkdir .git/objects && mv .git/index .git/objects/", box.plan(way()))
