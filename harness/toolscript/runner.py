@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import anyio
@@ -22,7 +22,7 @@ from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed
 from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 
-Origin = Literal["model", "cell", "file", "replay"]
+Origin = Literal["model", "cell", "file", "replay", "undo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class Runner:
         self._cache = cache
         self._board = board
         self._store = store
+        self._stops: dict[str, anyio.CancelScope] = {}
 
     async def execute(self, script: Script, scope: RunScope) -> Ending:
         """Run the script to its end; events and records tell of it, and the ending is returned.
@@ -56,13 +57,17 @@ class Runner:
         Never raises for what the script, a tool, a limit or the worker does. When cancelled, reports the run as
         aborted, waits until its calls are gone, and lets the cancellation through.
         """
+        script = replace(script, store=self._store.snapshot())
         _open(script, scope)
         course = Course(scope, self._board, script.task_prefix)
         ending = Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
         try:
-            async with anyio.create_task_group() as group:
-                ending = await course.run(self._sessions, self._start(script, scope), group)
+            with anyio.CancelScope() as stop:
+                self._stops[scope.run_id] = stop
+                async with anyio.create_task_group() as group:
+                    ending = await course.run(self._sessions, self._start(script, scope), group)
         finally:
+            del self._stops[scope.run_id]
             # Whatever ended it, a run is reported and written down before anybody goes on.
             with anyio.CancelScope(shield=True):
                 ending = await self._close(course, ending)
@@ -70,6 +75,17 @@ class Runner:
             digest = script.parsed.script_hash
             self._cache.put(digest, course.prepared, last_expression=script.last_expression)
         return ending
+
+    def is_running(self, run_id: str) -> bool:
+        """Say whether a run goes on."""
+        return run_id in self._stops
+
+    def abort(self, run_id: str) -> bool:
+        """Stop a run, whoever waits for it; False if no such run goes on."""
+        if (stop := self._stops.get(run_id)) is None:
+            return False
+        stop.cancel()
+        return True
 
     async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[str, bool]:
         """Serve one structured call: the same road, without a script. Returns its text and whether it failed."""
@@ -84,7 +100,7 @@ class Runner:
             source=script.parsed.source, last_expression=script.last_expression,
             prepared=self._cache.blanked(script.parsed.script_hash, last_expression=script.last_expression),
             facade=facade_entries(scope), params=script.params, context=script.context,
-            store=self._store.snapshot(), seed=script.seed, time_ms=script.time_ms,
+            store=script.store, seed=script.seed, time_ms=script.time_ms,
             task_prefix=script.task_prefix, limits=scope.limits,
         )  # fmt: skip
 
@@ -149,6 +165,8 @@ def _open(script: Script, scope: RunScope) -> None:
             policy=scope.policy.value,
             digests=scope.digests,
             turn_id=scope.turn_id,
+            task_prefix=script.task_prefix,
+            facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
         )
     )
     scope.emitter.emit(

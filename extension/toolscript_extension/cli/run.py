@@ -14,9 +14,9 @@ from typing import Annotated
 import orjson
 import typer
 from rich.console import Console
-from toolscript.approvals.terminal import TerminalDecider
 
 from toolscript.approvals.request import Policy
+from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError, Json
 from toolscript.events import BaseEvent
 from toolscript.harness import Harness
@@ -69,8 +69,7 @@ async def _run(
                 stack.enter_context(harness.listening(seen.append))
                 if listener is not None:
                     stack.enter_context(harness.listening(listener))
-                if (decider := TerminalDecider.open(harness.approvals)) is not None:
-                    stack.enter_context(harness.approvals.attach(decider))
+                stack.enter_context(TerminalDecider.attached(harness.approvals))
                 return await harness.run(source, params=params, limits=limits, origin="file")
     except asyncio.CancelledError:
         task.uncancel()

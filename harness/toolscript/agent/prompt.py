@@ -18,11 +18,14 @@ const [matches, status] = await Promise.all([
 const files = [...new Set(matches.map((match) => match.path))];
 return { files, changed: status.stdout.split("\\n").filter(Boolean).length };
 </tool-calls>"""
-"""The one example of a script; hints about broken scripts show it again."""
+"""The one example of a script."""
 
 _ACT = f"""\
 You work in the user's workspace. You act by writing TypeScript: a script between `<tool-calls>` and `</tool-calls>`
 is run in a sandbox, its tool calls are carried out, and its output comes back to you before you go on.
+
+What the user wants now stands in `<original-user-prompt>` above everything that was said before; what follows it is
+the conversation so far, oldest first. `<harness-note>` is the harness speaking, not the user.
 
 # Scripts
 
@@ -44,8 +47,8 @@ is run in a sandbox, its tool calls are carried out, and its output comes back t
 - Your answer is finished when it holds no script and no call.
 """
 _AFTER = {
-    "continue": "What you write after a script, you write without its output: close the tag, then wait for it.\n",
-    "stop": "Your reply ends with the closing tag of its first script; what comes after it is dropped.\n",
+    "continue": "- What you write after a script, you write without its output: close the tag, then wait for it.\n",
+    "stop": "- Your reply ends with the closing tag of its first script; what comes after it is dropped.\n",
 }
 _SHOWN_ONLY = """\
 You answer the user's questions about their workspace. Scripts are switched off: code that you write is shown to the
@@ -94,11 +97,5 @@ def note(text: str) -> str:
 
 
 def format_hint(problem: str) -> str:
-    """Return what a model is told whose reply held no script in the accepted form."""
-    return (
-        "<harness-note>\n"
-        f"Nothing was run: {reserved_escaped(problem)}\n"
-        "Write scripts in this form, each tag alone on its line:\n\n"
-        f"{ACCEPTED_FORM}\n"
-        "</harness-note>"
-    )
+    """Return what a model is told whose reply held no sound script; ``problem`` shows the accepted form itself."""
+    return f"<harness-note>\nNothing was run: {problem}\n</harness-note>"

@@ -16,6 +16,7 @@ from toolscript.models.adapter import (
     FunctionCallDone,
     ModelEvent,
     ReasoningDelta,
+    RefusalDelta,
     Restarting,
     TextDelta,
     UsageReport,
@@ -33,8 +34,8 @@ class Reading:
         self._start = start
         self._stop_after_script = after_script == "stop"
         self._detector = Detector()
-        self._kept = ""
-        """The reply up to the end of its last script: what a cut leaves of it."""
+        self._kept = 0
+        """Where the last script of the reply ends: what a cut leaves of it."""
 
     async def read(self, events: AsyncIterator[ModelEvent]) -> None:
         """Read to the end, or to where no more is wanted; the connection is closed in any case.
@@ -59,6 +60,9 @@ class Reading:
         match event:
             case TextDelta():
                 return self._text(event.text)
+            case RefusalDelta():
+                self._step.text += event.text
+                self._pieces([Prose(event.text)])
             case ReasoningDelta():
                 self._emitter.emit(MessageDelta, text=event.text, channel="reasoning")
             case FunctionCallDone():
@@ -72,18 +76,9 @@ class Reading:
         return True
 
     def _text(self, text: str) -> bool:
-        # A closing tag ends in `>`: cut there, so that the text of the reply up to its end is known.
-        parts = text.split(">")
-        for place, part in enumerate(parts):
-            piece = part if place == len(parts) - 1 else part + ">"
-            known = len(self._step.scripts)
-            self._step.text += piece
-            self._pieces(self._detector.feed(piece))
-            if len(self._step.scripts) > known:
-                self._kept = self._step.text
-                if self._stop_after_script:
-                    return False
-        return True
+        self._step.text += text
+        self._pieces(self._detector.feed(text))
+        return not (self._stop_after_script and self._step.scripts)
 
     def _pieces(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:
@@ -92,6 +87,7 @@ class Reading:
                     self._step.prose.append(piece.text)
                     self._emitter.emit(MessageDelta, text=piece.text)
                 case ScriptFound():
+                    self._kept = piece.offset + len(piece.source) + len(f"</{piece.tag}>")
                     self._start(self._step.found(piece.source))
                 case FormatProblem():
                     self._step.problems.append(piece.error)
@@ -105,7 +101,7 @@ class Reading:
         return True
 
     def _cut(self) -> None:
-        self._step.text = self._kept
+        self._step.text = self._step.text[: self._kept]
         self._step.calls.clear()
         self._step.native = ()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -13,13 +12,11 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from toolscript.agent.executor import Executor, ToolReply
 from toolscript.agent.reading import Reading
 from toolscript.agent.step import Call, Script, Step
+from toolscript.agent.terms import TurnSettings
 from toolscript.errors import ToolscriptError
 from toolscript.events import BaseEvent, Emitter, FunctionCall, FunctionCallOutput, RunStatus, ScriptExecution
 from toolscript.models.adapter import ModelEvent
 from toolscript.run import Run
-
-if TYPE_CHECKING:
-    from toolscript.agent.turn import TurnSettings
 
 
 class Running:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from toolscript.agent.output import Keep, bytes_kept_out, script_output
 from toolscript.agent.prompt import format_hint
 from toolscript.errors import Json, ScriptFormatError
 from toolscript.events import BaseEvent, RunStatus, ScriptExecution
+from toolscript.language.parser import script_hash
 from toolscript.models.adapter import (
     AssistantMessage,
     FunctionCallDone,
@@ -44,8 +44,8 @@ class Script:
 
     @property
     def script_hash(self) -> str:
-        """The same for the same source."""
-        return hashlib.sha256(self.source.encode("utf-8", "replace")).hexdigest()
+        """The run's, once there is one; the same for the same source."""
+        return self.run.script_hash if self.run and self.run.script_hash else script_hash(self.source)
 
     @property
     def failed(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,8 @@ import anyio
 
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
 from toolscript.errors import DecisionError, Json, ToolscriptError, UnknownApproval
+
+log = logging.getLogger(__name__)
 
 PROPOSED = frozenset({Choice.ALLOW, Choice.ALLOW_CONVERSATION, Choice.EDIT, Choice.DENY, Choice.DENY_AND_STOP})
 """What a decider may answer; the other choices are the bridge's own."""
@@ -84,8 +87,12 @@ class Pending:
             return await self._valid(proposal.decision)
         except ToolscriptError as error:
             proposal.fail(error)
-            self._winner = None
-            return None
+        except Exception:
+            # Edited arguments are a person's free text: nothing in them may end the request.
+            log.exception("edited arguments of %s could not be checked", self.request.approval_id)
+            proposal.fail(DecisionError("the edited arguments could not be checked"))
+        self._winner = None
+        return None
 
     async def _valid(self, decision: Decision) -> Decision:
         if decision.choice not in PROPOSED:

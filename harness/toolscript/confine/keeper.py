@@ -6,6 +6,7 @@ processes too, and ends all of it when told so, or when the host is gone in any 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -14,58 +15,80 @@ import socket
 import time
 from typing import Any
 
-from toolscript.confine import launcher, processes, wire
+from toolscript.confine import launcher, process, processes, wire
 
+DESCRIPTORS = 4
+"""A command comes with its channel and its standard input, output and error."""
 SWEEP_SECONDS = 5.0
 """How long processes may take to die of SIGKILL before they are reported as left."""
 WATCH_SECONDS = 0.25
 
 
 class Keeper:
-    """Keeps one command; :meth:`run` returns when no process of it is left."""
+    """Keeps one command; :meth:`run` returns when no process of it is left.
 
-    def __init__(self, channel: socket.socket, stdio: tuple[int, int, int], host: int | None) -> None:
-        self._channel = channel
-        self._stdio = stdio
+    A keeper may be forked before there is a command: it waits for one on ``intake``.
+    """
+
+    def __init__(self, intake: socket.socket, host: int | None) -> None:
+        self._intake = intake
         self._host = host
+        self._channel: socket.socket | None = None
         self._child = 0
         self._exited = False
         self._ending = False
+        self._told = False
         self._limit = 0
-        self._hold = self._report = -1
 
     def run(self) -> None:
-        """Start the command as the host describes it, keep it, and end everything with it."""
-        processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 1)
+        """Wait for a command, start it as the host describes it, keep it, and end everything with it."""
+        with contextlib.suppress(OSError):
+            process.adopt_orphans()
         try:
-            message = wire.receive(self._channel)
-            if message is None:
-                return
-            command = wire.Launch.from_json(message)
-            self._limit = command.max_processes
-            self._start(command)
-            self._watch()
+            self._fork_launcher()
+            if self._take():
+                self._watch()
         finally:
-            left = self._sweep()
-            self._say(done=True, left=left)
+            self._say(done=True, left=self._sweep())
 
-    def _start(self, command: wire.Launch) -> None:
-        wait_end, hold = os.pipe()
-        report, tell_end = os.pipe()
+    def _fork_launcher(self) -> None:
+        """Fork before there is a command, so that the command need not wait for it."""
+        self._orders, orders = socket.socketpair()
+        self._report, report = os.pipe()
+        me = os.getpid()
         self._child = os.fork()
         if self._child == 0:
-            os.close(hold)
-            launcher.launch(command, self._stdio, wait_end, tell_end)
-        for descriptor in (wait_end, tell_end, *self._stdio):
+            self._orders.close()
+            self._intake.close()
+            launcher.launch(orders, report, me)
+        orders.close()
+        os.close(report)
+
+    def _take(self) -> bool:
+        """Pass the next command on to the launcher; returns False when there will be none."""
+        descriptors = wire.receive_descriptors(self._intake, DESCRIPTORS)
+        self._intake.close()
+        if not descriptors:
+            return False
+        self._channel = socket.socket(fileno=descriptors[0])
+        message = wire.receive(self._channel)
+        if message is None:
+            return False
+        self._limit = message["max_processes"]
+        socket.send_fds(self._orders, [wire.LAUNCH], descriptors[1:])
+        for descriptor in descriptors[1:]:
             os.close(descriptor)
-        self._hold, self._report = hold, report
+        self._orders.sendall(wire.encode(message))
+        return True
 
     def _watch(self) -> None:
+        assert self._channel is not None
         wake, poke = os.pipe()
         os.set_blocking(poke, False)
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.signal(signal.SIGTERM, self._told_to_end)
         poll = select.poll()
         for descriptor in (self._channel.fileno(), wake, self._report):
             poll.register(descriptor, select.POLLIN)
@@ -77,11 +100,16 @@ class Keeper:
             if wake in ready:
                 os.read(wake, 4096)
                 self._reap()
+            if self._told:
+                return
             if self._report in ready and not self._hear_launcher():
                 poll.unregister(self._report)
             if self._host in ready or (self._channel.fileno() in ready and not self._obey()):
                 return
             self._count()
+
+    def _told_to_end(self, number: int, frame: object) -> None:
+        self._told = True
 
     def _over(self) -> bool:
         return self._ending and not processes.descendants(os.getpid())
@@ -97,17 +125,20 @@ class Keeper:
 
     def _obey(self) -> bool:
         """Do what the host says; returns False when all must end now."""
+        assert self._channel is not None
         orders = self._channel.recv(64)
         if not orders or wire.KILL in orders:
             return False
         if wire.GO in orders:
-            os.write(self._hold, wire.GO)
+            self._orders.sendall(wire.GO)
         if wire.TERMINATE in orders:
             self._ending = True
             below = processes.descendants(os.getpid())
             processes.send(below, signal.SIGTERM)
             # A stopped process meets SIGTERM only when it goes on.
             processes.send(below, signal.SIGCONT)
+            if not processes.traceable():
+                self._signal_group(signal.SIGTERM)
         return True
 
     def _reap(self) -> None:
@@ -137,7 +168,7 @@ class Keeper:
         """Kill everything below, and return what did not die."""
         deadline = time.monotonic() + SWEEP_SECONDS
         me = os.getpid()
-        if self._child and not self._exited:
+        if self._child and not (self._exited and processes.traceable()):
             self._signal_group(signal.SIGKILL)
         while below := processes.descendants(me):
             # Stopped first: what forks faster than we look would otherwise outrun us.
@@ -158,6 +189,8 @@ class Keeper:
             return
 
     def _say(self, **message: Any) -> None:
+        if self._channel is None:
+            return
         try:
             self._channel.sendall(wire.encode(message))
         except OSError:

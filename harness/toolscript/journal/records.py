@@ -34,6 +34,9 @@ class RunRecord:
     policy: str
     digests: dict[str, str]
     """``engine``, ``facade`` and ``tools`` (their schemas): resume and replay compare them."""
+    task_prefix: str = "task"
+    facade: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
+    """Each tool as the worker built it: path, names of positional arguments, whether it is a global too."""
     conversation_id: str | None = None
     turn_id: str | None = None
     step: int | None = None

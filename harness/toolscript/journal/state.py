@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolscript.errors import ConfigError, JournalError
+from toolscript.errors import JournalError
 from toolscript.journal.codec import MAX_LINE
 from toolscript.journal.private import READ, private_dir
 
@@ -22,8 +22,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 def state_dir(workspace: Path | str, environ: Mapping[str, str] | None = None) -> Path:
     """Return the private directory in which everything about a workspace is kept, made if need be.
 
-    It lies in ``$XDG_STATE_HOME/toolscript`` (default ``~/.local/state``), outside the workspace, under 16 hex
-    digits of the workspace's real path; mode 0700. Raises ConfigError where it cannot be made or is not ours.
+    It lies in ``$XDG_STATE_HOME/toolscript`` (default ``~/.local/state``) under 16 hex digits of the workspace's
+    real path; mode 0700. A workspace that holds it (a home directory) never shows it to tools or commands.
+    Raises ConfigError where it cannot be made or is not ours.
     """
     environ = os.environ if environ is None else environ
     named = environ.get("XDG_STATE_HOME", "")
@@ -32,11 +33,6 @@ def state_dir(workspace: Path | str, environ: Mapping[str, str] | None = None) -
     real = os.path.realpath(workspace)
     digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:16]
     directory = home / "toolscript" / digest
-    if Path(os.path.realpath(directory)).is_relative_to(real):
-        raise ConfigError(
-            f"the state directory {directory} lies inside the workspace {real}, where tools could change it; "
-            "set XDG_STATE_HOME to a directory elsewhere, or choose a smaller workspace"
-        )
     return private_dir(directory)
 
 

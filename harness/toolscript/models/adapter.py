@@ -86,6 +86,13 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """The model says why it will not answer, where its API tells that apart; scripts in it are never run."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReasoningDelta:
     """The model's reasoning goes on, where the provider shows it."""
 
@@ -131,7 +138,7 @@ class Restarting:
     seconds: float
 
 
-ModelEvent = TextDelta | ReasoningDelta | FunctionCallDone | UsageReport | Finished | Restarting
+ModelEvent = TextDelta | RefusalDelta | ReasoningDelta | FunctionCallDone | UsageReport | Finished | Restarting
 
 
 class ModelAdapter(Protocol):

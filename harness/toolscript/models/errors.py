@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from toolscript.errors import Json, ProviderError
@@ -42,19 +43,25 @@ _BY_STATUS = {
     504: "provider_timeout",
     529: "provider_overloaded",
 }
-_BY_CODE = {
-    # The providers' own words, from error bodies and from error events in a stream that began well.
+_BY_WORD = {
+    # The providers' own words for one exact cause: they say more than the status.
     "context_length_exceeded": "context_too_long",
     "model_context_window_exceeded": "context_too_long",
+    "exceed_context_size_error": "context_too_long",
     "request_too_large": "context_too_long",
     "string_above_max_length": "context_too_long",
     "model_not_found": "unknown_model",
     "insufficient_quota": "provider_quota",
     "billing_error": "provider_quota",
+    "invalid_prompt": "provider_refused",
+    "bio_policy": "provider_refused",
+    "misalignment_policy_violation": "provider_refused",
+    "content_filter": "provider_refused",
+}
+_BY_KIND = {
+    # Kinds of failure: they count where there is no status, in a stream that began well.
     "rate_limit_exceeded": "provider_rate_limit",
     "rate_limit_error": "provider_rate_limit",
-    "tokens": "provider_rate_limit",
-    "requests": "provider_rate_limit",
     "overloaded_error": "provider_overloaded",
     "slow_down": "provider_overloaded",
     "server_error": "provider_server",
@@ -64,13 +71,18 @@ _BY_CODE = {
     "invalid_api_key": "provider_auth",
     "permission_error": "provider_permission",
     "not_found_error": "provider_not_found",
-    "invalid_prompt": "provider_refused",
-    "bio_policy": "provider_refused",
-    "misalignment_policy_violation": "provider_refused",
-    "content_filter": "provider_refused",
     "invalid_request_error": "provider_bad_request",
 }
-_CONTEXT_WORDS = ("context length", "context window", "prompt is too long", "maximum context", "too many tokens")
+_CONTEXT_WORDS = (
+    "context length",
+    "context window",
+    "context size",
+    "maximum context",
+    "prompt is too long",
+    "exceeds the maximum number of tokens",
+)
+_UNKNOWN = "provider_error"
+_CONTEXT_CODES = frozenset({"provider_bad_request", "provider_server", _UNKNOWN})
 _ADVICE = {
     "provider_auth": "the provider does not accept the key{key}; check it and start the turn again",
     "provider_permission": "the key{key} may not do this with this model",
@@ -100,15 +112,16 @@ def failure(
     return ProviderError(f"{advice}: {_tame(said)}" if said else advice, code=code, details=kept)
 
 
-def mapped(error: BaseException, *, where: str = "the provider", key_name: str = "", secret: str = "") -> ProviderError:
+def mapped(
+    error: BaseException, *, begun: bool = False, where: str = "the provider", key_name: str = "", secret: str = ""
+) -> ProviderError:
     """Return the ProviderError that this exception of an SDK, of its HTTP client or of a decoder stands for.
 
-    ``secret`` is taken out of every text: a server may echo the key that it was sent.
+    ``begun``: the answer had begun. ``secret`` is taken out of every text: a server may echo the key it was sent.
     """
     if isinstance(error, ProviderError):
         return error
-    names = {kind.__name__ for kind in type(error).__mro__}
-    code, said = _code_and_text(error, names)
+    code, said = _code_and_text(error, begun)
     said = said.replace(secret, f"⟦secret:{key_name}⟧") if secret else said
     status = getattr(error, "status_code", None)
     return failure(
@@ -120,7 +133,7 @@ def mapped(error: BaseException, *, where: str = "the provider", key_name: str =
 def from_event(code: str | None, message: str | None, **where: str) -> ProviderError:
     """Return the ProviderError of an error event inside a stream that began well."""
     text = message or code or "no reason given"
-    return failure(_named(code, text) or "provider_server", text, **where)
+    return failure(_judged((code,), text, None), text, **where)
 
 
 def retry_after(error: BaseException) -> float | None:
@@ -137,39 +150,49 @@ def retry_after(error: BaseException) -> float | None:
 
 def _seconds(value: str) -> float | None:
     try:
-        return float(value)
+        seconds = float(value)
+        return None if math.isnan(seconds) else seconds
     except ValueError:
         moment = email.utils.parsedate_tz(value)
         return None if moment is None else email.utils.mktime_tz(moment) - time.time()
 
 
-def _code_and_text(error: BaseException, names: set[str]) -> tuple[str, str]:
-    # The SDKs wrap the HTTP client's exceptions, but not all of them, and not while a stream is read.
+def _code_and_text(error: BaseException, begun: bool) -> tuple[str, str]:
+    # The SDKs wrap the HTTP client's exceptions, but not all of them, and not all while a stream is read.
+    names = {kind.__name__ for kind in type(error).__mro__}
     if names & {"APITimeoutError", "TimeoutException", "DeadlineExceededError", "TimeoutError"}:
         return "provider_timeout", ""
-    if names & {"RemoteProtocolError", "ReadError", "StreamError"}:
-        return "provider_stream_cut", str(error)
-    if names & {"APIConnectionError", "RequestError", "ConnectionError"}:
-        return "provider_unreachable", _root(error)
+    if names & {"APIConnectionError", "RequestError", "StreamError", "ConnectionError"}:
+        return ("provider_stream_cut" if begun else "provider_unreachable"), _root(error)
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) or "APIResponseValidationError" in names:
         return "provider_malformed", str(error)
-    if names & {"CredentialsError", "OAuthError", "SubjectTokenProviderError"}:
+    if names & {"CredentialsError", "OAuthError", "SubjectTokenProviderError", "WorkloadIdentityError"}:
         return "provider_auth", str(error)
     if "ContentFilterFinishReasonError" in names:
         return "provider_refused", str(error)
-    return _from_answer(error)
-
-
-def _from_answer(error: BaseException) -> tuple[str, str]:
+    if begun and isinstance(error, TypeError | ValueError | AttributeError | KeyError):
+        # An SDK that stumbles over what it was sent, and says so in Python's own words.
+        return "provider_malformed", f"{type(error).__name__}: {error}"
     inner = _inner(getattr(error, "body", None))
     text = str(inner.get("message") or getattr(error, "message", None) or error)
-    for word in (getattr(error, "code", None), inner.get("code"), inner.get("type")):
-        if (code := _named(word, text)) and code != "provider_bad_request":
-            return code, text
     status = getattr(error, "status_code", None)
-    if not isinstance(status, int) or status < 300:
-        return ("provider_server" if inner else "provider_error"), text
-    return _BY_STATUS.get(status, "provider_server" if status >= 500 else "provider_bad_request"), text
+    words = (getattr(error, "code", None), inner.get("code"), inner.get("type"))
+    return _judged(words, text, status if isinstance(status, int) else None), text
+
+
+def _judged(words: Iterable[Any], text: str, status: int | None) -> str:
+    """Return the code that a provider's own words, and the status of its answer, come to."""
+    said = [word for word in words if isinstance(word, str)]
+    if exact := next((_BY_WORD[word] for word in said if word in _BY_WORD), None):
+        return exact
+    lowered = text.lower()
+    if status is not None and status >= 300:
+        code = _BY_STATUS.get(status, "provider_server" if status >= 500 else "provider_bad_request")
+    else:
+        code = next((_BY_KIND[word] for word in said if word in _BY_KIND), "provider_server" if said else _UNKNOWN)
+    if code in _CONTEXT_CODES and any(part in lowered for part in _CONTEXT_WORDS):
+        return "context_too_long"
+    return "unknown_model" if code == "provider_not_found" and "model" in lowered else code
 
 
 def _inner(body: Any) -> Mapping[str, Any]:
@@ -178,14 +201,6 @@ def _inner(body: Any) -> Mapping[str, Any]:
         return {}
     inner = body.get("error", body)
     return inner if isinstance(inner, Mapping) else {}
-
-
-def _named(word: Any, text: str) -> str | None:
-    lowered = text.lower()
-    if any(words in lowered for words in _CONTEXT_WORDS):
-        return "context_too_long"
-    code = _BY_CODE.get(word) if isinstance(word, str) else None
-    return "unknown_model" if code == "provider_not_found" and "model" in lowered else code
 
 
 def _root(error: BaseException) -> str:

@@ -13,6 +13,8 @@ GROUP = "toolscript.models"
 _OURS = {
     "recorded": "toolscript.models.recorded:RecordedAdapter",
     "openai-responses": "toolscript.models.openai_responses:OpenAIResponsesAdapter",
+    "openai-chat": "toolscript.models.openai_chat:OpenAIChatAdapter",
+    "anthropic-messages": "toolscript.models.anthropic_messages:AnthropicMessagesAdapter",
 }
 
 
@@ -20,6 +22,11 @@ def providers() -> tuple[str, ...]:
     """Return the names that an agent's ``provider`` may have."""
     others = {point.name for point in importlib.metadata.entry_points(group=GROUP)}
     return tuple(sorted(others | _OURS.keys()))
+
+
+def served(provider: str) -> bool:
+    """Say whether an adapter is there; for our own without asking the installed packages."""
+    return provider in _OURS or provider in providers()
 
 
 def adapter_for(provider: str, settings: ProviderSettings) -> ModelAdapter:

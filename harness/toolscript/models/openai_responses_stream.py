@@ -32,9 +32,10 @@ class Reader:
         if not isinstance(kind, str):
             raise failure("provider_malformed", "an event without a type")
         match kind:
-            case "response.output_text.delta" | "response.refusal.delta":
-                self.reply.refused |= kind == "response.refusal.delta"
+            case "response.output_text.delta":
                 yield self.reply.text(_text(event, "delta"))
+            case "response.refusal.delta":
+                yield self.reply.refusal(_text(event, "delta"))
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 self.reply.count(_text(event, "delta"))
                 yield ReasoningDelta(event.delta)
@@ -48,6 +49,10 @@ class Reader:
                 yield from self._finished(event.response)
             case "response.failed" | "error":
                 raise _failed(event)
+
+    def finish(self) -> Iterator[ModelEvent]:
+        """Yield nothing: the stream itself says when it is finished."""
+        yield from ()
 
     def _added(self, event: Any) -> Iterator[ModelEvent]:
         if getattr(event.item, "type", None) == "message" and (seam := self.reply.seam()):

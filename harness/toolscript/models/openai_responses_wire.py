@@ -37,7 +37,7 @@ def body(request: ModelRequest) -> dict[str, Json]:
         fields |= {"tools": [_tool(tool) for tool in request.tools], "parallel_tool_calls": True}
     if request.max_output_tokens is not None:
         fields["max_output_tokens"] = request.max_output_tokens
-    return fields | request.settings
+    return fields
 
 
 def _history(request: ModelRequest) -> Iterator[Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from toolscript.errors import Json
-from toolscript.models.adapter import AssistantMessage, FunctionCallDone, TextDelta
+from toolscript.models.adapter import AssistantMessage, FunctionCallDone, RefusalDelta, TextDelta
 from toolscript.models.errors import failure
 from toolscript.models.http import too_large
 
@@ -25,6 +25,12 @@ class Reply:
         self.count(delta)
         self.ends_line = delta.endswith("\n") if delta else self.ends_line
         return TextDelta(delta)
+
+    def refusal(self, delta: str) -> RefusalDelta:
+        """Return what the model says instead of an answer, counted."""
+        self.refused = True
+        self.count(delta)
+        return RefusalDelta(delta)
 
     def count(self, delta: str) -> None:
         """Count what the provider wrote, shown or not."""
@@ -61,3 +67,8 @@ def native_items(message: AssistantMessage, api: str, model: str) -> list[Json] 
         if isinstance(kept, dict) and kept.get("api") == api and kept.get("model") == model:
             return list(kept["items"])
     return None
+
+
+def script_output_message(output: str) -> str:
+    """Return a script's output as the text of a message, for APIs where it is no pair of call and output."""
+    return f"<script-output>\n{output}\n</script-output>"

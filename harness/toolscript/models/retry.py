@@ -34,7 +34,7 @@ async def retried(
 
     Before each new start comes ``Restarting``: all events before it are void. A consumer that has acted on
     them (a script runs) closes the iterator instead of going on, and nothing is sent again. Failures before
-    the first event are retried ``policy.attempts`` times in all, a cut reply once. Raises ProviderError.
+    the first event are retried ``policy.attempts`` times in all, a cut or broken reply once. Raises ProviderError.
     """
     tally = _Tally()
     while True:
@@ -68,8 +68,9 @@ def _delay(error: ProviderError, tally: _Tally, policy: RetryPolicy, begun: bool
     """Return how long to wait before the next start, None to give up."""
     if error.code not in RETRYABLE:
         return None
-    tally.cuts += begun
-    tally.failures += not begun
+    broken = begun or error.code in ("provider_malformed", "provider_stream_cut")
+    tally.cuts += broken
+    tally.failures += not broken
     if tally.cuts > 1 or tally.failures >= policy.attempts:
         return None
     asked = error.details.get("retry_after")

@@ -38,7 +38,10 @@ SPAWN = """\
 /** `tools.spawn.exec({...})` starts a call as a task that may outlive this script; `scope: "conversation"` keeps it. */
 type Spawn = {
   [K in keyof Tools]: Tools[K] extends (args: infer A) => Promise<infer R> ? (args: A) => TaskHandle<R> : never
-} & { get(id: string): Promise<TaskInfo & TaskHandle<any>>; list(): Promise<TaskInfo[]>; cancel(id: string): Promise<boolean>; };
+} & {
+  get(id: string): Promise<TaskInfo & TaskHandle<any>>; list(): Promise<TaskInfo[]>;
+  cancel(id: string): Promise<boolean>;
+};
 declare const tools: Tools & { spawn: Spawn };
 """
 

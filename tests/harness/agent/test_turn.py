@@ -168,7 +168,7 @@ async def test_a_reply_without_a_sound_script_gets_the_accepted_form_back():
     assert s.executor.sources == []
     hint = model.requests[1].history[-1]
     assert isinstance(hint, UserMessage)
-    assert "Promise.all" in hint.text
+    assert "A script is written like this" in hint.text
     assert turn.text == "I give up."
 
 
@@ -284,7 +284,7 @@ async def test_mode_off_shows_scripts_and_runs_none():
 
     assert (turn.status, s.executor.sources) == ("completed", [])
     shown = [e for e in turn.events if isinstance(e, ScriptExecution)]
-    assert [(e.source, e.mode) for e in shown] == [("return 1", "off")]
+    assert [(e.source, e.mode) for e in shown] == [("\nreturn 1\n", "off")]
 
 
 @pytest.mark.parametrize("awaits", range(0, 60, 3))

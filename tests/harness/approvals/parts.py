@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 from pydantic import Field
 
 from toolscript.approvals.bridge import Bridge
@@ -105,3 +107,10 @@ class Scene:
 
     async def ask(self, asked: ApprovalRequest, **more: Any) -> Decision:
         return await self.bridge.ask(asked, emitter=self.emitter, journal=self.journal, **more)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once a condition that other tasks or processes bring about holds."""
+    with anyio.fail_after(30):
+        while not condition():  # nothing announces it
+            await anyio.sleep(0.001)
