@@ -49,6 +49,20 @@ class Order:
     prompt: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolset:
+    """The tools of one order, with what is made from them once."""
+
+    tools: tuple[Tool, ...]
+    by_path: Mapping[str, Tool]
+    digest: str
+
+    @classmethod
+    def of(cls, tools: tuple[Tool, ...]) -> Toolset:
+        """Return the set of these tools."""
+        return cls(tools=tools, by_path={t.spec.path: t for t in tools}, digest=tools_digest(tools))
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Workshop:
     """Everything that runs of one harness share."""
@@ -62,6 +76,10 @@ class Workshop:
     journals: Journals
     conversation_id: str
     runs: int = 0
+    toolsets: dict[tuple[Json, ...], Toolset] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.registry.subscribe(self.toolsets.clear)
 
     async def run(self, source: str, order: Order, emitter: Emitter) -> Run:
         """Run one script; what is wrong with it is a failed run. Raises ConfigError for an order that cannot be."""
@@ -99,17 +117,23 @@ class Workshop:
         return ToolReply(text=text, is_error=is_error)
 
     def _scope(self, run_id: str, digest: str, order: Order, emitter: Emitter) -> RunScope:
-        tools = self.tools(order)
+        tools = self._toolset(order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
-            tools={t.spec.path: t for t in tools}, known=self.registry.get, emitter=emitter,
+            tools=tools.by_path, known=self.registry.get, emitter=emitter,
             journal=self.journals(run_id), bridge=self.bridge, permissions=self.permissions, world=self.world,
-            turn_id=order.turn_id, catalogue=lambda: catalogue(tools), digests={"tools": tools_digest(tools)},
+            turn_id=order.turn_id, catalogue=lambda: catalogue(tools.tools), digests={"tools": tools.digest},
         )  # fmt: skip
 
     def tools(self, order: Order) -> tuple[Tool, ...]:
         """Return the tools of an order: its pack, narrowed to what it allows."""
-        return self.registry.select(pack=order.pack, allowed=order.allowed_tools)
+        return self._toolset(order).tools
+
+    def _toolset(self, order: Order) -> Toolset:
+        key = (order.pack, order.allowed_tools)
+        if key not in self.toolsets:
+            self.toolsets[key] = Toolset.of(self.registry.select(pack=order.pack, allowed=order.allowed_tools))
+        return self.toolsets[key]
 
     def _guest(self, scope: RunScope, order: Order) -> str:
         return GuestContext(

@@ -58,6 +58,12 @@ def read(code: str, defined: Callable[[str], bool] = lambda name: False) -> Cell
     return Cell(kind=Kind.EMPTY, commands=tuple(commands))
 
 
+def python_lines(lines: list[str]) -> list[str]:
+    """Take what is ours off the top of a Python cell, leaving blank lines: an input transformer for IPython."""
+    cell = read("".join(lines))
+    return cell.body.splitlines(keepends=True) if cell.kind in (Kind.PYTHON, Kind.IPYTHON) else lines
+
+
 def _rest(lines: list[str], first: int, defined: Callable[[str], bool]) -> Cell:
     head, below = lines[first].rstrip(), "\n".join(lines[first + 1 :])
     magic = _MAGIC.fullmatch(head)

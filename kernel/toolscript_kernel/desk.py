@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
@@ -53,12 +52,6 @@ class Desk:
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
 
-    @property
-    def workspace(self) -> Path:
-        """Where relative paths of tools begin."""
-        harness = self.door.harness
-        return harness.workspace if harness is not None else Path.cwd()
-
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
         try:
@@ -75,7 +68,7 @@ class Desk:
         chosen = options.read(cell.options)
         params = namespace.taken(self.shell.user_ns, chosen.inputs) | chosen.params
         harness = await self.door.open()
-        with self._watched(harness, caller, cell, in_turn=False):
+        async with self._watched(harness, caller, cell, in_turn=False):
             run = await harness.run(
                 cell.body,
                 params=params,
@@ -95,23 +88,25 @@ class Desk:
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
         harness = await self.door.open()
-        with self._watched(harness, caller, cell, in_turn=True):
+        async with self._watched(harness, caller, cell, in_turn=True):
             turn = await harness.turn(cell.body, agent=cell.options or self.agent)
         if turn.runs:
             self.shell.user_ns["_run"] = turn.runs[-1]
         if turn.error is not None:
             raise _failure(_error_json(turn.error), "", 0)
 
-    @contextmanager
-    def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> Iterator[None]:
+    @asynccontextmanager
+    async def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> AsyncIterator[None]:
         """Show all that happens in the block, and put requests for consent before the caller if there is one."""
         from toolscript_kernel.view.watch import Watch
 
-        view = self._view(caller, offset=0 if in_turn else cell.offset, in_turn=in_turn)
+        offset = 0 if in_turn else cell.offset
+        view = self._view(caller, offset=offset, in_turn=in_turn)
         watch = Watch(view)
         try:
-            with harness.listening(watch), self._asking(harness, caller, view):
-                yield
+            with harness.listening(watch):
+                async with self._asking(harness, caller, view, offset):
+                    yield
         finally:
             watch.finish()
 
@@ -121,21 +116,25 @@ class Desk:
         make: Callable[..., View] = live.LiveView
         if caller.front in (Front.NOBODY, Front.CONSOLE):
             make = plain.QuietView if caller.front is Front.NOBODY else plain.TerminalView
-        return make(caller.stage, workspace=self.workspace, offset=offset, in_turn=in_turn)
+        return make(caller.stage, workspace=self.door.workspace, offset=offset, in_turn=in_turn)
 
-    @contextmanager
-    def _asking(self, harness: Harness, caller: Caller, view: Any) -> Iterator[None]:
+    @asynccontextmanager
+    async def _asking(self, harness: Harness, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:
         if caller.front is Front.NOBODY:
             yield
         elif caller.front is Front.CONSOLE and caller.prompt is not None:
             from toolscript_kernel.approvals.console import ConsoleDecider
 
-            with harness.approvals.attach(ConsoleDecider(harness.approvals, caller.stage, caller.prompt())):
-                yield
+            decider = ConsoleDecider(harness.approvals, caller.stage, caller.prompt())
+            try:
+                with harness.approvals.attach(decider):
+                    yield
+            finally:
+                await decider.close()
         else:
             from toolscript_kernel.approvals.buttons import ButtonDecider
 
-            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place)):
+            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place, offset=offset)):
                 yield
 
 

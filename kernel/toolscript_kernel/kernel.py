@@ -7,7 +7,7 @@ import builtins
 import inspect
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
@@ -55,6 +55,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         commands.register(self.shell, self.desk)
+        self.shell.input_transformers_cleanup.insert(0, cells.python_lines)
 
     def start(self) -> None:
         """Begin to serve, clicks during turns included."""
@@ -74,9 +75,10 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         cell_id: str | None = None,
     ) -> dict[str, Any]:
         """Run one cell. Silent requests come from programs, not from a person: they are never turns or scripts."""
-        cell = Cell(kind=Kind.IPYTHON, body=code) if silent else cells.read(code, self._defined)
+        request = (silent, store_history, user_expressions, allow_stdin, cell_meta, cell_id)
+        cell = Cell(kind=Kind.IPYTHON) if silent else cells.read(code, self._defined)
         if cell.kind in PYTHON and not cell.commands:
-            return await self._python(cell, silent, store_history, user_expressions, allow_stdin, cell_meta, cell_id)
+            return await self._python(cell, code, *request)
         caller = self._caller(allow_stdin, cell_id)
         with self._counted(code, store_history) as count:
             reply: dict[str, Any] = {"status": "ok", "execution_count": count, "payload": []}
@@ -86,7 +88,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
                 return reply | self._failed(error)
             reply["user_expressions"] = self.shell.user_expressions(user_expressions or {})
         if cell.kind in PYTHON:
-            return await self._python(cell, silent, store_history, user_expressions, allow_stdin, cell_meta, cell_id)
+            return await self._python(cell, code, *request)
         return reply
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
@@ -135,14 +137,11 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         finally:
             self._task = None
 
-    async def _python(self, cell: Cell, *request: Any) -> dict[str, Any]:
-        silent, store_history, user_expressions, allow_stdin, cell_meta, cell_id = request
+    async def _python(self, cell: Cell, code: str, *request: Any) -> dict[str, Any]:
+        *arguments, cell_meta, cell_id = request
         run = super().do_execute
-        arguments = (cell.body, silent, store_history, user_expressions, allow_stdin)
-        if cell.kind is not Kind.PYTHON:
-            return dict(await run(*arguments, cell_meta=cell_meta, cell_id=cell_id))
-        with importable(self.desk.workspace):
-            return dict(await run(*arguments, cell_meta=cell_meta, cell_id=cell_id))
+        with importable(self.desk.door.workspace) if cell.kind is Kind.PYTHON else nullcontext():
+            return dict(await run(code, *arguments, cell_meta=cell_meta, cell_id=cell_id))
 
     def _caller(self, allow_stdin: bool, cell_id: str | None) -> Caller:
         # ipywidgets takes the channel over when Python code imports it.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +20,8 @@ from jupyter_client.manager import KernelManager
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [str(ROOT / name) for name in ("harness", "tools", "kernel", "extension", ".")]
+OTHER_IPYKERNELS = Path(sys.prefix) / "other-ipykernels"
+"""One folder for each other version, made by ``pip install --no-deps --target FOLDER/VERSION ipykernel==VERSION``."""
 DEADLINE = 30.0
 
 
@@ -110,22 +115,44 @@ class Kernel:
         data = {"method": "custom", "content": {"event": "click"}}
         self.tell("comm_msg", {"comm_id": model_id, "data": data})
 
+    def set(self, model_id: str, **state: Any) -> None:
+        """Do what a page does when a person changes a widget."""
+        data = {"method": "update", "state": state, "buffer_paths": []}
+        self.tell("comm_msg", {"comm_id": model_id, "data": data})
 
-@contextmanager
-def kernel(*, standin: bool = True, cwd: Path | None = None, python: str = sys.executable) -> Iterator[Kernel]:
+
+def environment() -> dict[str, str]:
+    """Return an environment in which a kernel keeps away from the history and settings of whoever runs the tests."""
+    folder = tempfile.mkdtemp(prefix="toolscript-ipython-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": folder}
+
+
+def manager_of(*, standin: bool = True, ipykernel: str | None = None) -> KernelManager:
+    """Return a manager of our kernel, on the stand-in harness or the real one; it is not installed for this.
+
+    ``ipykernel`` is another version than the installed one, from :func:`other_ipykernels`.
+    """
     module = "tests.kernel.standin" if standin else "toolscript_kernel"
+    packages = [*([str(OTHER_IPYKERNELS / ipykernel)] if ipykernel else []), *PACKAGES]
     code = (
-        f"import sys, runpy; sys.path[:0] = {PACKAGES!r}; "
+        f"import sys, runpy; sys.path[:0] = {packages!r}; "
         f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     )
-    spec = KernelSpec(
-        argv=[python, "-P", "-c", code, "-f", "{connection_file}"],
+    manager = KernelManager()
+    manager._kernel_spec = KernelSpec(
+        argv=[sys.executable, "-P", "-c", code, "-f", "{connection_file}"],
         display_name="toolscript", language="toolscript", interrupt_mode="signal",
         metadata={"supported_encryption": ["curve"]},
     )  # fmt: skip
-    manager = KernelManager()
-    manager._kernel_spec = spec
-    manager.start_kernel(cwd=str(cwd or Path.cwd()), env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    return manager
+
+
+@contextmanager
+def kernel(*, standin: bool = True, cwd: Path | None = None, ipykernel: str | None = None) -> Iterator[Kernel]:
+    """Run a kernel while the block runs."""
+    manager = manager_of(standin=standin, ipykernel=ipykernel)
+    manager.start_kernel(cwd=str(cwd or Path.cwd()), env=environment())
     client = manager.client()
     client.start_channels()
     try:

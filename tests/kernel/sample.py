@@ -61,7 +61,8 @@ def script(r: ev.Emitter, *, origin: str = "model") -> None:
     r.emit(ev.ScriptStarted, script_hash="f00d")
     _operation(r, 1, "grepFiles", {"pattern": "TODO", "path": "."}, [{"path": "a.py", "line": 1, "text": "# TODO"}])
     _operation(
-        r, 2, "exec", {"command": ["python", "-m", "unittest", "-q"]}, {"exitCode": 1, "stdout": "Ran 3 tests in 0.012s"},
+        r, 2, "exec", {"command": ["python", "-m", "unittest", "-q"]},
+        {"exitCode": 1, "stdout": "Ran 3 tests in 0.012s"},
     )  # fmt: skip
     r.emit(
         ev.OperationStarted, operation=3, tool="applyPatch", arguments={"patch": "*** Begin Patch\n"}, line=4, column=7,

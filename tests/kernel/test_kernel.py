@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import psutil
 import pytest
 from tests.kernel.running import Kernel, kernel
 
@@ -92,31 +93,89 @@ def test_an_answer_given_ahead_counts_once(running: Kernel):
     assert second.reply["content"]["status"] == "error"
 
 
-def test_an_interrupt_stops_the_run_and_the_next_cell_works(running: Kernel):
-    waiting = running.send("%%toolscript\nlog begun\nwait")
-    list(running.until(waiting, lambda m: m["msg_type"] == "stream"))
-    running.manager.interrupt_kernel()
-    stopped = running.finish(waiting)
-
-    assert stopped.reply["content"]["ename"] == "Interrupted"
-    assert running.run("%%toolscript\nreturn 1").reply["content"]["status"] == "ok"
-
-
-def test_a_click_on_allow_resumes_the_waiting_script(running: Kernel):
-    running.handshake()
-    cell = running.send("%%toolscript\nask exec rm it\nreturn 1", allow_stdin=True, cell_id="c1")
-    models = _buttons(running, cell)
-    running.click(models["Allow once"])
+def test_a_console_is_asked_on_its_prompt_and_reads_what_is_asked(running: Kernel):
+    cell = running.send("%%toolscript\nask exec rm it\nreturn 1", allow_stdin=True)
+    asked = running.client.get_stdin_msg(timeout=30)
+    running.client.input("y")
     it = running.finish(cell)
 
+    assert asked["content"]["prompt"] == "Allow this once? [y]es, [n]o, [s]top, or no with a reason: "
     assert it.reply["content"]["status"] == "ok"
-    assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith("exec rm it → exit 0  (line 2)")
+    assert "Argument command:\n  | [0] rm\n  | [1] it\n" in it.stdout
+    assert "✓ 1 exec rm it → exit 0" in it.stdout
+    assert it.of("display_data") == []
 
 
-def _buttons(running: Kernel, cell: str) -> dict[str, str]:
-    models = {}
-    for message in running.until(cell, lambda m: m["msg_type"] == "comm_open" and "Deny and stop" in str(m)):
-        if message["msg_type"] == "comm_open":
-            state = message["content"]["data"]["state"]
-            models[state.get("description", "")] = message["content"]["comm_id"]
-    return models
+@pytest.mark.parametrize("typed", ["", "n", "because"])
+def test_anything_but_a_clear_yes_on_a_console_denies(running: Kernel, typed: str):
+    cell = running.send("%%toolscript\nask exec rm it", allow_stdin=True)
+    running.client.get_stdin_msg(timeout=30)
+    running.client.input(typed)
+
+    assert running.finish(cell).reply["content"]["ename"] == "ApprovalDenied"
+
+
+def test_an_interrupt_takes_the_question_back_from_a_console(running: Kernel):
+    cell = running.send("%%toolscript\nask exec rm it", allow_stdin=True)
+    running.client.get_stdin_msg(timeout=30)
+    running.manager.interrupt_kernel()
+    stopped = running.finish(cell)
+    again = running.send("%%toolscript\nask exec rm it\nreturn 7", allow_stdin=True)
+    running.client.get_stdin_msg(timeout=30)
+    running.client.input("yes")
+
+    assert stopped.reply["content"]["ename"] == "Interrupted"
+    assert running.finish(again).of("execute_result")[0]["data"]["text/plain"] == "7"
+
+
+def test_a_console_reads_an_answer_as_it_streams(running: Kernel):
+    it = running.run("Look around\n  log inside\n  return 3", allow_stdin=True)
+
+    assert it.stdout == ("Look around\n  log inside\n  return 3 \n  | inside\n✓ script completed\n  = 3\n")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_nothing_is_left_behind_by_shutdown_or_restart(tmp_path, restart: bool):
+    with kernel(cwd=tmp_path) as it:
+        cell = it.send("%%toolscript\nspawn\nwait")
+        (message,) = [m for m in it.until(cell, lambda m: m["msg_type"] == "stream") if m["msg_type"] == "stream"]
+        child = psutil.Process(int(message["content"]["text"].split()[1]))
+        if restart:
+            it.manager.restart_kernel()
+        else:
+            it.manager.shutdown_kernel()
+        child.wait(timeout=10)
+
+    assert not child.is_running()
+
+
+def test_a_silent_request_is_never_a_turn(running: Kernel):
+    it = running.run("x = 1; x", silent=True, store_history=False)
+
+    assert it.reply["content"]["status"] == "ok"
+    assert it.outputs == []
+
+
+def test_a_wrong_option_is_an_error_that_shows_how_it_is_written(running: Kernel):
+    it = running.run("%%toolscript --parm a=1\nreturn 1")
+
+    assert it.reply["content"]["ename"] == "ConfigError"
+    assert it.reply["content"]["evalue"].startswith("%%toolscript: unrecognized arguments: --parm a=1; usage: ")
+
+
+def test_commands_say_what_they_did(running: Kernel):
+    shown = [
+        running.run(f"%toolscript {words}").of("display_data")[0]["data"]["text/plain"] for words in ("help", "status")
+    ]
+    wrong = running.run("%toolscript frobnicate")
+
+    assert shown[0].startswith("%toolscript help ")
+    assert "policy: on-request" in shown[1]
+    assert wrong.reply["content"]["evalue"].startswith("%toolscript: there is no command 'frobnicate'")
+
+
+def test_a_command_between_lines_of_python_works_as_a_magic(running: Kernel):
+    it = running.run("%%py\nx = 2\n%toolscript approvals\nx")
+
+    assert it.stdout == "nothing waits, and nothing is allowed ahead\n"
+    assert it.of("execute_result")[0]["data"]["text/plain"] == "2"

@@ -6,6 +6,7 @@ processes too, and ends all of it when told so, or when the host is gone in any 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -14,7 +15,7 @@ import socket
 import time
 from typing import Any
 
-from toolscript.confine import launcher, processes, wire
+from toolscript.confine import launcher, process, processes, wire
 
 SWEEP_SECONDS = 5.0
 """How long processes may take to die of SIGKILL before they are reported as left."""
@@ -31,12 +32,14 @@ class Keeper:
         self._child = 0
         self._exited = False
         self._ending = False
+        self._told = False
         self._limit = 0
         self._hold = self._report = -1
 
     def run(self) -> None:
         """Start the command as the host describes it, keep it, and end everything with it."""
-        processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 1)
+        with contextlib.suppress(OSError):
+            process.adopt_orphans()
         try:
             message = wire.receive(self._channel)
             if message is None:
@@ -66,6 +69,7 @@ class Keeper:
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.signal(signal.SIGTERM, self._told_to_end)
         poll = select.poll()
         for descriptor in (self._channel.fileno(), wake, self._report):
             poll.register(descriptor, select.POLLIN)
@@ -77,11 +81,16 @@ class Keeper:
             if wake in ready:
                 os.read(wake, 4096)
                 self._reap()
+            if self._told:
+                return
             if self._report in ready and not self._hear_launcher():
                 poll.unregister(self._report)
             if self._host in ready or (self._channel.fileno() in ready and not self._obey()):
                 return
             self._count()
+
+    def _told_to_end(self, number: int, frame: object) -> None:
+        self._told = True
 
     def _over(self) -> bool:
         return self._ending and not processes.descendants(os.getpid())
@@ -108,6 +117,8 @@ class Keeper:
             processes.send(below, signal.SIGTERM)
             # A stopped process meets SIGTERM only when it goes on.
             processes.send(below, signal.SIGCONT)
+            if not processes.traceable():
+                self._signal_group(signal.SIGTERM)
         return True
 
     def _reap(self) -> None:
@@ -137,7 +148,7 @@ class Keeper:
         """Kill everything below, and return what did not die."""
         deadline = time.monotonic() + SWEEP_SECONDS
         me = os.getpid()
-        if self._child and not self._exited:
+        if self._child and not (self._exited and processes.traceable()):
             self._signal_group(signal.SIGKILL)
         while below := processes.descendants(me):
             # Stopped first: what forks faster than we look would otherwise outrun us.

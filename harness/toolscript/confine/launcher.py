@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from toolscript.confine import bubblewrap, enclose, processes
+from toolscript.confine import bubblewrap, enclose, process
 from toolscript.confine.wire import Launch
 
 READY = b"R"
@@ -51,12 +52,13 @@ def _failure(stage: str, error: BaseException) -> dict[str, object]:
 def _settle(command: Launch, stdio: tuple[int, int, int]) -> None:
     # Its own session: no terminal to ask passwords on, and one group that signals reach.
     os.setsid()
-    processes.prctl(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        process.die_with_parent()
     for number, descriptor in enumerate(stdio):
         os.dup2(descriptor, number)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Python ignores these, and an ignored signal stays ignored in what is executed.
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from toolscript.confine import mounts
 from toolscript.confine.detect import Capabilities, detect
 from toolscript.confine.wire import Confinement
+from toolscript.errors import ConfigError
 
 PROTECTED = (
     "toolscript.toml", ".git/config", ".git/config.worktree", ".git/hooks", ".git/modules/*/config",
@@ -66,9 +67,10 @@ def plan(
     """Return what the operating system shall hold a command to, or None when it cannot.
 
     ``writes`` allows writing below the roots and in temporary directories (``temporary`` is the host's TMPDIR).
+    Raises ConfigError for a root that is, or has become, a link.
     """
     by = by or means()
-    real_roots = [os.path.realpath(root) for root in roots]
+    real_roots = [_real(root) for root in roots]
     writable = (*real_roots, *temporary_directories(temporary), _SHARED_MEMORY) if writes else ()
     hidden = tuple(_existing([*secrets, *_block_devices()]))
     frozen = tuple(_frozen(real_roots)) if writes else ()
@@ -83,6 +85,8 @@ def _held(wanted: Confinement, by: Means) -> Confinement | None:
     """Choose the strongest means that hold all that is wanted."""
     if not by.seccomp:
         return None
+    if any(_below(root, wanted.hidden) for root in wanted.writable):
+        return None
     if by.landlock and by.namespace:
         return replace(wanted, namespace=True, user_namespace=by.user_namespace)
     if by.bubblewrap:
@@ -91,6 +95,13 @@ def _held(wanted: Confinement, by: Means) -> Confinement | None:
     if not by.landlock or any(_below(path, wanted.writable) for path in wanted.hidden):
         return None
     return wanted
+
+
+def _real(root: Path) -> str:
+    # A command may have put a link in the place of a root, to have the next one write where it leads.
+    if (real := os.path.realpath(root)) != os.fspath(root):
+        raise ConfigError(f"the workspace root {os.fspath(root)!r} leads to {real!r}: give that path itself")
+    return real
 
 
 def unguarded(confinement: Confinement, roots: Iterable[Path]) -> list[tuple[Path, str]]:

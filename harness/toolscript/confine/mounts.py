@@ -1,10 +1,12 @@
-"""Decides how a command's view of the files differs from the host's: directories hidden, others frozen."""
+"""Decides how a command's view of the files differs from the host's: most of it read-only, some of it hidden."""
 
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +20,7 @@ _RELATIME = 1 << 21
 _KEPT = (1, 2, 4, 8, 1024, 2048)
 """Flags that a mount has and a remount must repeat; statvfs and mount give them the same numbers."""
 _STATVFS_RELATIME = 4096
+_HERE, _RECURSIVE, _ATTR_RDONLY = -100, 0x8000, 1
 
 _PROBE = """
 import ctypes, sys
@@ -40,13 +43,17 @@ def privileged() -> bool:
 
 
 def enter(confinement: Confinement) -> None:
-    """Give this process a view of its own of the files, with the confinement's hidden and frozen paths."""
+    """Give this process a view of its own of the files: writable, hidden and frozen as the confinement says.
+
+    Landlock alone would let the owner of a file outside change its mode and times.
+    """
     if confinement.user_namespace:
         _enter_user_namespace()
     else:
         _call("unshare", _NEWNS)
     # What the host mounts from now on still appears; what is mounted here appears nowhere else.
     _mount(None, "/", None, _REC | _SLAVE)
+    _make_read_only_but(outermost(confinement.writable))
     for path in confinement.hidden:
         _hide(path)
     for path in confinement.pinned:
@@ -60,6 +67,44 @@ def _enter_user_namespace() -> None:
     _call("unshare", _NEWUSER | _NEWNS)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         Path(f"/proc/self/{name}").write_text(text)
+
+
+def outermost(paths: Iterable[str]) -> list[str]:
+    """Return the paths that lie in no other: a mount in a mount would keep files from being renamed across."""
+    every = {Path(path) for path in paths if Path(path).exists()}
+    return sorted(str(path) for path in every if not every.intersection(path.parents))
+
+
+def _make_read_only_but(writable: Iterable[str]) -> None:
+    kept = tuple(writable)
+    for path in kept:
+        _mount(path, path, None, _BIND | _REC)
+    # What was read-only before stays so: the kernel would refuse to change it back.
+    reopened = [point for point in _mount_points() if _within(point, kept) and not os.statvfs(point).f_flag & _RDONLY]
+    _set_attributes("/", _RECURSIVE, added=_ATTR_RDONLY)
+    for point in reopened:
+        _set_attributes(point, 0, removed=_ATTR_RDONLY)
+
+
+def _mount_points() -> list[str]:
+    """Return where something is mounted, as this process sees it."""
+    lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+    return list(dict.fromkeys(_unescaped(line.split(" ")[4]) for line in lines))
+
+
+def _unescaped(text: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, character)
+    return text
+
+
+def _within(point: str, directories: Iterable[str]) -> bool:
+    return any(Path(point).is_relative_to(directory) for directory in directories)
+
+
+def _set_attributes(path: str, flags: int, *, added: int = 0, removed: int = 0) -> None:
+    attributes = struct.pack("=QQQQ", added, removed, 0, 0)
+    _call("mount_setattr", _HERE, os.fsencode(path), flags, attributes, len(attributes))
 
 
 def _hide(path: str) -> None:

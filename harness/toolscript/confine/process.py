@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 from collections.abc import Iterable
 
+from toolscript.confine import syscalls
 from toolscript.confine.libc import (
     PR_SET_CHILD_SUBREAPER,
     PR_SET_DUMPABLE,
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
     prctl,
+    syscall,
 )
+
+_CAPABILITY_VERSION = 0x20080522
 
 
 def no_new_privileges() -> None:
     """Make set-uid programs powerless for this process and its children; Landlock and seccomp need it."""
     prctl(PR_SET_NO_NEW_PRIVS, 1, what="no_new_privs")
+
+
+def drop_capabilities() -> None:
+    """Give up what root may do beyond other users, for this process and, with no_new_privs, its children."""
+    arch = syscalls.machine()
+    if arch is None:
+        raise OSError(0, "capabilities: unknown processor")
+    number = syscalls.number("capset", arch)
+    assert number is not None
+    header = struct.pack("=II", _CAPABILITY_VERSION, 0)
+    syscall(number, header, bytes(24), what="drop capabilities")
 
 
 def undumpable() -> None:

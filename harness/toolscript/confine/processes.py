@@ -5,34 +5,16 @@ Runs in the supervisor, so it needs nothing but the standard library; without /p
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
-PR_SET_NO_NEW_PRIVS = 38
-
 _PROC = Path("/proc")
 _STATE, _PARENT, _START = 0, 1, 19
 """Positions in /proc/PID/stat counted from the field after the program's name."""
-
-
-def prctl(option: int, value: int) -> bool:
-    """Call prctl where there is one; returns whether it took effect."""
-    if sys.platform != "linux":
-        return False
-    return int(_libc().prctl(option, value, 0, 0, 0)) == 0
-
-
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
 
 
 def _stat(pid: int) -> list[str]:
@@ -102,6 +84,11 @@ def _children_by_scan(pid: int) -> list[int]:
         if entry.name.isdigit() and (fields := _stat(int(entry.name))) and int(fields[_PARENT]) == pid:
             found.append(int(entry.name))
     return found
+
+
+def traceable() -> bool:
+    """Say whether descendants can be found here at all (they are found in /proc)."""
+    return _PROC.joinpath("self").exists()
 
 
 def descendants(pid: int) -> list[int]:

@@ -6,6 +6,8 @@ ends everything that was ever started through it.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import select
 import signal
@@ -13,7 +15,7 @@ import socket
 import sys
 import time
 
-from toolscript.confine import filters, keeper, processes, syscalls
+from toolscript.confine import filters, keeper, process, processes, syscalls
 
 CONTROL = 0
 """The descriptor on which the supervisor is given its socket to the host."""
@@ -27,11 +29,15 @@ def main() -> None:
     control.set_inheritable(False)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, CONTROL)
-    processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 1)
+    with contextlib.suppress(OSError):
+        process.adopt_orphans()
     if syscalls.machine() is not None:
         # Compiled once here, inherited by every launcher.
         for network in (False, True):
             filters.compiled(network=network)
+    # What is never freed need not be copied for each keeper.
+    gc.freeze()
+    gc.disable()
     Supervisor(control, _host_descriptor()).serve()
 
 
@@ -124,6 +130,8 @@ class Supervisor:
     def _end(self) -> None:
         """Let the keepers sweep; then kill whatever is left."""
         self._control.close()
+        # The host may be alive and hold their channels: it closed us, not them.
+        processes.send(self._keepers, signal.SIGTERM)
         deadline = time.monotonic() + LINGER_SECONDS
         while self._keepers and time.monotonic() < deadline:
             self._reap()

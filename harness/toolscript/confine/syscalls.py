@@ -39,7 +39,8 @@ init_module:175:105 finit_module:313:273 delete_module:176:106 kexec_load:246:10
 reboot:169:142 syslog:103:116 acct:163:89 settimeofday:164:170 adjtimex:159:171 clock_adjtime:305:266
 sethostname:170:161 setdomainname:171:162 iopl:172:- ioperm:173:- keyctl:250:219 add_key:248:217
 request_key:249:218 name_to_handle_at:303:264 open_by_handle_at:304:265 landlock_create_ruleset:444:444
-landlock_add_rule:445:445 landlock_restrict_self:446:446 vhangup:153:58 open:2:- stat:4:- lstat:6:-
+landlock_add_rule:445:445 landlock_restrict_self:446:446 capget:125:90 capset:126:91
+vhangup:153:58 open:2:- stat:4:- lstat:6:-
 access:21:- pipe:22:- dup2:33:- unlink:87:- rename:82:- mkdir:83:- rmdir:84:- link:86:- symlink:88:-
 chmod:90:- chown:92:- readlink:89:- creat:85:- getdents:78:-
 """

@@ -109,7 +109,7 @@ class DiskFiles:
         with typed(place.spelt), _made(place.path.parent, create_dirs) as made, _parent(place) as (parent, name):
             found = look(name, parent, content=True)
             if found.state.kind not in ("file", "missing"):
-                _refuse_kind(place, found.state.kind)
+                refuse_kind(place, found.state.kind)
             if found.state.kind == "file":
                 _require_writable(name, parent)
             after = _put_file(name, parent, data, found, mode)
@@ -121,7 +121,7 @@ class DiskFiles:
         with typed(place.spelt), _parent(place) as (parent, name):
             found = look(name, parent, content=True)
             if found.state.kind not in ("file", "symlink"):
-                _refuse_kind(place, found.state.kind)
+                refuse_kind(place, found.state.kind)
             os.unlink(name, dir_fd=parent)
             return Change(path=place.path, before=found.state, after=MISSING)
 
@@ -129,13 +129,23 @@ class DiskFiles:
         """Bring a path to a state that it had."""
         self.bounds.check(place, write=True)
         wanted = state.kind != "missing"
-        with typed(place.spelt), _made(place.path.parent, wanted) as made:
-            if not wanted and not place.path.parent.is_dir():
-                return Change(path=place.path, before=MISSING, after=MISSING)
+        if not wanted and self.state(place).kind == "missing":
+            return Change(path=place.path, before=MISSING, after=MISSING)
+        with typed(place.spelt), _made(place.path.parent, wanted) as made, _parent(place) as (parent, name):
+            found = look(name, parent, content=True)
+            after = _put_state(name, parent, state, found, place)
+            return Change(path=place.path, before=found.state, after=after, created_dirs=made)
+
+    def remove_empty(self, place: Place) -> tuple[Change, ...]:
+        """Remove a directory if it is one and empty; return what this changed, if anything."""
+        self.bounds.check(place, write=True)
+        try:
             with _parent(place) as (parent, name):
-                found = look(name, parent, content=True)
-                after = _put_state(name, parent, state, found, place)
-                return Change(path=place.path, before=found.state, after=after, created_dirs=made)
+                found = look(name, parent, content=False)
+                os.rmdir(name, dir_fd=parent)
+        except OSError:  # not empty, no directory, or gone: not ours to remove
+            return ()
+        return (Change(path=place.path, before=found.state, after=MISSING),)
 
     def locked(self, *places: Place) -> AbstractContextManager[None]:
         """Hold the real paths while the block runs; blocks the thread."""
@@ -190,7 +200,8 @@ def _entry(item: os.DirEntry[str]) -> Entry:
     return Entry(name=item.name, kind=kind_of(status.st_mode), size=status.st_size, modified=status.st_mtime_ns)
 
 
-def _refuse_kind(place: Place, kind: Kind) -> NoReturn:
+def refuse_kind(place: Place, kind: Kind) -> NoReturn:
+    """Raise the error for what lies there and is no file."""
     code, reason = {
         "directory": ("is_directory", "is a directory"),
         "missing": ("not_found", "No such file or directory"),
@@ -221,7 +232,7 @@ def _require_writable(name: str, parent: int) -> None:
 
 def _put_state(name: str, parent: int, state: State, found: Found, place: Place) -> State:
     if found.state.kind == "other":
-        _refuse_kind(place, "other")
+        refuse_kind(place, "other")
     if found.state.kind == "directory" and state.kind != "directory":
         os.rmdir(name, dir_fd=parent)
         found = Found(MISSING)

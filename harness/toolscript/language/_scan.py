@@ -527,3 +527,31 @@ _CHARACTERS: dict[str, Step] = {
     "{": _brace, ")": _close, "]": _close, "}": _close, "'": _quote, '"': _quote, "`": _backtick, "#": _hash,
     "\\": _backslash,
 }  # fmt: skip
+
+
+def code_mask(text: str) -> str:
+    """Return the text with all that is not code (strings, templates, comments, regular expressions) as ``\x01``.
+
+    Line breaks stay; each masked character becomes as many marks as it has bytes of UTF-8.
+    """
+    scanner = Scanner("</never>", [text], 0)
+    code: list[tuple[int, int]] = []
+    scanner.ended = True
+    in_code = {Mode.CODE, Mode.WORD}
+    while scanner.offset < len(text) and scanner.index == 0:
+        before, mode = scanner.offset, scanner.place.mode
+        _STEPS[mode](scanner, text, before)
+        while code and code[-1][0] >= scanner.offset:
+            code.pop()
+        if mode in in_code and scanner.place.mode in in_code:
+            code.append((before, scanner.offset))
+    pieces: list[str] = []
+    position = 0
+    for start, end in code:
+        pieces += [_masked(text[position:start]), text[start:end]]
+        position = end
+    return "".join([*pieces, _masked(text[position:])])
+
+
+def _masked(text: str) -> str:
+    return "".join(c if c in _LINE_BREAKS else "\x01" * len(c.encode()) for c in text)

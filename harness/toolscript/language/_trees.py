@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import tree_sitter_javascript
 import tree_sitter_typescript
@@ -16,6 +17,7 @@ MAX_DEPTH = 1_500
 _TYPESCRIPT = Parser(Language(tree_sitter_typescript.language_typescript()))
 _JAVASCRIPT = Parser(Language(tree_sitter_javascript.language()))
 
+V = TypeVar("V")
 Visitor = Callable[[Node, list[Node]], bool]
 """Takes a node and its ancestors (root first); returns whether to descend."""
 
@@ -30,8 +32,16 @@ def javascript(source: bytes) -> Tree:
     return _JAVASCRIPT.parse(source)
 
 
-def walk(root: Node, visit: Visitor, source: bytes) -> None:
-    """Visit every node in document order, without recursion.
+def kinds(by_name: Mapping[str, V]) -> dict[int, V]:
+    """Return a table of named TypeScript nodes by the ids of their kinds, which compare faster than names."""
+    language = _TYPESCRIPT.language
+    assert language is not None
+    names = ((i, language.node_kind_for_id(i) or "") for i in range(language.node_kind_count))
+    return {i: by_name[name] for i, name in names if name in by_name and language.node_kind_is_named(i)}
+
+
+def walk(root: Node, visitors: Mapping[int, Visitor], source: bytes) -> None:
+    """Visit the nodes of these kinds in document order, without recursion.
 
     Raises ScriptSyntaxError where the tree is deeper than :data:`MAX_DEPTH`.
     """
@@ -40,7 +50,8 @@ def walk(root: Node, visit: Visitor, source: bytes) -> None:
     while True:
         node = cursor.node
         assert node is not None
-        if visit(node, ancestors) and cursor.goto_first_child():
+        visit = visitors.get(node.kind_id)
+        if (visit is None or visit(node, ancestors)) and cursor.goto_first_child():
             ancestors.append(node)
             if len(ancestors) > MAX_DEPTH:
                 raise ScriptSyntaxError("the script is nested too deeply", position=place(source, node.start_byte))

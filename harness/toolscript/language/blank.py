@@ -5,11 +5,12 @@ Runs inside the sandboxed worker, since its parser is C code that reads hostile 
 
 from __future__ import annotations
 
+from functools import partial
+
 from toolscript.errors import ScriptSyntaxError
 from toolscript.language._body import prepare_body
-from toolscript.language._edits import Edits
-from toolscript.language._erase import erase
-from toolscript.language._trees import javascript, place, refuse_errors, typescript, walk
+from toolscript.language._settle import settle
+from toolscript.language._trees import javascript, place, refuse_errors
 
 
 def blank(source: str, *, last_expression: bool = False) -> str:
@@ -21,33 +22,26 @@ def blank(source: str, *, last_expression: bool = False) -> str:
     Raises UnsupportedTypeScript for syntax that cannot be erased and ScriptSyntaxError for what is no
     TypeScript, both with line and column.
     """
-    data = _encoded(source)
-    tree = typescript(data)
-    refuse_errors(tree.root_node, data)
-    edits = Edits(data, source)
-    prepare_body(edits, tree.root_node, last_expression=last_expression)
-    walk(tree.root_node, lambda node, ancestors: erase(edits, node, ancestors), data)
-    blanked = edits.apply()
-    _check(blanked, data)
+    _check_characters(source)
+    blanked = settle(source, partial(prepare_body, last_expression=last_expression)).apply()
+    _check(blanked)
     return blanked
 
 
-def _encoded(source: str) -> bytes:
+def _check_characters(source: str) -> None:
     try:
         data = source.encode()
     except UnicodeEncodeError as error:
+        before = source[: error.start].encode()
         raise ScriptSyntaxError(
             "the script holds half a character (a lone surrogate); write it as an escape: \\ud800",
-            position=place(source[: error.start].encode(), 1 << 60),
+            position=place(before, len(before)),
         ) from None
     if (nul := data.find(b"\0")) >= 0:
         raise ScriptSyntaxError("the script holds a NUL character; write \\0", position=place(data, nul))
-    return data
 
 
-def _check(blanked: str, data: bytes) -> None:
+def _check(blanked: str) -> None:
     """What was blanked must be JavaScript; if it is not, this refuses rather than run something else."""
-    result = blanked.encode()
-    root = javascript(result).root_node
-    if root.has_error:
-        refuse_errors(root, result)
+    source = blanked.encode()
+    refuse_errors(javascript(source).root_node, source)

@@ -42,7 +42,7 @@ class Tape:
                 case _:
                     pass
         if run is None:
-            raise JournalDamaged("the journal does not begin with a run")
+            raise JournalDamaged("the journal", 1, "it does not begin with a run")
         return cls(run=run, acts=tuple(acts), settlements=tuple(settlements), end=end)
 
     def start(self) -> Start:

@@ -16,7 +16,7 @@ from toolscript_kernel.stage import Stage
 
 BY = "console"
 PROMPT = "Allow this once? [y]es, [n]o, [s]top, or no with a reason: "
-_POLL_MS = 200
+_POLL_MS = 50
 
 
 class Asks(Protocol):
@@ -40,6 +40,14 @@ class ConsoleDecider:
         self._waiting: OrderedDict[str, ApprovalRequest] = OrderedDict()
         self._stopped = threading.Event()
         self._current: str | None = None
+        self._asking: asyncio.Future[str | None] | None = None
+
+    async def close(self) -> None:
+        """Take the prompt back and wait until it is: two threads must not read one socket."""
+        self._waiting.clear()
+        self._stopped.set()
+        if self._asking is not None:
+            await asyncio.wait([self._asking])
 
     def show(self, request: ApprovalRequest) -> None:
         """Put the request before the person as soon as those before it are decided."""
@@ -58,8 +66,8 @@ class ConsoleDecider:
         self._current, request = next(iter(self._waiting.items()))
         self._stopped = threading.Event()
         self._stage.stream("stdout", f"\n{as_text(request)}\n")
-        asking = self._loop.run_in_executor(None, self._asks, PROMPT, self._stopped)
-        asking.add_done_callback(self._answered)
+        self._asking = self._loop.run_in_executor(None, self._asks, PROMPT, self._stopped)
+        self._asking.add_done_callback(self._answered)
 
     def _answered(self, asking: asyncio.Future[str | None]) -> None:
         approval_id, self._current = self._current, None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from toolscript.errors import Json
-from toolscript_kernel.record import html, markdown, text
+from toolscript_kernel.record import html, inert, markdown, text
 from toolscript_kernel.record.sheet import Sheet, sheet
 from toolscript_kernel.record.transcript import Folder, Transcript, fold
 from toolscript_kernel.record.volatile import details
@@ -18,7 +18,7 @@ MIME = "application/vnd.toolscript.run+json"
 def bundle(it: Sheet) -> dict[str, Any]:
     """Return the display data of a record: data, HTML, Markdown and text, all from the same stable facts."""
     return {
-        MIME: it.to_json(),
+        MIME: inert.sound(it.to_json()),
         "text/html": html.render(it),
         "text/markdown": markdown.render(it),
         "text/plain": text.render(it),
@@ -32,7 +32,7 @@ def record(
 
     The data holds only what a second run would say again; times, ids and outputs are in the metadata.
     """
-    return bundle(sheet(transcript, workspace=workspace, offset=offset)), {MIME: details(transcript)}
+    return bundle(sheet(transcript, workspace=workspace, offset=offset)), {MIME: inert.sound(details(transcript))}
 
 
 __all__ = ["MIME", "Folder", "Sheet", "Transcript", "bundle", "details", "fold", "record", "sheet"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 
+from toolscript.errors import Json
+
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
 _TICKS = re.compile(r"`+")
 
@@ -12,6 +14,15 @@ _TICKS = re.compile(r"`+")
 def text(value: str) -> str:
     """Return the text with what could move a cursor, hide or reorder shown as a mark; newlines and tabs stay."""
     return _CONTROLS.sub(_mark, value.replace("\r\n", "\n"))
+
+
+def sound(value: Json) -> Json:
+    """Return JSON that UTF-8 can carry, keys included: halves of characters become ``\ufffd``."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {sound(k): sound(v) for k, v in value.items()}
+    return [sound(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def one_line(value: str, width: int = 120) -> str:

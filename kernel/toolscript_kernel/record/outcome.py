@@ -38,6 +38,23 @@ def seen(status: str, outcome: str) -> str:
     return "failed" if status == "succeeded" and re.match(r"exit -?[1-9]", outcome) else status
 
 
+_DECIDED = {
+    "allow": "allowed once",
+    "allow_conversation": "allowed for this conversation",
+    "edit": "edited and allowed",
+    "deny": "denied",
+    "deny_and_stop": "denied, and the turn ended",
+    "expire": "not decided in time",
+    "withdrawn": "no longer asked",
+}
+
+
+def decided(approval: str) -> str:
+    """Return the last decision on an operation as people read it: ``allowed once (widget)``."""
+    choice, _, by = approval.partition(" by ")
+    return f"{_DECIDED.get(choice, choice)}{f' ({by})' if by else ''}"
+
+
 def outcome(operation: Operation) -> str:
     """Return how the operation came out: ``exit 1``, ``4 matches``, an error's message, or its status."""
     if operation.error is not None:

@@ -84,9 +84,8 @@ def _part(part: Prose | ScriptSheet | Call | Failure, in_turn: bool) -> str:
 
 def _row(row: Row) -> list[str]:
     place = f"  (line {row.line})" if row.line else ""
-    lines = [
-        f"  {MARKS[seen(row.status, row.outcome)]} {row.number} {inert.one_line(row.tool, 60)} {arguments(row)} → {_end(row)}{place}"
-    ]
+    mark = MARKS[seen(row.status, row.outcome)]
+    lines = [f"  {mark} {row.number} {inert.one_line(row.tool, 60)} {arguments(row)} → {_end(row)}{place}"]
     if row.agent:
         lines += [f"    {line}" for line in render(row.agent).split("\n")]
     return lines

@@ -99,9 +99,10 @@ async def test_nothing_of_the_host_is_inherited(commands: Commands, monkeypatch:
 
 
 async def test_a_command_has_three_descriptors_and_no_terminal(commands: Commands) -> None:
-    with open(os.devnull, "rb") as held:
-        os.set_inheritable(held.fileno(), True)
-        listed = await done(commands, launch("ls", "/proc/self/fd"))
+    held = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(held, True)
+    listed = await done(commands, launch("ls", "/proc/self/fd"))
+    os.close(held)
     # The fourth is the directory that ls reads.
     assert listed.stdout.split() == ["0", "1", "2", "3"]
     assert (await done(commands, shell("exec 3</dev/tty"))).code != 0
@@ -126,6 +127,19 @@ async def test_a_process_that_left_its_session_ends_with_its_command(commands: C
         detached = int(await line(running.stdout))
         assert await running.exited() == 0
     assert await gone([detached])
+
+
+async def test_an_orphan_of_the_command_is_dead_when_the_end_is_reported(commands: Commands) -> None:
+    async with begun(commands, shell("(setsid sleep 600 & echo $!); sleep 600")) as running:
+        orphan = int(await line(running.stdout))
+        assert alive(orphan)
+        assert await running.end() == []
+        assert not alive(orphan)
+
+
+async def test_a_command_leads_a_session_of_its_own(commands: Commands) -> None:
+    session, group, pid = (await done(commands, shell("ps -o sid=,pgid= -p $$; echo $$"))).stdout.split()
+    assert session == group == pid
 
 
 async def test_processes_that_ignore_signals_are_killed_after_the_grace(commands: Commands) -> None:
@@ -184,8 +198,11 @@ async def test_closing_ends_every_command(commands: Commands) -> None:
         pid = int(await line(running.stdout))
         assert commands.supervisor is not None
         family = [pid, commands.supervisor, *descendants(commands.supervisor)]
-        await commands.aclose()
-        assert await gone(family)
+        # Far less than the supervisor waits for keepers that do not hear it.
+        with anyio.move_on_after(5) as scope:
+            await commands.aclose()
+        assert not scope.cancel_called
+        assert not any(map(alive, family))
 
 
 async def test_a_killed_keeper_is_an_error_and_leaves_nothing(commands: Commands) -> None:
@@ -269,12 +286,16 @@ async def test_arguments_beyond_the_systems_limit_are_an_error(commands: Command
 
 async def test_no_descriptor_is_left_behind(commands: Commands) -> None:
     await done(commands, launch("true"))
-    before = os.listdir("/proc/self/fd")
+    before = _descriptors()
     for _ in range(3):
         await done(commands, shell("echo out; echo err >&2"))
     with pytest.raises(LaunchFailed):
         await done(commands, launch("no-such-program"))
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert _descriptors() == before
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_output_is_there_to_read_after_the_end(commands: Commands) -> None:

@@ -26,8 +26,8 @@ from toolscript.run import Run
 
 
 class StandIn:
-    def __init__(self) -> None:
-        self.workspace = Path.cwd()
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
         self.policy = Policy.ON_REQUEST
         self.sandbox = SandboxMode.WORKSPACE_WRITE
         self.registry: list[object] = []

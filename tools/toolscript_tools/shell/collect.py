@@ -24,12 +24,12 @@ class Collector:
     When the command has written more than ``most`` bytes, ``flooded`` is true and ``on_flood`` is called, once.
     """
 
-    def __init__(self, emit: Emit, *, shown: int, most: int = MAX_OUTPUT_BYTES) -> None:
+    def __init__(self, emit: Emit, *, shown: int, most: int | None = None) -> None:
         self.kept: dict[Stream, HeadTail] = {"stdout": HeadTail(KEPT_BYTES), "stderr": HeadTail(KEPT_BYTES)}
         self.together = HeadTail(KEPT_BYTES)
         self.flooded = False
         self.on_flood: Callable[[], None] = lambda: None
-        self.most = most
+        self.most = MAX_OUTPUT_BYTES if most is None else most
         self._emit = emit
         self._room = shown
         self._deltas = 0
@@ -54,8 +54,12 @@ class Collector:
             self._unshown += 1
             self._unshown_bytes += len(data)
             return
-        self._room -= len(data)
-        if text := self._decoders[stream].decode(data):
+        if len(data) > self._room:
+            self._unshown += 1
+            self._unshown_bytes += len(data) - self._room
+        shown = data[: self._room]
+        self._room -= len(shown)
+        if text := self._decoders[stream].decode(shown):
             self._deltas += 1
             self._emit(stream, text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 
@@ -9,6 +10,8 @@ KEYWORDS = (
     "operation not permitted", "permission denied", "read-only file system", "seccomp", "sandbox", "landlock",
     "failed to write file",
 )  # fmt: skip
+_MOUNTED = re.compile(r"(\.git|toolscript\.toml)\b.*device or resource busy")
+"""What a program says when it tries to replace a file that is frozen by a mount."""
 _OWN_REASONS = frozenset((2, 126, 127))
 SIGSYS_EXIT = 128 + 31
 
@@ -19,7 +22,8 @@ def denied_by_sandbox(
     """Say whether the sandbox is the likely cause of a failure; ``sandbox`` is its platform, None without one."""
     if sandbox is None or exit_code == 0:
         return False
-    if any(word in text.lower() for text in (stderr, stdout, aggregated) for word in KEYWORDS):
+    texts = [text.lower() for text in (stderr, stdout, aggregated)]
+    if any(word in text for text in texts for word in KEYWORDS) or any(map(_MOUNTED.search, texts)):
         return True
     if exit_code in _OWN_REASONS:
         return False

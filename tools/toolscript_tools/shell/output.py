@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,8 @@ def describe(
     """Return the output of a command, each text cut to ``limit`` bytes and the whole kept behind handles."""
     code = exit_code(ending, flooded=collector.flooded)
     stdout, stderr, together = _fitted(collector, context, limit)
-    denied = confined and not ending.timed_out and denied_by_sandbox(code, stdout.text, stderr.text, together.text)
+    sandbox = sys.platform if confined and not ending.timed_out else None
+    denied = denied_by_sandbox(code, stdout.text, stderr.text, together.text, sandbox=sandbox)
     notes = [*_endings(ending, collector, code), *_denial(denied), *_restoration(ending.restored)]
     return CommandOutput(
         exit_code=code, stdout=stdout.text, stderr=stderr.text, aggregated_output=together.text,

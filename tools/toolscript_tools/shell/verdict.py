@@ -33,12 +33,14 @@ def of(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Cl
     paths = () if place.inside else (PathEffect(path=place.path, kind="read", inside=False),)
     exact = bool(_telling(arguments)) or arguments.arg0 is not None or unconfined
     name = None if danger is Danger.DANGEROUS else pattern(argv, exact=exact)
-    where = "" if place.path == context.cwd else f" in {place.spelt}"
+    elsewhere = os.path.realpath(place.path) != os.path.realpath(context.cwd)
+    remembered = _remembered(name, arguments, escalated=unconfined, where=os.fspath(place.path) if elsewhere else None)
     return Classification(
-        effect=Effect.EXECUTE, danger=danger, paths=paths, summary=f"run {shlex.join(argv)}{where}",
-        reasons=tuple(reasons), confined=not unconfined and confinement(context) is not None, escalated=unconfined,
+        effect=Effect.EXECUTE, danger=danger, paths=paths, reasons=tuple(reasons), remember=remembered,
+        summary=f"run {shlex.join(argv)}" + (f" in {place.spelt}" if elsewhere else ""),
+        confined=not unconfined and confinement(context) is not None, escalated=unconfined,
         justification=arguments.justification, undoable=danger is Danger.KNOWN_SAFE,
-        remember=_remembered(name, arguments, escalated=unconfined), environment=dict(arguments.env),
+        environment=dict(arguments.env),
     )  # fmt: skip
 
 
@@ -95,10 +97,11 @@ def _below(program: str, directories: Sequence[Path], cwd: Path) -> bool:
     return any(real.is_relative_to(os.path.realpath(directory)) for directory in directories)
 
 
-def _remembered(name: str | None, arguments: CommandInput, *, escalated: bool) -> str | None:
+def _remembered(name: str | None, arguments: CommandInput, *, escalated: bool, where: str | None) -> str | None:
+    """Return the pattern of a consent: it covers this directory, these variables and this freedom only."""
     if name is None:
         return None
     prefix = "without the sandbox, " if escalated else ""
     variables = "".join(f"{key}={shlex.quote(arguments.env[key])} " for key in _telling(arguments))
     renamed = f" (as {arguments.arg0})" if arguments.arg0 is not None else ""
-    return f"{prefix}{variables}{name}{renamed}"
+    return f"{prefix}{variables}{name}{renamed}" + (f" in {where}" if where else "")

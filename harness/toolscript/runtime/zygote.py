@@ -1,0 +1,161 @@
+"""Decides how workers come to be: forked from one process that has everything loaded and nothing to lose.
+
+Started by exec with an empty environment, so it never saw a secret. Speaks with the host over one socket: a byte
+and a descriptor ask for a worker; answers tell pids, and ends of workers. When the host goes, all go.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from toolscript.runtime import sandbox
+from toolscript.runtime.engine import Engine
+from toolscript.runtime.frames import Kind, encode
+from toolscript.runtime.worker import serve
+
+ANSWER = struct.Struct("!BiiI")
+"""What; pid; status, error number, or whether a descriptor of the process comes along; length of the text."""
+HELLO, SPAWNED, ENDED, REFUSED = range(1, 5)
+FORK = b"F"
+
+
+class Prepared:
+    """Hands out engines: first those made before the fork, shared with all siblings until written to."""
+
+    def __init__(self, make: Callable[[], Engine], count: int) -> None:
+        self._make = make
+        self._ready = [make() for _ in range(count)]
+
+    def __call__(self) -> Engine:
+        """Return an engine that no script has touched."""
+        return self._ready.pop() if self._ready else self._make()
+
+
+def main(control: socket.socket, settings: dict[str, Any]) -> None:
+    """Prepare, give up what is not needed, and serve until the host hangs up."""
+    engine, blank = _load(settings["engine"]), _load(settings["blank"])
+    engines = Prepared(engine, settings["prepared"])
+    blank("const warm: number = 1;", last_expression=False)
+    _Zygote(control, engines, blank, settings).run()
+
+
+def _load(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket, engines: Prepared, blank: Any, settings: dict[str, Any]) -> None:
+        self._control = control
+        self._engines = engines
+        self._blank = blank
+        self._pid = os.getpid()
+        self._filter = sandbox.compiled_filter()
+        self._missing = sandbox.lock_zygote(
+            address_space=settings["address_space"], cpu_seconds=settings["cpu_seconds"]
+        )
+        self._wake, wake = socket.socketpair()
+        wake.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        self._kept_open = wake
+
+    def run(self) -> None:
+        # Nothing is collected from here on: a collection in a child would touch, and so copy, every page.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._answer(HELLO, self._pid, 0, json.dumps(self._missing))
+        while True:
+            ready, _, _ = select.select([self._control, self._wake], [], [])
+            if self._wake in ready:
+                self._wake.recv(4096)
+                self._reap()
+            if self._control in ready and not self._serve():
+                return
+
+    def _serve(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self._control, 1, 1)
+        if not data:
+            return False
+        for fd in fds:
+            self._fork(fd)
+        return True
+
+    def _fork(self, fd: int) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(fd)
+            self._answer(REFUSED, 0, error.errno or errno.EAGAIN, error.strerror or "")
+            return
+        if pid == 0:
+            _become_worker(fd, self._pid, self._filter, self._engines, self._blank)
+        os.close(fd)
+        pidfd = _pidfd(pid)
+        self._answer(SPAWNED, pid, int(pidfd is not None), "", pidfd)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._answer(ENDED, pid, os.waitstatus_to_exitcode(status), "")
+
+    def _answer(self, what: int, pid: int, status: int, text: str, fd: int | None = None) -> None:
+        data = text.encode()
+        message = ANSWER.pack(what, pid, status, len(data)) + data
+        try:
+            if fd is None:
+                self._control.sendall(message)
+            else:
+                socket.send_fds(self._control, [message], [fd])
+                os.close(fd)
+        except (BrokenPipeError, ConnectionError):
+            os._exit(0)
+
+
+def _pidfd(pid: int) -> int | None:
+    """Return a descriptor that names the child even after its number is used anew; None where there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return None
+
+
+def _become_worker(fd: int, zygote: int, code: bytes | None, engines: Prepared, blank: Any) -> None:
+    """Never returns: whatever happens in a child must not run the zygote's loop."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # All is said here: asking the kernel what kind of socket it is would be a call that is then forbidden.
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fd)
+        missing = sandbox.lock_worker(fd, zygote=zygote, code=code)
+        sock.sendall(encode(Kind.READY, [json.dumps(missing).encode()]))
+        serve(sock, engines, blank)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def start() -> None:
+    """Begin as a process: the control socket and the settings are the arguments."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=int(sys.argv[1]))
+    main(control, json.loads(sys.argv[2]))
