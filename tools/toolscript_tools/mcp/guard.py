@@ -28,11 +28,15 @@ class Flood(Exception):
 
 
 class Guard:
-    """Watches one connection from our side. ``ended`` is set when nothing more will come; ``reason`` says why."""
+    """Watches one connection from our side. ``ended`` is set when nothing more will come; ``reason`` says why.
+
+    ``hint`` is what went wrong last on the way, a better reason than that the connection is closed.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.ended = anyio.Event()
         self.reason = ""
+        self.hint = ""
         self.received = 0
         self._clock = clock
         self._budget = float(BURST)
@@ -48,7 +52,7 @@ class Guard:
     def end(self, reason: str) -> None:
         """Say that the connection is over; the first reason stands."""
         if not self.ended.is_set():
-            self.reason = reason
+            self.reason = self.hint or reason
             self.ended.set()
 
     def took(self, item: Received) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
 
 from toolscript.errors import ConfigError
+from toolscript_tools.mcp.clean import clean
 from toolscript_tools.mcp.config import McpServer
 from toolscript_tools.mcp.guard import MESSAGE_BYTES, Guard
 from toolscript_tools.mcp.urls import addresses, checked_url
@@ -32,9 +34,8 @@ async def http_transport(server: McpServer, guard: Guard) -> AsyncGenerator[Tran
     # The call's own deadline is the shorter one; this only ends what nobody waits for any more.
     timeout = httpx2.Timeout(30.0, connect=CONNECT_SECONDS, read=server.call_timeout + 60.0)
     headers = {**server.headers, "Accept-Encoding": "identity"}
-    client = httpx2.AsyncClient(
-        headers=headers, timeout=timeout, transport=_Transport(allow_local=server.allow_local), trust_env=False
-    )
+    transport = _Transport(guard, encrypted=url.startswith("https:"), allow_local=server.allow_local)
+    client = httpx2.AsyncClient(headers=headers, timeout=timeout, transport=transport, trust_env=False)
     async with (
         client,
         streamable_http_client(url, http_client=client, max_sse_event_size=MESSAGE_BYTES) as (read, write),
@@ -45,27 +46,38 @@ async def http_transport(server: McpServer, guard: Guard) -> AsyncGenerator[Tran
 class _Transport(httpx2.AsyncHTTPTransport):
     """Connects only where it may, and reads no more than it may."""
 
-    def __init__(self, *, allow_local: bool) -> None:
-        super().__init__(trust_env=False)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False), network_backend=_Backend(allow_local)
-        )
+    def __init__(self, guard: Guard, *, encrypted: bool, allow_local: bool) -> None:
+        # Reading all certificates takes its time; without any, nothing encrypted can be reached.
+        context = httpx2.create_ssl_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        super().__init__(verify=context, trust_env=False)
+        self._guard = guard
+        self._pool = httpcore2.AsyncConnectionPool(ssl_context=context, network_backend=_Backend(allow_local))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await super().handle_async_request(request)
+        try:
+            response = await super().handle_async_request(request)
+        except httpx2.TransportError as error:
+            self._guard.hint = clean(str(error), 500)
+            raise
         if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
             # What unpacks on the way has no size that could be known before.
             await response.aclose()
-            raise httpx2.RemoteProtocolError("the server compresses its answer, though it was asked not to")
+            raise _refused(self._guard, "the server compresses its answer, though it was asked not to")
         events = response.headers.get("content-type", "").lower().startswith("text/event-stream")
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Bounded(response.stream, STREAM_BYTES if events else MESSAGE_BYTES)
+        response.stream = _Bounded(response.stream, self._guard, STREAM_BYTES if events else MESSAGE_BYTES)
         return response
 
 
+def _refused(guard: Guard, reason: str) -> httpx2.RemoteProtocolError:
+    guard.hint = reason
+    return httpx2.RemoteProtocolError(reason)
+
+
 class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, limit: int) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, guard: Guard, limit: int) -> None:
         self._inner = inner
+        self._guard = guard
         self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -73,7 +85,7 @@ class _Bounded(httpx2.AsyncByteStream):
         async for chunk in self._inner:
             size += len(chunk)
             if size > self._limit:
-                raise httpx2.RemoteProtocolError(f"the server answered with more than {self._limit} bytes")
+                raise _refused(self._guard, f"the server answered with more than {self._limit} bytes")
             yield chunk
 
     async def aclose(self) -> None:
