@@ -90,7 +90,7 @@ async def test_server_filesystem_is_told_the_workspace_and_stays_in_it(world: Wo
         allowed = registry.get("mcp.filesystem.list_allowed_directories")
         with anyio.fail_after(20):
             # It learns the roots by a question of its own, after it has come up.
-            while f"{tmp_path}/inside" not in (text := str(await world.call(allowed))):  # noqa: ASYNC110
+            while f"{tmp_path}/inside" not in (text := str(await world.call(allowed))):
                 await anyio.sleep(0.05)
         read = await world.call(registry.get("mcp.filesystem.read_text_file"), {"path": f"{tmp_path}/inside/a.txt"})
         with pytest.raises(McpToolError, match="outside allowed directories"):

@@ -71,5 +71,5 @@ async def only(servers: McpServers, name: str | None = None) -> Tool:
 async def stopped(servers: McpServers) -> None:
     """Wait until the one server is found not to run; what a process does to itself cannot be waited for otherwise."""
     with anyio.fail_after(20):
-        while servers.status()[0].state == "running":  # noqa: ASYNC110
+        while servers.status()[0].state == "running":
             await anyio.sleep(0.02)
