@@ -118,6 +118,16 @@ def misbehave(request: dict[str, Any]) -> None:
         case "endless_line":
             while True:
                 sys.stdout.write("x" * 65_536)
+        case "bombs":
+            zeros = "1" * 1_000_000
+            print("[" * 1_000_000)
+            print('{"jsonrpc": "2.0", "id": ' + zeros + ', "result": {"content": []}}')
+            print('{"jsonrpc": "2.0", "method": "x", "params": {"n": ' + zeros + "}}")
+            print('{"jsonrpc": "2.0", "method": "x", "params": {' + '"a": 1, ' * 200_000 + '"a": 2}}')
+            print('{"jsonrpc": "2.0", "method": "x", "params": ' + '{"a": ' * 100_000 + "1" + "}" * 100_001)
+            print('{"jsonrpc": "2.0", "method": "\\ud800", "params": {}}')
+            sys.stdout.buffer.write(b"\xff\xfe\x00\n")
+            send({"id": request["id"], "result": {"content": [{"type": "text", "text": "still here"}]}})
         case "progress":
             token = request["params"]["_meta"]["progressToken"]
             for number in range(1, 4):

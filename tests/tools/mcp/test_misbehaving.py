@@ -117,6 +117,13 @@ async def test_what_a_server_prints_beside_the_protocol_is_kept_apart(world: Wor
     assert not {"\x1b", "\u200b"} & set(status.stderr)
 
 
+async def test_json_made_to_break_parsers_is_passed_over(world: World) -> None:
+    async with McpServers([raw("bombs")]) as servers:
+        output = await world.call(await only(servers))
+
+    assert output["content"] == [{"type": "text", "text": "still here"}]
+
+
 async def test_answers_to_nobody_and_second_answers_are_passed_over(world: World) -> None:
     async with McpServers([raw("strangers")]) as servers:
         tool = await only(servers)
