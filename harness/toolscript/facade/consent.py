@@ -14,7 +14,7 @@ import rfc8785
 from toolscript.approvals.bridge import Validate
 from toolscript.approvals.digest import approval_digest
 from toolscript.approvals.policy import judge
-from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Verdict
+from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy, Verdict
 from toolscript.errors import ApprovalDenied, ApprovalExpired, ApprovalUnavailable, Json
 from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Classification, Effect
@@ -49,6 +49,17 @@ class Gate:
             return Consented(arguments=arguments, classification=classification)
         if verdict is Verdict.REFUSE:
             raise ApprovalUnavailable(why, tool=tool.spec.path)
+        return await self._put(tool, arguments, call, context, classification, why)
+
+    async def ask(self, tool: Tool, arguments: Any, call: Call, context: ToolContext, why: str) -> Consented:
+        """Ask whatever the policy says; where the policy never asks, refuse."""
+        if self.scope.policy is Policy.NEVER:
+            raise ApprovalUnavailable(f"{why}, and the policy never asks", tool=tool.spec.path)
+        return await self._put(tool, arguments, call, context, await tool.classify(arguments, context), why)
+
+    async def _put(
+        self, tool: Tool, arguments: Any, call: Call, context: ToolContext, classification: Classification, why: str
+    ) -> Consented:
         request = self._request(tool, arguments, call, context, classification, why)
 
         async def validate(edited: Json) -> Json:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.plan import ApprovedPlan, PlanRow
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule
 from toolscript.confine.command import Commands
@@ -28,6 +29,10 @@ class WorldFiles(Files, Protocol):
 
     def locked_async(self, *places: Place) -> AbstractAsyncContextManager[None]:
         """Hold the real paths; calls within the block, in this task or its threads, hold them too."""
+        ...
+
+    def overlay(self) -> WorldFiles:
+        """Return files that show these and keep every change aside: what a plan is made on."""
         ...
 
 
@@ -67,6 +72,10 @@ class RunScope:
     turn_id: str | None = None
     catalogue: Callable[[], Json] = dict
     digests: dict[str, str] = field(default_factory=dict)
+    planned: list[PlanRow] | None = None
+    """Where a dry run writes the effects that it only plans; None: this is no dry run."""
+    plan: ApprovedPlan | None = None
+    """The plan that this run carries out."""
 
     def context(self, number: int, **services: object) -> ToolContext:
         """Return the context of one call; ``services`` are what only the road can give (emit, started, ask)."""

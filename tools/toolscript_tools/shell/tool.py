@@ -53,6 +53,13 @@ class Commandlike:
             return await classify_text(patch.patch, context, patch.directory(place))
         return verdict.of(argv, arguments, context)
 
+    def assumed(self, arguments: CommandInput) -> CommandOutput:
+        """Return what a dry run goes on with: the command succeeded and wrote nothing."""
+        return CommandOutput(
+            exit_code=0, stdout="", stderr="", aggregated_output="", duration_ms=0, timed_out=False,
+            truncated=False, planned=True,
+        )  # fmt: skip
+
     async def call(self, arguments: CommandInput, context: ToolContext) -> CommandOutput:
         """Run the command to its end, confined as the sandbox mode says unless it was escalated.
 
