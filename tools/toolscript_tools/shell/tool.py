@@ -51,7 +51,7 @@ class Commandlike:
         place = directory(arguments, context)
         if (patch := apply_patch_invocation(argv)) is not None:
             return await classify_text(patch.patch, context, patch.directory(place))
-        return verdict.of(argv, arguments, context)
+        return await verdict.of_any(argv, arguments, context)
 
     async def call(self, arguments: CommandInput, context: ToolContext) -> CommandOutput:
         """Run the command to its end, confined as the sandbox mode says unless it was escalated.
