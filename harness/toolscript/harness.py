@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from anyio import CancelScope, Event
+from anyio import Event
 from anyio.abc import TaskGroup
 
 from toolscript.agent.config import AgentConfig
@@ -19,7 +19,7 @@ from toolscript.agent.configuration import load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
 from toolscript.agent.trust import Trust
-from toolscript.agent.turn import Turn, TurnLoop
+from toolscript.agent.turn import Turn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.request import Policy
@@ -50,7 +50,7 @@ from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner
 from toolscript.runtime.pool import Pool
-from toolscript.serving import Serving
+from toolscript.turns import Turns
 from toolscript.workshop import Journals, Order, Workshop, new_id
 
 
@@ -138,6 +138,11 @@ class Harness:
                 conversation_id=self.conversation_id, world=self._world,
             )  # fmt: skip
             self._runner = runner
+            self._turns = Turns(
+                configuration=self.configuration, workshop=self._workshop, board=self.board, emitter=self._emitter,
+                order=self._order, adapter=self._adapter,
+            )  # fmt: skip
+            self._workshop.delegate = self._turns.ask
             await self._open_sources(stack, group)
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
@@ -209,16 +214,7 @@ class Harness:
         """
         config = self.chosen.agent if agent is None else self.configuration.choose(agent).agent
         await self._offered.wait()
-        adapter = self._adapter(config)
-        serving = Serving(
-            workshop=self._workshop, board=self.board, order=self._order(config, prompt), structured=config.structured
-        )
-        loop = TurnLoop(adapter, serving, self.conversation, config.turn_settings(), self._emitter)
-        try:
-            return await loop.run_turn(prompt, images=tuple(images))
-        finally:
-            with CancelScope(shield=True):
-                await adapter.aclose()
+        return await self._turns.run(config, prompt, self.conversation, images=images)
 
     async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
         """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.
