@@ -51,7 +51,7 @@ class Commandlike:
         place = directory(arguments, context)
         if (patch := apply_patch_invocation(argv)) is not None:
             return await classify_text(patch.patch, context, patch.directory(place))
-        return verdict.of(argv, arguments, context)
+        return await verdict.of_any(argv, arguments, context)
 
     def assumed(self, arguments: CommandInput) -> CommandOutput:
         """Return what a dry run goes on with: the command succeeded and wrote nothing."""
