@@ -18,6 +18,7 @@ from tests.tools.search.tree import grow
 from toolscript.errors import InvalidArguments, OutputTooLarge, ToolError
 from toolscript.files import OverlayFiles
 from toolscript_tools.search import GrepFiles, grep_files, ripgrep
+from toolscript_tools.search.pattern import compile_pattern
 
 pytestmark = pytest.mark.anyio
 grep = GrepFiles()
@@ -180,6 +181,16 @@ async def test_a_pattern_that_the_two_engines_would_read_differently_is_refused(
     with pytest.raises(ToolError, match=hint.replace("(", r"\(").replace(")", r"\)")) as caught:
         await use(grep, context, pattern=pattern)
     assert caught.value.code == "bad_pattern"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "required"),
+    [("class \\w+Error", b"class "), ("a|b", None), ("abc?d", b"ab"), ("abc+d", b"abc"), ("(abc)d", b"d"), ("ab{0,2}c", b"a"),
+     ("^a$", b"a"), ("^", None), (".", None), ("(?i)abc", None), ("[abc]", None), ("{x}", b"{x}"), ("aé", "aé".encode()),
+     ("x*", None), ("(?:a|b)cd", None)],
+)  # fmt: skip
+def test_what_every_match_must_hold_is_known_where_it_is_plain(pattern: str, required: bytes | None):
+    assert compile_pattern(pattern).required == required
 
 
 async def test_a_path_that_is_not_there_is_named_as_it_was_given(tmp_path: Path):
