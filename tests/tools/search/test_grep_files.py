@@ -57,6 +57,7 @@ QUERIES: list[dict[str, Any]] = [
     {"pattern": "TODO", "path": "linked"},
     {"pattern": "TODO", "include": "*.txt"},
     {"pattern": "TODO", "include": "src/**/*.{ts,log}"},
+    {"pattern": "TODO", "include": "!src"},
     {"pattern": "TODO", "mode": "files"},
     {"pattern": "TODO", "mode": "counts"},
     {"pattern": "TODO", "context": 2},
@@ -134,6 +135,13 @@ async def test_files_come_newest_first_and_counts_by_path(tmp_path: Path):
     assert await text_of(grep, context, pattern="X", mode="lines") == "a:1:X\na:2:X\nb:1:X"
     assert await text_of(grep, context, pattern="X", mode="counts") == "a:2\nb:1"
     assert await text_of(grep, context, pattern="none") == "No matches found."
+
+
+async def test_a_glob_chooses_files_and_one_with_a_mark_leaves_them_out(tmp_path: Path):
+    context = world(tmp_path / "w")
+    plant(tmp_path / "w", {"a.ts": "X", "b.js": "X", "dist/c.ts": "X"})
+    for include, expected in (("*.ts", ["a.ts", "dist/c.ts"]), ("!dist", ["a.ts", "b.js"]), ("!*.ts", ["b.js"])):
+        assert [match["path"] for match in await found(context, pattern="X", include=include)] == expected
 
 
 async def test_the_text_shows_a_hundred_files_unless_told_otherwise(tmp_path: Path):
