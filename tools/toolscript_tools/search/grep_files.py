@@ -36,7 +36,7 @@ class GrepFilesInput(ToolModel):
     pattern: str = Field(description="regular expression, matched line by line; no back-references, no looking around")
     path: str = Field(".", description="file or directory")
     include: str | None = Field(
-        None, description='glob of the files to search: "*.ts", "src/**/*.{ts,tsx}"; "!dist" leaves out'
+        None, description='glob of the files to search: "*.ts", "src/**/*.ts"; "!dist" leaves out'
     )
     mode: Literal["lines", "files", "counts"] | None = Field(
         None, description="lines (default for scripts), only the paths of files, or how many lines match in each"
