@@ -165,6 +165,7 @@ def _open(script: Script, scope: RunScope) -> None:
             policy=scope.policy.value,
             digests=scope.digests,
             turn_id=scope.turn_id,
+            parent=scope.emitter.ids.get("parent"),
             task_prefix=script.task_prefix,
             facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
         )
