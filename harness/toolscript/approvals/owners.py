@@ -11,7 +11,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolscript.errors import ConfigError, OwnerGone
@@ -28,7 +28,7 @@ class Owner:
 
     id: str
     pid: int
-    token: str
+    token: str = field(repr=False)
     socket: Path
     alive: bool
 
