@@ -91,7 +91,7 @@ def _run_file(path: Path) -> RunFile | None:
     try:
         with os.fdopen(os.open(path, READ), "rb") as file:
             status = os.fstat(file.fileno())
-            live = _is_locked(file.fileno())
+            live = is_locked(file.fileno())
             last = last_line(file.fileno())
     except OSError:  # swept by another process in the meantime
         return None
@@ -117,7 +117,8 @@ def _bodies_size(path: Path) -> int:
     return sum(entry.stat().st_size for entry in _bodies(path))
 
 
-def _is_locked(fd: int) -> bool:
+def is_locked(fd: int) -> bool:
+    """Say whether somebody else holds the lock of an open file."""
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
