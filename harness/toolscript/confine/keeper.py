@@ -21,7 +21,7 @@ DESCRIPTORS = 4
 """A command comes with its channel and its standard input, output and error."""
 SWEEP_SECONDS = 5.0
 """How long processes may take to die of SIGKILL before they are reported as left."""
-WATCH_SECONDS = 0.25
+WATCH_SECONDS = 0.1
 
 
 class Keeper:
@@ -171,7 +171,8 @@ class Keeper:
         if self._child and not (self._exited and processes.traceable()):
             self._signal_group(signal.SIGKILL)
         while below := processes.descendants(me):
-            # Stopped first: what forks faster than we look would otherwise outrun us.
+            # A group dies at once, even one that forks faster than we look; what has left its group is stopped first.
+            processes.kill_groups(below)
             processes.send(below, signal.SIGSTOP)
             processes.send(below, signal.SIGKILL)
             self._reap()

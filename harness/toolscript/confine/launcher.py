@@ -84,6 +84,8 @@ def _exec(command: wire.Launch) -> None:
 def _become(program: str, command: wire.Launch) -> None:
     argv = list(command.argv)
     if command.confinement is not None and command.confinement.bubblewrap:
+        if argv[0] != command.program:
+            raise OSError(errno.ENOTSUP, "bubblewrap cannot tell a program another name than its own")
         # Bubblewrap would report a missing program by an exit code, as if it had run.
         Path(program).stat()
         argv = bubblewrap.wrapped(command.confinement, program, command.argv, command.cwd)

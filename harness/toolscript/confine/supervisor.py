@@ -82,7 +82,8 @@ class Supervisor:
             if self._host in ready or (self._control.fileno() in ready and not self._take()):
                 break
             if not ready and self._spare is None:
-                self._spare = self._fork()
+                with contextlib.suppress(OSError):
+                    self._spare = self._fork()
         self._end()
 
     def _take(self) -> bool:
@@ -90,7 +91,9 @@ class Supervisor:
         descriptors = wire.receive_descriptors(self._control, keeper.DESCRIPTORS)
         if descriptors is None:
             return False
-        self._give(descriptors)
+        with contextlib.suppress(OSError):
+            # Without a process for it the command cannot be; its channel closes, and the host says so.
+            self._give(descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         return True
