@@ -357,3 +357,16 @@ async def test_every_event_of_a_turn_carries_its_ids():
     assert {e.conversation_id for e in turn.events} == {"conv"}
     assert isinstance(turn.events[0], TurnStarted)
     assert [e.step for e in turn.events if isinstance(e, ScriptExecution)] == [1]
+
+
+async def test_a_dry_run_plans_scripts_and_makes_no_calls():
+    call = FunctionCallDone(call_id="1", name="write_file", arguments="{}")
+    model = ScriptedModel([[TextDelta(script("return 1")), call], "planned"])
+    s = stage(model, mode="dry-run")
+
+    turn = await s.loop.run_turn("go")
+
+    assert s.executor.calls == []
+    assert [e.mode for e in turn.events if isinstance(e, ScriptExecution)] == ["dry-run"]
+    assert model.requests[0].tools == ()
+    assert "only scripts are planned" in str(model.requests[1].history)
