@@ -295,9 +295,8 @@ async def test_a_server_is_reached_by_http(address: str, protocol: str, tmp_path
     assert world.heard == ["progress: 1/2 half\n"]
 
 
-async def test_an_untrusted_address_of_this_machine_is_not_connected_to(address: str, world: World) -> None:
-    # Checked again when connecting: what a name leads to is known only then.
-    server = McpServer.model_construct(name="web", url=address, allow_local=False)
+async def test_a_machines_metadata_is_refused_before_anything_is_looked_up(world: World) -> None:
+    server = McpServer.model_construct(name="web", url="http://169.254.169.254/mcp")
     async with McpServers([server]) as servers:
         assert await servers.tools() == []
-        assert "private network" in servers.status()[0].problem
+        assert "never reached" in servers.status()[0].problem
