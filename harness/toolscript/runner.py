@@ -22,7 +22,7 @@ from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed
 from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 
-Origin = Literal["model", "cell", "file", "replay"]
+Origin = Literal["model", "cell", "file", "replay", "undo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,10 @@ class Runner:
             digest = script.parsed.script_hash
             self._cache.put(digest, course.prepared, last_expression=script.last_expression)
         return ending
+
+    def is_running(self, run_id: str) -> bool:
+        """Say whether a run goes on."""
+        return run_id in self._stops
 
     def abort(self, run_id: str) -> bool:
         """Stop a run, whoever waits for it; False if no such run goes on."""
@@ -161,6 +165,7 @@ def _open(script: Script, scope: RunScope) -> None:
             policy=scope.policy.value,
             digests=scope.digests,
             turn_id=scope.turn_id,
+            parent=scope.emitter.ids.get("parent"),
             task_prefix=script.task_prefix,
             facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
         )

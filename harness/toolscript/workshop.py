@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from toolscript.agent.executor import Mode, ToolReply
@@ -47,6 +48,12 @@ class Order:
     turn_id: str | None = None
     agent: str = ""
     prompt: str = ""
+    depth: int = 0
+    """How many agents stand above this one, each asking the next."""
+
+
+Delegate = Callable[[Order, str, str, str], Awaitable[Json]]
+"""Lets another agent answer: who asks, which agent, what, and ``run_id/operation`` of the asking call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +83,7 @@ class Workshop:
     journals: Journals
     conversation_id: str
     runs: int = 0
+    delegate: Delegate | None = None
     toolsets: dict[tuple[Json, ...], Toolset] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -118,11 +126,13 @@ class Workshop:
 
     def _scope(self, run_id: str, digest: str, order: Order, emitter: Emitter) -> RunScope:
         tools = self._toolset(order)
+        asking = None if self.delegate is None else partial(self.delegate, order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
             tools=tools.by_path, known=self.registry.get, emitter=emitter,
-            journal=self.journals(run_id), bridge=self.bridge, permissions=self.permissions, world=self.world,
-            turn_id=order.turn_id, catalogue=lambda: catalogue(tools.tools), digests={"tools": tools.digest},
+            journal=self.journals(run_id), bridge=self.bridge, permissions=self.permissions,
+            world=replace(self.world, run_agent=asking), turn_id=order.turn_id,
+            catalogue=lambda: catalogue(tools.tools), digests={"tools": tools.digest},
         )  # fmt: skip
 
     def tools(self, order: Order) -> tuple[Tool, ...]:

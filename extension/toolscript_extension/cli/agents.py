@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from toolscript.agent.configuration import Configuration, load
-from toolscript.agent.toml_file import read
 from toolscript.agent.trust import Trust
 from toolscript.errors import ConfigError
 
@@ -42,14 +42,16 @@ def _table(configuration: Configuration, chosen: str) -> Table:
 
 
 def trust_command(
-    file: Annotated[Path, typer.Argument(help="A workspace's toolscript.toml.")] = Path("toolscript.toml"),
+    file: Annotated[Path, typer.Argument(help="A workspace's toolscript.toml or .mcp.json.")] = Path("toolscript.toml"),
     revoke: Annotated[bool, typer.Option("--revoke", help="Take the trust back.")] = False,
 ) -> None:
     """Trust a workspace's configuration as it is now; when the file changes, it has to be trusted anew."""
     if revoke:
         typer.echo(f"{file}: {'not trusted any more' if Trust().revoke(file) else 'it was not trusted'}")
         return
-    if (found := read(file)) is None:
-        raise ConfigError(f"there is no file {file}")
-    Trust().grant(file, found.digest)
+    try:
+        digest = sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    Trust().grant(file, digest)
     typer.echo(f"{file}: trusted as it is now")

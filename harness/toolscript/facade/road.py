@@ -26,6 +26,7 @@ from toolscript.errors import (
 )
 from toolscript.events import OperationFinished, OperationOutputDelta, OperationStarted, OperationStatus
 from toolscript.facade.consent import Consented, Gate
+from toolscript.facade.images import change_records
 from toolscript.facade.pending import Outcome
 from toolscript.facade.recording import RecordingFiles
 from toolscript.facade.scope import RunScope
@@ -92,7 +93,13 @@ class Road:
             log.exception("tool failed unexpectedly", tool=call.tool)
             return self._failed(trip, ToolError(f"{call.tool} failed: {error!r}", tool=call.tool, code="internal"))
         self._finish(trip, OperationStatus.SUCCEEDED, None)
-        return Outcome(number=call.number, ok=True, value=value, changes=_change_records(trip.changes), text=trip.text)
+        return Outcome(
+            number=call.number,
+            ok=True,
+            value=value,
+            changes=change_records(trip.changes, self._scope.journal),
+            text=trip.text,
+        )
 
     def _announce(self, trip: Trip, task_id: str | None) -> None:
         call = trip.call
@@ -191,7 +198,7 @@ class Road:
         body = {"tool": trip.call.tool, "details": {}} | error.to_json()
         return Outcome(
             number=trip.call.number, ok=False, value=_json(body), status=status.value, text=error.message,
-            changes=_change_records(trip.changes),
+            changes=change_records(trip.changes, self._scope.journal),
         )  # fmt: skip
 
     def _finish(self, trip: Trip, status: OperationStatus, error: ToolscriptError | None) -> None:
@@ -237,7 +244,3 @@ def _bounded(value: Json) -> Json:
     """Return the value for an event: large ones as the head of their JSON, since events are shown, not used."""
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= KEPT_IN_EVENT else text[:KEPT_IN_EVENT] + "…"
-
-
-def _change_records(changes: list[Change]) -> tuple[dict[str, Json], ...]:
-    return tuple({"path": str(c.path), "before": c.before.digest, "after": c.after.digest} for c in changes)

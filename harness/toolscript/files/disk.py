@@ -27,7 +27,7 @@ from toolscript.files.content import (
 )
 from toolscript.files.descriptors import directory, open_exact, typed
 from toolscript.files.locks import Locks
-from toolscript.files.paths import link_on_disk, resolve, shown
+from toolscript.files.paths import folded, link_on_disk, resolve, shown
 from toolscript.registry.files import Change, Entry, Kind, Place, State
 
 
@@ -99,9 +99,8 @@ class DiskFiles:
         self.bounds.check(place, write=False)
         with typed(place.spelt), directory(place.path, listing=True) as fd, os.scandir(fd) as found:
             entries = [_entry(item) for item in found]
-        for entry in entries:
-            if not (self.bounds.hidden and self.bounds.is_hidden(place.path / entry.name)):
-                yield entry
+        hidden = self.bounds.hidden_in(place.path)
+        yield from (entry for entry in entries if not hidden or folded(entry.name) not in hidden)
 
     def write(self, place: Place, data: bytes, *, create_dirs: bool = False, mode: int | None = None) -> Change:
         """Replace or create a file atomically."""

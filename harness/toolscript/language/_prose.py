@@ -137,7 +137,10 @@ def _start(r: ProseReader, text: str, at: int) -> int:
     if c in _RUNS:
         return _begin_run(r, at, leads=True)
     r.fresh = False
-    return at if r.fence else _block_start(r, text, at)
+    if r.fence:
+        r.mode = Mode.TEXT
+        return at
+    return _block_start(r, text, at)
 
 
 def _block_start(r: ProseReader, text: str, at: int) -> int:

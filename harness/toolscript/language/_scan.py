@@ -529,16 +529,15 @@ _CHARACTERS: dict[str, Step] = {
 }  # fmt: skip
 
 
-def code_mask(text: str) -> str:
+def code_mask(text: str, *, bytewise: bool = True) -> str:
     """Return the text with all that is not code (strings, templates, comments, regular expressions) as ``\x01``.
 
-    Line breaks stay; each masked character becomes as many marks as it has bytes of UTF-8.
+    Line breaks stay; each masked character becomes as many marks as it has bytes of UTF-8, or one.
     """
-    scanner = Scanner("</never>", [text], 0)
+    scanner = Scanner("</never>", [text], 0, ended=True)
     code: list[tuple[int, int]] = []
-    scanner.ended = True
     in_code = {Mode.CODE, Mode.WORD}
-    while scanner.offset < len(text) and scanner.index == 0:
+    while scanner.offset < len(text):
         before, mode = scanner.offset, scanner.place.mode
         _STEPS[mode](scanner, text, before)
         while code and code[-1][0] >= scanner.offset:
@@ -548,10 +547,33 @@ def code_mask(text: str) -> str:
     pieces: list[str] = []
     position = 0
     for start, end in code:
-        pieces += [_masked(text[position:start]), text[start:end]]
+        pieces += [_masked(text[position:start], bytewise), text[start:end]]
         position = end
-    return "".join([*pieces, _masked(text[position:])])
+    return "".join([*pieces, _masked(text[position:], bytewise)])
 
 
-def _masked(text: str) -> str:
+def _masked(text: str, bytewise: bool) -> str:
+    if text.isascii() or not bytewise:
+        return "".join(c if c in _LINE_BREAKS else "\x01" for c in text)
     return "".join(c if c in _LINE_BREAKS else "\x01" * len(c.encode()) for c in text)
+
+
+def unclosed(text: str) -> tuple[str, int] | None:
+    """Return the first string, template or comment that is not closed (a string: on its line), and where it begins."""
+    scanner = Scanner("</never>", [text], 0, ended=True)
+    begun: list[int] = []
+    while scanner.offset < len(text):
+        before, mode = scanner.offset, scanner.place.mode
+        _STEPS[mode](scanner, text, before)
+        now = scanner.place.mode
+        if mode is Mode.CODE and now in _LONG:
+            begun.append(before)
+        elif mode in _LONG and now is Mode.CODE:
+            if mode is Mode.STRING and text[scanner.offset - 1] != scanner.place.quote:
+                return "string", begun[-1]
+            if scanner.place.last != "${":
+                begun.pop()
+    return (_LONG[scanner.place.mode], begun[-1]) if scanner.place.mode in _LONG and begun else None
+
+
+_LONG = {Mode.STRING: "string", Mode.TEMPLATE: "template", Mode.BLOCK_COMMENT: "comment"}

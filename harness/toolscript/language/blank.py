@@ -9,8 +9,9 @@ from functools import partial
 
 from toolscript.errors import ScriptSyntaxError
 from toolscript.language._body import prepare_body
+from toolscript.language._diagnose import place, syntax_error
 from toolscript.language._settle import settle
-from toolscript.language._trees import javascript, place, refuse_errors
+from toolscript.language._trees import JAVASCRIPT, javascript
 
 
 def blank(source: str, *, last_expression: bool = False) -> str:
@@ -44,4 +45,5 @@ def _check_characters(source: str) -> None:
 def _check(blanked: str) -> None:
     """What was blanked must be JavaScript; if it is not, this refuses rather than run something else."""
     source = blanked.encode()
-    refuse_errors(javascript(source).root_node, source)
+    if javascript(source) is None:
+        raise syntax_error(JAVASCRIPT, source)

@@ -16,6 +16,7 @@ from toolscript.models.errors import failure, mapped
 from toolscript.models.http import client as http_client
 from toolscript.models.retry import retried
 from toolscript.models.settings import ProviderSettings
+from toolscript.models.surrogates import mended
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -62,7 +63,7 @@ class SdkAdapter(Generic[C]):
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Yield the reply as it comes; closing the iterator closes the connection. Raises ProviderError."""
-        return retried(lambda: self._attempt(request), self._settings.retry)
+        return retried(lambda: mended(self._attempt(request)), self._settings.retry)
 
     async def aclose(self) -> None:
         """Close connections."""

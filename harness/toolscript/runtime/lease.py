@@ -45,10 +45,10 @@ class Lease:
         self._limits = start.limits
         if (size := len(start.source.encode("utf-8", "replace"))) > start.limits.source_bytes:
             raise SourceTooLarge(start.limits.source_bytes, size)
-        self._decoder = Decoder(start.source, start.limits, self._failures)
+        self._decoder = Decoder(self._worker.uses + 1, start.source, start.limits, self._failures)
         self._watch = Watch(self._worker, start.limits)
         self._watch.runs()
-        self._worker.link.send(encode_start(start))
+        self._worker.link.send(encode_start(start, self._worker.uses + 1))
         return (await self._batches(1))[0]
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:

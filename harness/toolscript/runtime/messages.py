@@ -62,7 +62,8 @@ class Decoder:
     never make one up.
     """
 
-    def __init__(self, source: str, limits: Limits, failures: Mapping[int, str]) -> None:
+    def __init__(self, serial: int, source: str, limits: Limits, failures: Mapping[int, str]) -> None:
+        self._serial = serial
         self._sites = Sites(source)
         self._calls: dict[int, Position] = {}
         self._limits = limits
@@ -82,7 +83,9 @@ class Decoder:
     def _batch(self, parts: Parts) -> Batch:
         if len(parts) < 2:
             raise ProtocolFault("a batch has no messages part")
-        seconds, flags = batch_head(parts[0])
+        serial, seconds, flags = batch_head(parts[0])
+        if serial != self._serial:
+            raise ProtocolFault(f"a batch belongs to script {serial} of its worker, not {self._serial}")
         carried = [part.decode() for part in parts[2:]]
         prepared = carried.pop() if flags & Flag.PREPARED else None
         rows = orjson.loads(parts[1])
@@ -104,7 +107,7 @@ class Decoder:
                 place = self._call_place(number, tool, line, column)
                 return Call(
                     number=number, tool=tool, arguments=self._text(arguments, carried, self._limits.argument_bytes),
-                    line=place and place.line, column=place and place.column, spawn=bool(spawn),
+                    line=place.line if place else None, column=place.column if place else None, spawn=bool(spawn),
                 )  # fmt: skip
             case ["l", str(level), str(text), line, int(dropped)] if level in _LEVELS and dropped >= 0:
                 return Log(level=level, text=text, line=_place(line), dropped=dropped)  # type: ignore[arg-type]

@@ -198,10 +198,8 @@ def _spawn(settings: Settings, control: socket.socket) -> subprocess.Popen[bytes
         "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared,
         "address_space": settings.address_space, "cpu_seconds": settings.cpu_seconds,
     }  # fmt: skip
-    command = [
-        sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(_roots(settings.modules)), str(control.fileno()),
-        json.dumps(told),
-    ]  # fmt: skip
+    roots = _roots((*settings.modules, settings.engine.partition(":")[0]))
+    command = [sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(roots), str(control.fileno()), json.dumps(told)]
     return subprocess.Popen(
         command, env=dict(settings.environment), cwd="/", pass_fds=[control.fileno()], stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
@@ -215,13 +213,18 @@ def _roots(modules: tuple[str, ...]) -> list[str]:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             raise HostError(f"the module {name} is not installed, and no script can run without it")
-        folder = Path(spec.origin).parent
-        roots.append(str(folder.parent if spec.submodule_search_locations else folder))
+        above = name.count(".") + bool(spec.submodule_search_locations)
+        roots.append(str(Path(spec.origin).parents[above]))
     return list(dict.fromkeys(roots))
 
 
 def engine_path(name: str) -> str:
-    """Return ``module:class`` of an engine by its entry point's name. Raises ConfigError for one that is not there."""
+    """Return ``module:class`` of an engine by its entry point's name, or as it is if it has that form.
+
+    Raises ConfigError for an engine that is not there.
+    """
+    if ":" in name:
+        return name
     if name == "quickjs-ng":
         return "toolscript.runtime.quickjs:QuickJSEngine"
     from importlib.metadata import entry_points

@@ -75,13 +75,14 @@ class Pool:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         assert self._group is not None
         try:
             with anyio.CancelScope(shield=True):
                 await self._drain(0.0 if kind is not None else self._grace)
             self._group.cancel_scope.cancel()
-            return await self._group.__aexit__(kind, error, trace)
+            # The body's exception is not the group's: it must not come out wrapped.
+            await self._group.__aexit__(None, None, None)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._close()

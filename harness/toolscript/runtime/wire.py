@@ -30,12 +30,12 @@ def facade_text(facade: tuple[FacadeEntry, ...]) -> str:
     return json.dumps(root)
 
 
-def encode_start(start: Start) -> bytes:
-    """Return the frame that starts a script."""
+def encode_start(start: Start, serial: int) -> bytes:
+    """Return the frame that starts a worker's script number ``serial``."""
     limits = start.limits
     config = {name: getattr(limits, name) for name in _ENGINE_LIMITS}
     config |= {
-        "seed": start.seed, "time_ms": start.time_ms, "task_prefix": start.task_prefix,
+        "seed": start.seed, "time_ms": start.time_ms, "task_prefix": start.task_prefix, "serial": serial,
         "prepared": start.prepared is not None, "last_expression": start.last_expression,
     }  # fmt: skip
     code = start.source if start.prepared is None else start.prepared

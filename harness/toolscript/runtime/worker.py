@@ -42,6 +42,7 @@ class _Worker:
         self._splitter = Splitter(_LARGEST)
         self._spare: Engine | None = engines()
         self._running: Engine | None = None
+        self._serial = 0
         self._budget = 0.0
         self._used = 0.0
 
@@ -61,7 +62,7 @@ class _Worker:
 
     def _start(self, parts: Parts) -> None:
         config, texts = decode_start(parts)
-        self._budget, self._used = config["guest_seconds"], 0.0
+        self._serial, self._budget, self._used = config["serial"], config["guest_seconds"], 0.0
         prepared = None
         if not config["prepared"]:
             # The parser is C code that reads hostile text: it has the script's time, and ring 2 behind it.
@@ -97,7 +98,7 @@ class _Worker:
             flags |= Flag.PREPARED
             carried.append(prepared.encode())
         messages = f"[{drained.messages}]".encode()
-        self._sock.sendall(frames.encode_batch(drained.guest_seconds, flags, messages, carried))
+        self._sock.sendall(frames.encode_batch(self._serial, drained.guest_seconds, flags, messages, carried))
         if drained.ended:
             self._rest()
 

@@ -157,5 +157,7 @@ def _become_worker(fd: int, zygote: int, code: bytes | None, engines: Prepared, 
 def start() -> None:
     """Begin as a process: the control socket and the settings are the arguments."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in set(os.environ) - {"TZ"}:
+        del os.environ[name]  # Python itself adds LC_CTYPE where there is no locale
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=int(sys.argv[1]))
     main(control, json.loads(sys.argv[2]))

@@ -226,6 +226,16 @@ async def test_a_killed_supervisor_is_replaced(commands: Commands) -> None:
     assert commands.supervisor != first
 
 
+async def test_a_supervisor_killed_at_any_moment_is_a_typed_error_or_none(commands: Commands) -> None:
+    await done(commands, launch("true"))
+    assert commands.supervisor is not None
+    os.kill(commands.supervisor, signal.SIGKILL)
+    try:
+        assert (await done(commands, shell("echo again"))).stdout == "again\n"
+    except HostError:
+        assert (await done(commands, shell("echo again"))).stdout == "again\n"
+
+
 HOST = """
 import anyio, os, sys
 sys.path[:0] = sys.argv[1:]
@@ -282,6 +292,40 @@ async def test_arguments_beyond_the_systems_limit_are_an_error(commands: Command
     with pytest.raises(LaunchFailed) as failed:
         await done(commands, launch("true", "x" * 3_000_000))
     assert failed.value.errno == 7
+
+
+EXHAUSTED = """
+import anyio, os, resource, sys
+sys.path[:0] = sys.argv[1:]
+from toolscript.confine.command import Commands
+from toolscript.errors import HostError
+from tests.harness.confine.commands import done, shell
+async def main():
+    async with Commands() as commands:
+        await done(commands, shell("exit 0"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+        for room in range(8):
+            held = [os.open(os.devnull, os.O_RDONLY) for _ in range(40 - room - len(os.listdir("/proc/self/fd")) + 1)]
+            before = len(held)
+            try:
+                await done(commands, shell("exit 0"))
+                print("ran")
+            except HostError as error:
+                print(error.details["errno"])
+            for descriptor in held:
+                os.close(descriptor)
+        print((await done(commands, shell("echo works again"))).stdout, len(os.listdir("/proc/self/fd")))
+anyio.run(main)
+"""
+
+
+async def test_running_out_of_descriptors_is_an_error_that_passes() -> None:
+    roots = [str(Path(toolscript.__file__).parents[1]), str(Path(__file__).parents[3])]
+    ended = await anyio.run_process([sys.executable, "-c", EXHAUSTED, *roots], check=False)
+    *tries, last, _ = ended.stdout.decode().splitlines()
+    assert tries[0] == "24", ended.stderr.decode()
+    assert set(tries) <= {"24", "ran"}
+    assert last == "works again"
 
 
 async def test_no_descriptor_is_left_behind(commands: Commands) -> None:

@@ -165,3 +165,15 @@ def test_listing_shows_what_is_inside_or_fails(world: World):
         results, codes = attempts(lambda: tuple(entry.name for entry in world.files.entries(place)))
     assert set(results) <= {("f",)}
     assert codes <= CODES
+
+
+@pytest.mark.usefixtures("way")
+def test_a_root_replaced_by_a_link_since_leads_nowhere(world: World):
+    place = world.files.place("sub/f", world.root)
+    world.root.rename(world.root.parent / "moved")
+    world.root.symlink_to(world.outside)
+    (world.outside / "sub").mkdir()
+    (world.outside / "sub" / "f").write_text("secret")
+    with pytest.raises(ToolError):
+        world.files.read(place)
+    assert not world.files.place("sub/f", world.root).inside

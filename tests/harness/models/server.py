@@ -98,7 +98,9 @@ def sse(*events: dict, named: bool = True) -> bytes:
     lines = []
     for event in events:
         name = f"event: {event['type']}\n" if named and "type" in event else ""
-        lines.append(f"{name}data: {json.dumps(event, ensure_ascii=False)}\n\n")
+        text = json.dumps(event, ensure_ascii=False)
+        halves = any("\ud800" <= c <= "\udfff" for c in text)
+        lines.append(f"{name}data: {json.dumps(event) if halves else text}\n\n")
     return "".join(lines).encode()
 
 

@@ -50,7 +50,7 @@ def test_a_turn_reads_as_text():
         "✓ script completed · 3 operations\n"
         '  ✓ 1 grepFiles pattern: "TODO", path: "." → 1 item  (line 1)\n'
         "  ✗ 2 exec python -m unittest -q → exit 1  (line 3)\n"
-        "  ✓ 3 applyPatch *** Begin Patch → modified shop/cart.py  (line 4)\n"
+        "  ✓ 3 applyPatch *** Begin Patch → modified shop/cart.py  [allowed once (notebook)]  (line 4)\n"
         "  | 1 TODOs, exit 1\n"
         '  = {"todos": 1, "failed": true}\n\n'
         "Done: `total` counts each item now."
@@ -80,10 +80,16 @@ def test_the_path_of_the_workspace_is_not_saved(tmp_path):
     cell = sample.Cell()
     r = cell.emitter.scoped(run_id="r-1")
     r.emit(ev.ScriptExecution, source="x", script_hash="h", origin="cell")
-    sample._operation(r, 1, "readFile", {"path": f"{tmp_path}/a.txt"}, "a\nb\n")
-    data, _ = record(fold(cell.events), workspace=tmp_path)
+    home = tmp_path / "ws"
+    sample._operation(r, 1, "readFile", {"path": f"{home}/a.txt"}, "a\nb\n")
+    sample._operation(r, 2, "readFile", {"path": f"{home}-notes/a.txt {tmp_path}:1"}, "a")
+    data, _ = record(fold(cell.events), workspace=home)
 
-    assert data["text/plain"] == "● script running · 1 operation\n  ✓ 1 readFile ./a.txt → 2 lines  (line 1)"
+    assert data["text/plain"] == (
+        "● script running · 2 operations\n"
+        "  ✓ 1 readFile ./a.txt → 2 lines  (line 1)\n"
+        "  ✓ 2 readFile ../ws-notes/a.txt ..:1 → 1 line  (line 3)"
+    )
     assert str(tmp_path) not in json.dumps(data)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,27 @@ async def test_what_cannot_be_listed_is_told(path: str, code: str, tmp_path: Pat
         await use(listing, context, path=path)
     assert caught.value.code == code
     assert str(tmp_path) not in caught.value.message
+
+
+async def test_a_directory_moved_away_during_a_walk_shows_only_what_was_inside(tmp_path: Path):
+    context = world(tmp_path / "w")
+    plant(tmp_path, {f"w/sub/{n}/in": "" for n in range(20)} | {"elsewhere/": "", "outside/secret": ""})
+    inside, away = tmp_path / "w" / "sub", tmp_path / "elsewhere" / "sub"
+    stop = threading.Event()
+
+    def move() -> None:
+        while not stop.is_set():
+            inside.rename(away)
+            inside.symlink_to(tmp_path / "outside")
+            inside.unlink()
+            away.rename(inside)
+
+    thread = threading.Thread(target=move)
+    thread.start()
+    try:
+        for _ in range(100):
+            names = {entry.path.rpartition("/")[2] for entry in await use(listing, context, depth=5)}
+            assert names <= {"sub", "in", *map(str, range(20))}
+    finally:
+        stop.set()
+        thread.join()

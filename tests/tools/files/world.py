@@ -19,14 +19,14 @@ def world(root: Path, **options: Any) -> ToolContext:
     return ToolContext(cwd=cwd, roots=(root,), files=files, max_output_bytes=limit)
 
 
-async def use(tool: Tool, context: ToolContext, **arguments: Any) -> Any:
+async def use(tool: Tool, context: ToolContext, /, **arguments: Any) -> Any:
     """Check the arguments as the facade does, classify, call."""
     checked = tool.spec.input.parse(tool.spec.name, arguments)
     await tool.classify(checked, context)
     return await tool.call(checked, context)
 
 
-async def text_of(tool: Tool, context: ToolContext, **arguments: Any) -> str:
+async def text_of(tool: Tool, context: ToolContext, /, **arguments: Any) -> str:
     """Return what a structured call shows of the output."""
     checked = tool.spec.input.parse(tool.spec.name, arguments)
     return tool.render(checked, await tool.call(checked, context))

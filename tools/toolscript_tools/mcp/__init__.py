@@ -2,6 +2,7 @@
 
 from toolscript_tools.mcp.config import McpServer, servers_from_json, servers_from_table
 from toolscript_tools.mcp.servers import McpServers, ServerStatus
+from toolscript_tools.mcp.source import source
 from toolscript_tools.mcp.urls import addresses, checked_url
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "checked_url",
     "servers_from_json",
     "servers_from_table",
+    "source",
 ]

@@ -117,7 +117,9 @@ class _Scan:
             case "*" | "+" | "?" | "{":
                 self._repeat(char)
             case ".":
-                self._put(rf"[^\n\r{_BAD_BYTES}]", ".", read=1)
+                self._put(rf"[^\n{_BAD_BYTES}]", ".", read=1)
+            case "$":
+                self._put("$", r"(?:\r??$)", read=1)  # we drop the CR of a CRLF before we look
             case "}" | "]":
                 self._put(f"\\{char}", read=1)
             case "|":

@@ -48,8 +48,9 @@ class Commandlike:
     async def classify(self, arguments: CommandInput, context: ToolContext) -> Classification:
         """Say what the command would do, from its words; nothing is run."""
         argv = self.argv(arguments, context)
+        place = directory(arguments, context)
         if (patch := apply_patch_invocation(argv)) is not None:
-            return await classify_text(patch.patch, context, patch.directory(directory(arguments, context)))
+            return await classify_text(patch.patch, context, patch.directory(place))
         return verdict.of(argv, arguments, context)
 
     async def call(self, arguments: CommandInput, context: ToolContext) -> CommandOutput:

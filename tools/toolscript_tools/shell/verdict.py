@@ -31,7 +31,8 @@ def of(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Cl
     danger, reasons = _danger(argv, arguments, context)
     place = context.files.place(arguments.cwd or os.fspath(context.cwd), context.cwd)
     paths = () if place.inside else (PathEffect(path=place.path, kind="read", inside=False),)
-    exact = bool(_telling(arguments)) or arguments.arg0 is not None or unconfined
+    changed = bool(_telling(arguments)) or arguments.arg0 is not None or unconfined
+    exact = changed or bool(_foreign_programs(argv, context))
     name = None if danger is Danger.DANGEROUS else pattern(argv, exact=exact)
     elsewhere = os.path.realpath(place.path) != os.path.realpath(context.cwd)
     remembered = _remembered(name, arguments, escalated=unconfined, where=os.fspath(place.path) if elsewhere else None)
