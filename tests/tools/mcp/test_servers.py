@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -235,6 +236,38 @@ async def test_a_registry_is_kept_in_step(world: World) -> None:
     assert {"mcp.proper.weather", "mcp.proper.readResource"} <= paths
     assert "mcp.proper.fail" not in paths
     assert all(tool.spec.lazy for tool in registry)
+
+
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+async def test_a_tool_that_comes_later_is_registered_when_the_server_says_so(protocol: str, world: World) -> None:
+    registry = Registry()
+    async with McpServers([proper(protocol=protocol)]) as servers:
+        await servers.offer(registry)
+        grown = anyio.Event()
+        registry.subscribe(lambda: grown.set() if "mcp.proper.grown" in registry else None)
+        await world.call(registry.get("mcp.proper.grow"))
+        with anyio.fail_after(20):
+            await grown.wait()
+
+        assert registry.get("mcp.proper.grown").spec.doc == "It was not there before."
+
+
+async def test_a_name_that_somebody_else_has_costs_only_that_tool(world: World) -> None:
+    async with McpServers([proper("proper")]) as first, McpServers([proper("proper")]) as servers:
+        taken = await only(first, "weather")
+        registry = Registry(
+            [
+                dataclasses.replace(
+                    taken, spec=dataclasses.replace(taken.spec, namespace=(), name="mcp__proper__weather")
+                )
+            ]
+        )
+        await servers.offer(registry)
+        (status,) = servers.status()
+
+    assert {"mcp__proper__weather", "mcp.proper.who"} <= {tool.spec.path for tool in registry}
+    assert "mcp.proper.weather" not in registry
+    assert "registered twice" in status.stderr
 
 
 HINTS = [
