@@ -34,7 +34,7 @@ from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import Answer, ProcessRecord, Question, ToolContext
 from toolscript.registry.files import Change, Place
-from toolscript.registry.tool import Tool
+from toolscript.registry.tool import Failing, Tool
 from toolscript.runtime.session import Call
 
 log = structlog.get_logger(__name__)
@@ -55,6 +55,7 @@ class Trip:
     diff: str | None = None
     value: Any = None
     rendered: bool = False
+    failed: bool = False
     planned: bool = False
     text: str = ""
     stats: dict[str, Any] = field(default_factory=dict)
@@ -100,7 +101,7 @@ class Road:
         self._finish(trip, OperationStatus.PLANNED if trip.planned else OperationStatus.SUCCEEDED, None)
         return Outcome(
             number=call.number,
-            ok=True,
+            ok=not trip.failed,
             value=value,
             changes=change_records(trip.changes, self._scope.journal),
             text=trip.text,
@@ -124,6 +125,7 @@ class Road:
         trip.value = tool.spec.output.dump(output)
         if trip.rendered:
             trip.text = tool.render(arguments, output)
+            trip.failed = isinstance(tool, Failing) and tool.failed(output)
             return ""
         return _encoded(trip, scope.limits.tool_output_bytes)
 

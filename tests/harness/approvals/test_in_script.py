@@ -228,7 +228,6 @@ async def test_a_run_that_is_aborted_while_it_waits_withdraws_its_request(tmp_pa
 
 
 # Case APR-16: the worker dies while the question stands there.
-@pytest.mark.xfail(strict=True, reason="a run looks at its worker only when it has something to tell it")
 async def test_a_click_after_the_worker_died_runs_nothing(tmp_path: Path) -> None:
     async with at_desk(tmp_path) as desk, anyio.create_task_group() as group:
         running = Running(desk, group, "await shell('rm -f a')")
@@ -353,7 +352,6 @@ async def test_edited_arguments_are_what_runs(tmp_path: Path) -> None:
     assert (run.result, desk.exists("a"), desk.exists("b")) == (0, True, False), run.error
 
 
-@pytest.mark.xfail(strict=True, reason="edited arguments are not judged again")
 async def test_arguments_cannot_be_edited_into_what_a_rule_denies(tmp_path: Path) -> None:
     rule = Rule(tool="shell", verdict="deny", arguments={"command": "rm -f b"})
     async with at_desk(tmp_path, rules=[rule]) as desk, anyio.create_task_group() as group:
