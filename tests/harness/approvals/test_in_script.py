@@ -16,7 +16,7 @@ from tests.harness.approvals.parts import Person, until
 
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy
 from toolscript.approvals.rules import Rule
-from toolscript.errors import AlreadyDecided
+from toolscript.errors import AlreadyDecided, ApprovalUnavailable
 from toolscript.events import ApprovalResolved, RunStatus
 from toolscript.harness import Harness
 from toolscript.journal.records import BeginRecord, DecisionRecord, MemoryJournal
@@ -356,7 +356,9 @@ async def test_arguments_cannot_be_edited_into_what_a_rule_denies(tmp_path: Path
     rule = Rule(tool="shell", verdict="deny", arguments={"command": "rm -f b"})
     async with at_desk(tmp_path, rules=[rule]) as desk, anyio.create_task_group() as group:
         running = Running(desk, group, "return (await shell('rm -f a')).exitCode")
-        await desk.answer(Choice.EDIT, arguments={"command": "rm -f b"})
+        with pytest.raises(ApprovalUnavailable, match="the rule deny shell"):
+            await desk.answer(Choice.EDIT, arguments={"command": "rm -f b"})
+        await desk.answer(Choice.DENY)
         await running.result()
         assert desk.exists("b")
 
