@@ -7,21 +7,15 @@ from contextlib import suppress
 
 from tree_sitter import Language, LogType, Parser
 
-from toolscript.errors import Position, ScriptSyntaxError
-from toolscript.language._scan import code_mask, unclosed
+from toolscript.errors import ScriptSyntaxError
+from toolscript.language._mask import code_mask, unclosed
 from toolscript.language._types import skip_gap
+from toolscript.language.positions import place, position_at
 
 _PLACE = re.compile(r"row:(\d+), col(?:umn)?:(\d+)")
 _TOKEN = re.compile(r"[\w$]+|[^\w\s]")
 _CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 _BRACKET = re.compile(r"[()\[\]{}]")
-
-
-def place(source: bytes, offset: int) -> Position:
-    """Return the line and column (in characters, both from 1) of a byte offset; LF, CR LF and CR end lines."""
-    before = source[:offset].decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    line_start = before.rfind("\n") + 1
-    return Position(before.count("\n") + 1, len(before) - line_start + 1)
 
 
 def syntax_error(parser: Parser, source: bytes) -> ScriptSyntaxError:
@@ -74,15 +68,12 @@ def _bracket_note(text: str) -> str:
         if bracket.group() in _CLOSED_BY:
             opened.append(bracket.start())
         elif not opened:
-            return f"; `{bracket.group()}` of {_at(text, bracket.start())} closes nothing"
+            return f"; `{bracket.group()}` of {position_at(text, bracket.start())} closes nothing"
         elif _CLOSED_BY[mask[opened[-1]]] != bracket.group():
-            here = _at(text, bracket.start())
-            return f"; `{bracket.group()}` of {here} cannot close `{mask[opened[-1]]}` of {_at(text, opened[-1])}"
+            here = position_at(text, bracket.start())
+            return (
+                f"; `{bracket.group()}` of {here} cannot close `{mask[opened[-1]]}` of {position_at(text, opened[-1])}"
+            )
         else:
             opened.pop()
-    return f"; `{mask[opened[-1]]}` of {_at(text, opened[-1])} is not closed" if opened else ""
-
-
-def _at(text: str, offset: int) -> str:
-    before = text[:offset].encode()
-    return str(place(before, len(before)))
+    return f"; `{mask[opened[-1]]}` of {position_at(text, opened[-1])} is not closed" if opened else ""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from tree_sitter import Node
 
 from toolscript.errors import ScriptSyntaxError, UnsupportedTypeScript
-from toolscript.language._diagnose import place
 from toolscript.language._edits import Edits
 from toolscript.language._types import has_break, separator, skip_gap
+from toolscript.language.positions import place
 
 Rule = Callable[[Edits, Node, list[Node]], bool]
 """Notes what is to be erased of a node, given its ancestors; returns whether its children are still to be visited."""

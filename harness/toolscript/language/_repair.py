@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from toolscript.errors import ScriptSyntaxError
 from toolscript.language._edits import Edits
-from toolscript.language._scan import code_mask
+from toolscript.language._mask import code_mask
 from toolscript.language._types import (
     TIGHT_OPERATOR,
     NoType,

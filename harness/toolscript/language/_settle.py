@@ -13,7 +13,7 @@ from functools import partial
 from tree_sitter import Node
 
 from toolscript.errors import ScriptSyntaxError, ToolscriptError
-from toolscript.language._diagnose import place, syntax_error
+from toolscript.language._diagnose import syntax_error
 from toolscript.language._edits import Edits
 from toolscript.language._erase import RULES, Rule
 from toolscript.language._repair import repair
@@ -26,6 +26,7 @@ from toolscript.language._types import (
     separator,
     skip_gap,
 )
+from toolscript.language.positions import place
 
 _MAX_ROUNDS = 12
 _BEFORE_CALL = (b"(", b"[", b"`")

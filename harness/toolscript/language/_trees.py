@@ -10,7 +10,7 @@ import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser, Tree
 
 from toolscript.errors import ScriptSyntaxError
-from toolscript.language._diagnose import place
+from toolscript.language.positions import place
 
 MAX_DEPTH = 1_500
 """Levels of a tree that a script may have: the engine's own parser gives up not far beyond."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from toolscript.errors import ScriptSyntaxError
 from toolscript.language._body import prepare_body
-from toolscript.language._diagnose import place, syntax_error
+from toolscript.language._characters import check_characters
+from toolscript.language._diagnose import syntax_error
 from toolscript.language._settle import settle
 from toolscript.language._trees import JAVASCRIPT, javascript
 
@@ -23,23 +23,10 @@ def blank(source: str, *, last_expression: bool = False) -> str:
     Raises UnsupportedTypeScript for syntax that cannot be erased and ScriptSyntaxError for what is no
     TypeScript, both with line and column.
     """
-    _check_characters(source)
+    check_characters(source)
     blanked = settle(source, partial(prepare_body, last_expression=last_expression)).apply()
     _check(blanked)
     return blanked
-
-
-def _check_characters(source: str) -> None:
-    try:
-        data = source.encode()
-    except UnicodeEncodeError as error:
-        before = source[: error.start].encode()
-        raise ScriptSyntaxError(
-            "the script holds half a character (a lone surrogate); write it as an escape: \\ud800",
-            position=place(before, len(before)),
-        ) from None
-    if (nul := data.find(b"\0")) >= 0:
-        raise ScriptSyntaxError("the script holds a NUL character; write \\0", position=place(data, nul))
 
 
 def _check(blanked: str) -> None:

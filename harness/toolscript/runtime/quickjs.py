@@ -41,11 +41,15 @@ class QuickJSEngine:
     def __init__(self, source: str | None = None) -> None:
         self._context = _quickjs.Context()
         pick = self._context.eval(source if source is not None else prelude())
-        self._begin, self._run, self._settle, self._drain, self._part, self._drained, self._stop = (
-            pick(name) for name in ("begin", "run", "settle", "drain", "part", "drained", "stop")
+        self._furnish, self._begin, self._run, self._settle, self._drain, self._part, self._drained, self._stop = (
+            pick(name) for name in ("furnish", "begin", "run", "settle", "drain", "part", "drained", "stop")
         )
         self._left = self._granted = 0.0
         self._out_of_time = False
+
+    def furnish(self, facade: str) -> None:
+        """Lay the tools out for a script that is likely to come."""
+        self._furnish(self._parsed(facade))
 
     def start(self, script: Script) -> Drained:
         """Build the facade and run the script until it waits or ends."""
@@ -74,10 +78,9 @@ class QuickJSEngine:
         return self._context.parse_json(text)
 
     def _launch(self, script: Script) -> None:
-        self._enter(
-            self._begin, self._parsed(script.config), self._parsed(script.facade), script.params, script.context,
-            script.store,
-        )  # fmt: skip
+        if script.facade:
+            self._enter(self._furnish, self._parsed(script.facade))
+        self._enter(self._begin, self._parsed(script.config), script.params, script.context, script.store)
         self._enter(self._run, self._enter(self._context.eval, HEADER + script.code + FOOTER))
 
     def _attempt(self, step: Callable[[], None]) -> Drained:

@@ -14,7 +14,8 @@ _MUTED = "opacity:.72"
 _CELL = f"padding:3px 10px 3px 0;text-align:left;vertical-align:top;border:0;border-top:{_LINE}"
 _HEAD = f"padding:3px 10px 3px 0;text-align:left;font-weight:500;{_MUTED}"
 _TABLE = (
-    "border-collapse:collapse;border:0;table-layout:fixed;width:100%;margin:4px 0;font-size:12px;color:inherit;"
+    "border-collapse:collapse;border:0;table-layout:fixed;width:100%;min-width:26em;margin:4px 0;"
+    "font-size:12px;color:inherit;"
     "background:transparent"
 )
 _PRE = (
@@ -107,7 +108,8 @@ def _table(rows: tuple[Row, ...]) -> str:
     )
     body = "".join(_row(row) for row in rows)
     top = f'<thead><tr style="background:transparent">{head}</tr></thead>'
-    return f'<table style="{_TABLE}">{top}<tbody>{body}</tbody></table>'
+    table = f'<table style="{_TABLE}">{top}<tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x:auto">{table}</div>'
 
 
 def _row(row: Row) -> str:

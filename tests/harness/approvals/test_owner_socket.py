@@ -196,6 +196,12 @@ async def test_files_are_private_and_gone_afterwards(scene: Scene, state: Path) 
     assert list((state / "owners").iterdir()) == []
 
 
+async def test_the_token_is_in_no_repr(scene: Scene, state: Path) -> None:
+    async with OwnerSocket(scene.bridge, state) as owner, connect(state) as client:
+        assert owner.owner is not None and client.owner == owner.owner
+        assert owner.owner.token not in repr([owner.owner, client.owner, owners.owners(state)])
+
+
 async def test_a_path_beyond_the_limit_of_the_kernel_works(scene: Scene, tmp_path: Path) -> None:
     deep = state_dir("/w", {"XDG_STATE_HOME": str(tmp_path / ("d" * 90) / ("e" * 90))})
     async with OwnerSocket(scene.bridge, deep) as owner, connect(deep) as client:
