@@ -101,7 +101,7 @@ class Desk:
         from toolscript_kernel.view.watch import Watch
 
         offset = 0 if in_turn else cell.offset
-        view = self._view(caller, offset=offset, in_turn=in_turn)
+        view = self._view(caller, offset=offset, in_turn=in_turn, max_calls=harness.limits.calls)
         watch = Watch(view)
         try:
             with harness.listening(watch):
@@ -110,13 +110,17 @@ class Desk:
         finally:
             watch.finish()
 
-    def _view(self, caller: Caller, *, offset: int, in_turn: bool) -> View:
+    def _view(self, caller: Caller, *, offset: int, in_turn: bool, max_calls: int) -> View:
         from toolscript_kernel.view import live, plain
 
-        make: Callable[..., View] = live.LiveView
-        if caller.front in (Front.NOBODY, Front.CONSOLE):
-            make = plain.QuietView if caller.front is Front.NOBODY else plain.TerminalView
-        return make(caller.stage, workspace=self.door.workspace, offset=offset, in_turn=in_turn)
+        stage, workspace = caller.stage, self.door.workspace
+        match caller.front:
+            case Front.NOBODY:
+                return plain.QuietView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
+            case Front.CONSOLE:
+                return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
+            case _:
+                return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
 
     @asynccontextmanager
     async def _asking(self, harness: Harness, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:

@@ -20,6 +20,7 @@ from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.request import ApprovalRequest, Policy
 from toolscript.errors import Position, ScriptThrew
 from toolscript.journal.records import MemoryJournal
+from toolscript.limits import Limits
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.context import SandboxMode
 from toolscript.run import Run
@@ -30,6 +31,7 @@ class StandIn:
         self.workspace = workspace
         self.policy = Policy.ON_REQUEST
         self.sandbox = SandboxMode.WORKSPACE_WRITE
+        self.limits = Limits()
         self.registry: list[object] = []
         self.approvals = Bridge()
         self.permissions = Permissions()
