@@ -79,7 +79,7 @@ class ScriptExecution(BaseEvent):
     type: Literal["script_execution"] = "script_execution"
     source: str
     script_hash: str
-    origin: Literal["model", "cell", "file", "replay"] = "model"
+    origin: Literal["model", "cell", "file", "replay", "undo"] = "model"
     mode: Literal["off", "dry-run", "on"] = "on"
     allowed_tools: tuple[str, ...] | None = None
 
@@ -314,3 +314,15 @@ class Emitter:
             yield
         finally:
             self.channel.listeners.remove(listener)
+
+    @contextmanager
+    def collecting(self, **ids: Any) -> Iterator[list[BaseEvent]]:
+        """Yield a list that grows by each event that carries these ids while the block runs."""
+        wanted, events = tuple(ids.items()), list[BaseEvent]()
+
+        def keep(event: BaseEvent) -> None:
+            if all(getattr(event, name) == value for name, value in wanted):
+                events.append(event)
+
+        with self.listening(keep):
+            yield events

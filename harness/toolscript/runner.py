@@ -1,1 +1,180 @@
 """Decides how one script becomes a run: joins language, runtime, facade and journal."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
+
+import anyio
+
+from toolscript.errors import RunAborted, StoreTooLarge
+from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
+from toolscript.facade.course import Course
+from toolscript.facade.ending import Ending
+from toolscript.facade.scope import RunScope
+from toolscript.facade.store import Store
+from toolscript.facade.tasks import TaskBoard
+from toolscript.journal.records import CallRecord, RunEndRecord, RunRecord
+from toolscript.language.cache import ScriptCache
+from toolscript.language.parser import Parsed
+from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
+
+Origin = Literal["model", "cell", "file", "replay", "undo"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """One parsed script with all its inputs but those of the scope."""
+
+    parsed: Parsed
+    origin: Origin
+    last_expression: bool = False
+    params: str = "null"
+    context: str = "{}"
+    seed: int = field(default_factory=lambda: secrets.randbits(32))
+    time_ms: int = field(default_factory=lambda: int(time.time() * 1000))
+    task_prefix: str = "task"
+    store: str = "{}"
+    mode: Literal["off", "dry-run", "on"] = "on"
+
+
+class Runner:
+    """Executes scripts, one for each call of :meth:`execute`; holds nothing between them."""
+
+    def __init__(self, sessions: Sessions, cache: ScriptCache, board: TaskBoard, store: Store) -> None:
+        self._sessions = sessions
+        self._cache = cache
+        self._board = board
+        self._store = store
+        self._stops: dict[str, anyio.CancelScope] = {}
+
+    async def execute(self, script: Script, scope: RunScope) -> Ending:
+        """Run the script to its end; events and records tell of it, and the ending is returned.
+
+        Never raises for what the script, a tool, a limit or the worker does. When cancelled, reports the run as
+        aborted, waits until its calls are gone, and lets the cancellation through.
+        """
+        script = replace(script, store=self._store.snapshot())
+        _open(script, scope)
+        course = Course(scope, self._board, script.task_prefix)
+        ending = Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
+        try:
+            with anyio.CancelScope() as stop:
+                self._stops[scope.run_id] = stop
+                async with anyio.create_task_group() as group:
+                    ending = await course.run(self._sessions, self._start(script, scope), group)
+        finally:
+            del self._stops[scope.run_id]
+            # Whatever ended it, a run is reported and written down before anybody goes on.
+            with anyio.CancelScope(shield=True):
+                ending = await self._close(course, ending)
+        if course.prepared is not None:
+            digest = script.parsed.script_hash
+            self._cache.put(digest, course.prepared, last_expression=script.last_expression)
+        return ending
+
+    def is_running(self, run_id: str) -> bool:
+        """Say whether a run goes on."""
+        return run_id in self._stops
+
+    def abort(self, run_id: str) -> bool:
+        """Stop a run, whoever waits for it; False if no such run goes on."""
+        if (stop := self._stops.get(run_id)) is None:
+            return False
+        stop.cancel()
+        return True
+
+    async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[str, bool]:
+        """Serve one structured call: the same road, without a script. Returns its text and whether it failed."""
+        course = Course(scope, self._board, "task")
+        call = Call(number=1, tool=path, arguments=arguments)
+        scope.journal.write(CallRecord(number=1, tool=path, arguments=arguments))
+        try:
+            outcome = await course.road.travel(call, rendered=True)
+        finally:
+            scope.journal.close()
+        return outcome.text, not outcome.ok
+
+    def _start(self, script: Script, scope: RunScope) -> Start:
+        return Start(
+            source=script.parsed.source, last_expression=script.last_expression,
+            prepared=self._cache.blanked(script.parsed.script_hash, last_expression=script.last_expression),
+            facade=facade_entries(scope), params=script.params, context=script.context,
+            store=script.store, seed=script.seed, time_ms=script.time_ms,
+            task_prefix=script.task_prefix, limits=scope.limits,
+        )  # fmt: skip
+
+    async def _close(self, course: Course, ending: Ending) -> Ending:
+        """Commit the store, write the last record, report the output; the run's result goes on after that."""
+        scope = course.scope
+        course.console.close()
+        if ending.status is not RunStatus.ABORTED and scope.planned is None:
+            ending = self._commit(course, ending)
+        error = ending.error.to_json() if ending.error else None
+        scope.journal.write(
+            RunEndRecord(
+                status=ending.status.value,
+                result=ending.result,
+                error=error,
+                store=course.store if ending.status is not RunStatus.ABORTED else {},
+                warnings=tuple(course.warnings),
+            )
+        )
+        if course.road.had_effect or course.store:
+            await scope.journal.sync()
+        course.close_journal()
+        scope.emitter.emit(
+            ScriptExecutionOutput, status=ending.status, script_hash=scope.script_hash, error=error,
+            result=None if ending.result is None else json.loads(ending.result),
+            warnings=tuple(course.warnings), durations=course.durations(),
+        )  # fmt: skip
+        return ending
+
+    def _commit(self, course: Course, ending: Ending) -> Ending:
+        try:
+            self._store.commit(course.store, course.scope.limits.store_bytes)
+        except StoreTooLarge as error:
+            course.store.clear()
+            return Ending(status=RunStatus.FAILED, error=error)
+        return ending
+
+
+def facade_entries(scope: RunScope) -> tuple[FacadeEntry, ...]:
+    """Return the facade of a run as its worker builds it."""
+    return tuple(
+        FacadeEntry(path=(*t.spec.namespace, t.spec.name), positional=t.spec.positional, flat=t.spec.flat)
+        for t in scope.tools.values()
+    )
+
+
+def _open(script: Script, scope: RunScope) -> None:
+    scope.journal.write(
+        RunRecord(
+            run_id=scope.run_id,
+            source=script.parsed.source,
+            script_hash=scope.script_hash,
+            origin=script.origin,
+            last_expression=script.last_expression,
+            params=script.params,
+            context=script.context,
+            store=script.store,
+            seed=script.seed,
+            time_ms=script.time_ms,
+            limits=asdict(scope.limits),
+            allowed_tools=tuple(scope.tools),
+            workspace=str(scope.world.cwd),
+            policy=scope.policy.value,
+            digests=scope.digests,
+            turn_id=scope.turn_id,
+            parent=scope.emitter.ids.get("parent"),
+            task_prefix=script.task_prefix,
+            facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
+        )
+    )
+    scope.emitter.emit(
+        ScriptExecution, source=script.parsed.source, script_hash=scope.script_hash, origin=script.origin,
+        mode=script.mode, allowed_tools=tuple(scope.tools),
+    )  # fmt: skip

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, get_args
 
-from toolscript.errors import Json
+from toolscript.errors import JournalError, Json
+
+VERSION = 1
+"""The version of the format; a change that an older reader would misread raises it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,9 @@ class RunRecord:
     policy: str
     digests: dict[str, str]
     """``engine``, ``facade`` and ``tools`` (their schemas): resume and replay compare them."""
+    task_prefix: str = "task"
+    facade: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
+    """Each tool as the worker built it: path, names of positional arguments, whether it is a global too."""
     conversation_id: str | None = None
     turn_id: str | None = None
     step: int | None = None
@@ -47,6 +54,8 @@ class CallRecord:
     line: int | None = None
     column: int | None = None
     spawn: bool = False
+    time_ms: int = 0
+    """The host's time when the call arrived; 0 where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +156,7 @@ class RunEndRecord:
     error: dict[str, Json] | None
     store: dict[str, str | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    time_ms: int = 0
 
 
 Record = (
@@ -164,8 +174,23 @@ Record = (
 )
 
 
+KINDS: dict[str, type[Record]] = {record.kind: record for record in get_args(Record)}
+"""Every kind of record by the name that it has on disk."""
+
+
 class Journal(Protocol):
     """Where the records of one run go, in order."""
+
+    def keep(self, data: bytes) -> str:
+        """Keep bytes beside the records (a before-image) and return their SHA-256, by which records name them.
+
+        They are durable before the records that were written after them.
+        """
+        ...
+
+    def body(self, digest: str) -> bytes:
+        """Return kept bytes. Raises JournalError for what was never kept here."""
+        ...
 
     def write(self, record: Record) -> None:
         """Append one record; it is durable only after the next :meth:`sync`."""
@@ -185,6 +210,20 @@ class MemoryJournal:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.records: list[Record] = list(records)
+        self._bodies: dict[str, bytes] = {}
+
+    def keep(self, data: bytes) -> str:
+        """Keep bytes in memory and return their SHA-256."""
+        digest = hashlib.sha256(data).hexdigest()
+        self._bodies[digest] = data
+        return digest
+
+    def body(self, digest: str) -> bytes:
+        """Return kept bytes. Raises JournalError for what was never kept here."""
+        try:
+            return self._bodies[digest]
+        except KeyError:
+            raise JournalError(f"the journal holds no body {digest}") from None
 
     def write(self, record: Record) -> None:
         """Append one record."""

@@ -86,6 +86,13 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """The model says why it will not answer, where its API tells that apart; scripts in it are never run."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReasoningDelta:
     """The model's reasoning goes on, where the provider shows it."""
 
@@ -119,7 +126,19 @@ class Finished:
     native: tuple[Json, ...] = ()
 
 
-ModelEvent = TextDelta | ReasoningDelta | FunctionCallDone | UsageReport | Finished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarting:
+    """The request failed or its reply was cut; it is sent again ``seconds`` from now.
+
+    All events before this one are void. Whoever has acted on them (a script of this reply runs) closes the
+    iterator instead of going on: then nothing is sent again.
+    """
+
+    error: dict[str, Json]
+    seconds: float
+
+
+ModelEvent = TextDelta | RefusalDelta | ReasoningDelta | FunctionCallDone | UsageReport | Finished | Restarting
 
 
 class ModelAdapter(Protocol):

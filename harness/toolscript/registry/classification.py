@@ -28,12 +28,14 @@ class Danger(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathEffect:
-    """One path that a call reads or changes; ``before`` is its digest now (None: it does not exist)."""
+    """One path that a call reads or changes; ``before`` is its digest now (None: it does not exist), ``after`` the
+    one that it will have (None: it will not exist, or that cannot be told). SHA-256 in hex of content or link text."""
 
     path: Path
     kind: Literal["read", "add", "modify", "delete", "move"]
     inside: bool
     before: str | None = None
+    after: str | None = None
     protected: bool = False
 
 
@@ -62,3 +64,8 @@ class Classification:
     def outside(self) -> tuple[PathEffect, ...]:
         """The paths beyond the workspace roots."""
         return tuple(p for p in self.paths if not p.inside)
+
+    @property
+    def before(self) -> dict[str, str | None]:
+        """The digests now of all paths that the call reads or changes; None for what does not exist."""
+        return {str(p.path): p.before for p in self.paths}

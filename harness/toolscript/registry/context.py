@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from toolscript.confine.command import Commands
 from toolscript.errors import ApprovalUnavailable, Json, ToolError
 from toolscript.registry.files import Files
 
@@ -107,12 +108,14 @@ class ToolContext:
     ``cwd`` is where relative paths resolve. ``secret_paths`` (the state directory, Jupyter's runtime
     directory) are unreadable for commands in every mode but full access. ``started`` must be awaited with the
     process's record before a command is let go. ``environment`` is what commands inherit before the
-    environment policy. A call is cancelled by cancelling its task.
+    environment policy. ``commands`` is the harness's supervisor of commands; without it each command starts one
+    of its own, which costs tens of milliseconds. A call is cancelled by cancelling its task.
     """
 
     cwd: Path
     roots: tuple[Path, ...]
     files: Files
+    conversation_id: str = ""
     run_id: str = ""
     operation: int = 0
     sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE
@@ -120,6 +123,7 @@ class ToolContext:
     environment: Mapping[str, str] = field(default_factory=dict)
     secret_paths: tuple[Path, ...] = ()
     max_output_bytes: int = 1024 * 1024
+    commands: Commands | None = None
     outputs: Outputs = field(default_factory=MemoryOutputs)
     emit: Emit = lambda stream, text: None
     started: Callable[[ProcessRecord], Awaitable[None]] = _unrecorded

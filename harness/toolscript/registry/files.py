@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 Kind = Literal["file", "directory", "symlink", "other", "missing"]
 
@@ -25,11 +25,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One directory entry; ``kind`` is of the entry itself, links are not followed."""
+    """One directory entry; ``kind`` is of the entry itself, links are not followed. ``modified`` is in
+    nanoseconds since the epoch."""
 
     name: str
     kind: Kind
     size: int
+    modified: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +58,18 @@ class Files(Protocol):
     """Files as tools may touch them. Methods block: call them from a worker thread for large files.
 
     All raise ToolError with a code: ``not_found``, ``is_directory``, ``not_a_directory``, ``not_a_file`` (FIFO,
-    device), ``exists``, ``permission_denied``, ``outside_workspace``, ``changed``, ``bad_path``, ``io_error``.
-    Writing never follows a link that leads outside the roots, unless the call was allowed to.
+    device), ``exists``, ``permission_denied``, ``outside_workspace``, ``protected``, ``changed``, ``bad_path``,
+    ``file_too_large``, ``locked``, ``io_error``. No method follows a link: :meth:`place` resolves them all, and a
+    link that appears afterwards is ``changed``. Reading outside the roots, and writing there or to a protected
+    path, is refused unless this object came from :meth:`permitting`; only :meth:`state` may look anywhere, since
+    a request for consent shows what is there.
     """
 
-    def place(self, path: str, cwd: Path) -> Place:
-        """Say where a path leads. Never fails for a missing path; NUL bytes and /proc are ``bad_path``."""
+    def place(self, path: str, cwd: Path, *, follow: bool = True) -> Place:
+        """Say where a path leads. Never fails for a missing path; NUL bytes and /proc are ``bad_path``.
+
+        With ``follow=False`` the last name is kept though it be a link: the place of the link itself.
+        """
         ...
 
     def state(self, place: Place, *, content: bool = False) -> State:
@@ -69,7 +77,11 @@ class Files(Protocol):
         ...
 
     def read(self, place: Place) -> bytes:
-        """Return the content of a regular file."""
+        """Return the content of a regular file, which may have up to 512 MiB (else ``file_too_large``)."""
+        ...
+
+    def open(self, place: Place) -> BinaryIO:
+        """Return a regular file opened for reading in parts; the caller closes it."""
         ...
 
     def entries(self, place: Place) -> Iterator[Entry]:
@@ -82,6 +94,20 @@ class Files(Protocol):
 
     def delete(self, place: Place) -> Change:
         """Remove a file or a link."""
+        ...
+
+    def put(self, place: Place, state: State) -> Change:
+        """Bring a path to a state that it had, whatever is there now: for undo. Directories are only removed empty."""
+        ...
+
+    def permitting(self, paths: Iterable[Path]) -> Files:
+        """Return the same files, which may also be touched at these real paths (and below those that are
+        directories now), though outside the roots or protected: what a person consented to."""
+        ...
+
+    def on_disk(self, place: Place) -> Path | None:
+        """Return the real path for a program that reads files by itself; None where it would not see what
+        these files hold (an overlay)."""
         ...
 
     def locked(self, *places: Place) -> AbstractContextManager[None]:

@@ -1,28 +1,65 @@
-"""Decides what the worker asks of a JavaScript engine, so that one contract suite holds for all of them."""
+"""Decides what the worker asks of a JavaScript engine, so that one contract suite holds for all of them.
+
+Engines speak texts, not values: what a script did is a JSON array that crosses to the host as it is, where
+:mod:`toolscript.runtime.messages` checks and decodes it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from toolscript.runtime.session import Batch, Settlement, Start
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What an engine is given: JavaScript, and JSON texts. ``code`` is the body of an async function.
+
+    ``config`` is an object of numbers (``limits`` in snake_case, ``seed``, ``time_ms``) and ``task_prefix``; ``facade``
+    is the tree that :func:`toolscript.runtime.wire.facade_text` makes; empty where the engine is furnished with it.
+    """
+
+    code: str
+    config: str
+    facade: str
+    params: str = "null"
+    context: str = "{}"
+    store: str = "{}"
+    guest_seconds: float
+    heap_bytes: int
+    stack_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """What the script did until it had to wait: messages as JSON texts joined by commas, and long texts beside."""
+
+    messages: str
+    carried: tuple[str, ...] = ()
+    ended: bool = False
+    heap_full: bool = False
+    guest_seconds: float = 0.0
 
 
 class Engine(Protocol):
     """One fresh realm for one script. Lives inside the worker; blocks; no host callable exists in the realm."""
 
-    def start(self, start: Start) -> Batch:
+    def furnish(self, facade: str) -> None:
+        """Lay out the tools of a script that is likely to come; may be done again, for others, until it starts."""
+        ...
+
+    def start(self, script: Script) -> Drained:
         """Build the facade, run the script until it waits or ends, and return what it did.
 
-        Never raises for what a script can do: limits of ring 1, syntax errors and throws come as ``Failed``.
+        Never raises for what a script can do: limits of ring 1, syntax errors and throws are messages.
         """
         ...
 
-    def settle(self, settlement: Settlement) -> Batch:
-        """Move the clock, settle one promise, run jobs until none is left, drain the outbox."""
+    def settle(self, number: int, ok: bool, value: str, time_ms: float) -> Drained:
+        """Move the clock, settle one promise with a JSON text, run jobs until none is left, drain the outbox."""
         ...
 
     def interrupt(self) -> None:
-        """Make the engine stop at its next interrupt check; callable from a signal handler."""
+        """Let the script run no further job; callable from a signal handler."""
         ...
 
     def close(self) -> None:

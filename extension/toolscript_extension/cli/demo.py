@@ -1,0 +1,98 @@
+"""Decides how a notebook is run from a shell and told cell by cell."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import nbformat
+import typer
+from rich.console import Console
+from rich.rule import Rule
+from rich.syntax import Syntax
+from rich.text import Text
+
+from toolscript.errors import ConfigError
+from toolscript.language.inert import visible
+from toolscript_extension.cli.exits import Exit
+
+OUTPUT_LINES = 24
+
+
+def command(
+    notebook: Annotated[Path, typer.Argument(help="The notebook to run.")] = Path("notebooks/01-quickstart.ipynb"),
+    output: Annotated[Path | None, typer.Option(help="Where the executed notebook goes.")] = None,
+    timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.")] = 120,
+) -> None:
+    """Run a notebook with its kernel and print what each cell did."""
+    console = Console()
+    target = output or notebook.parent / ".work" / f"{notebook.stem}.executed.ipynb"
+    document = _read(notebook)
+    failed = _execute(document, notebook.parent, timeout, console)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(nbformat.writes(document) + "\n")
+    console.print(Rule(style="dim"))
+    console.print(Text(f"Executed notebook: {target}"))
+    console.print(Text(f"Open it:           jupyter lab {target}"), highlight=False)
+    if notebook.as_posix().endswith("notebooks/01-quickstart.ipynb"):
+        console.print(Text("Work in it:        make lab"))
+    raise typer.Exit(Exit.FAILED if failed else Exit.COMPLETED)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return nbformat.reads(path.read_text(), as_version=4)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except Exception as error:
+        raise ConfigError(f"{path} is not a notebook: {error}") from None
+
+
+def _execute(document: Any, folder: Path, timeout: int, console: Console) -> bool:
+    """Run all cells, telling of each as it ends; returns whether one failed."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    client = NotebookClient(document, timeout=timeout, resources={"metadata": {"path": str(folder.resolve())}})
+    with client.setup_kernel():
+        for index, cell in enumerate(document.cells):
+            if cell.cell_type != "code" or not cell.source.strip():
+                _tell_prose(cell, console)
+                continue
+            began = time.monotonic()
+            try:
+                client.execute_cell(cell, index)
+            except CellExecutionError:
+                _tell(cell, time.monotonic() - began, console)
+                return True
+            _tell(cell, time.monotonic() - began, console)
+    return False
+
+
+def _tell_prose(cell: Any, console: Console) -> None:
+    heading = next((line for line in cell.source.splitlines() if line.startswith("#")), None)
+    if heading:
+        console.print(Text(f"\n{heading.lstrip('# ')}", style="bold underline"))
+
+
+def _tell(cell: Any, seconds: float, console: Console) -> None:
+    console.print(Rule(Text(f"In [{cell.execution_count}]  {seconds:.1f} s", style="cyan"), align="left", style="dim"))
+    language = "typescript" if cell.source.startswith("%%toolscript") else "text"
+    console.print(Syntax(visible(cell.source), language, background_color="default", word_wrap=True))
+    for output in cell.outputs:
+        for line in _lines(output):
+            console.print(Text(f"  {line}", style="dim" if output.output_type == "stream" else ""))
+
+
+def _lines(output: Any) -> list[str]:
+    if output.output_type == "stream":
+        text = output.text
+    elif output.output_type == "error":
+        text = f"{output.ename}: {output.evalue}"
+    else:
+        text = output.data.get("text/plain", "")
+    lines = visible("".join(text)).rstrip("\n").splitlines()
+    if len(lines) > OUTPUT_LINES:
+        lines = [*lines[:OUTPUT_LINES], f"… {len(lines) - OUTPUT_LINES} more lines in the executed notebook"]
+    return lines

@@ -1,0 +1,30 @@
+"""Decides how the machine's fitness is told: what is there, what is missing, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from toolscript.confine.report import Finding, findings
+
+
+def command(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+    """Say what this machine offers, and what is missing."""
+    found = findings()
+    if as_json:
+        typer.echo(orjson.dumps([_data(f) for f in found], option=orjson.OPT_INDENT_2).decode())
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "feature", "what follows"):
+        table.add_column(heading)
+    for finding in found:
+        table.add_row("[green]✓[/]" if finding.available else "[red]✗[/]", finding.feature, finding.consequence)
+    Console().print(table)
+
+
+def _data(finding: Finding) -> dict[str, object]:
+    return {"feature": finding.feature, "available": finding.available, "consequence": finding.consequence}

@@ -1,0 +1,229 @@
+"""Decides what holds when defaults, the user's file, the environment and a workspace's file are put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pydantic
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from toolscript.agent.config import DEFAULTS, AgentConfig, Choice, Frozen, choose
+from toolscript.agent.tightening import split
+from toolscript.agent.toml_file import TomlFile, read
+from toolscript.agent.trust import Trust
+from toolscript.errors import ConfigError, Json
+from toolscript.models.found import providers, served
+
+FILE_NAME = "toolscript.toml"
+Tables = dict[str, dict[str, Json]]
+_MERGED = frozenset({"limits", "settings"})
+"""Settings that are tables themselves: a file changes the entries it names, and no others."""
+
+
+class _Tables(Frozen):
+    """What a configuration file may hold at its top."""
+
+    default_agent: str | None = None
+    agents: Tables = Field(default_factory=dict)
+    rules: tuple[dict[str, Json], ...] = ()
+    mcp: Tables = Field(default_factory=dict)
+
+
+class _Settings(BaseSettings):
+    """The user's file with the environment above it: ``TOOLSCRIPT_AGENTS__OPENAI__MODEL``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOOLSCRIPT_", env_nested_delimiter="__", extra="forbid", case_sensitive=False
+    )
+
+    default_agent: str | None = None
+    agents: Tables = Field(default_factory=dict)
+    rules: tuple[dict[str, Json], ...] = ()
+    mcp: Tables = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the environment above the file, which comes as init arguments; no .env file is read."""
+        return env_settings, init_settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """Something in a workspace's file that has no effect until the file is trusted."""
+
+    keys: tuple[str, ...]
+    place: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """All that holds. ``withheld`` is what the workspace's file wants and may not have without trust."""
+
+    agents: Mapping[str, AgentConfig]
+    default_agent: str | None = None
+    rules: tuple[dict[str, Json], ...] = ()
+    mcp: Mapping[str, dict[str, Json]]
+    files: tuple[Path, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    workspace_file: TomlFile | None = None
+
+    def choose(self, agent_id: str | None = None) -> Choice:
+        """Return the agent to use. Raises ConfigError for an id that no agent has."""
+        return choose(self.agents, agent_id, default=self.default_agent)
+
+    @property
+    def notice(self) -> str:
+        """What to tell the user of a file that is not trusted; empty if there is nothing to tell."""
+        if not self.withheld or self.workspace_file is None:
+            return ""
+        listed = "\n".join(f"  {w.place}: {'.'.join(w.keys)} = {_shown(w.value)}" for w in self.withheld)
+        return (
+            f"{self.workspace_file.path} is not trusted; without effect are:\n{listed}\n"
+            f"If you want them, trust the file as it is now: toolscript trust {self.workspace_file.path}"
+        )
+
+
+def user_file() -> Path:
+    """Return where the user's own configuration lies."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "toolscript" / FILE_NAME
+
+
+def load(workspace: Path | None = None, *, user: Path | None = None, trust: Trust | None = None) -> Configuration:
+    """Return the configuration for a workspace. Raises ConfigError naming file and line."""
+    users = _users(user or user_file())
+    file = read(workspace / FILE_NAME) if workspace is not None else None
+    if file is None or (
+        users.workspace_file is not None and file.path.resolve() == users.workspace_file.path.resolve()
+    ):
+        return replace(users, workspace_file=None)
+    tables = _tables(file)
+    if (trust or Trust()).trusts(file.path, file.digest):
+        return _trusting(users, file, tables)
+    return _tightened(users, file, tables)
+
+
+def _users(path: Path) -> Configuration:
+    file = read(path)
+    data = file.data if file is not None else {}
+    try:
+        _Tables(**data)
+        settings = _Settings(**data)
+    except pydantic.ValidationError as error:
+        raise _invalid(file, error) from None
+    agents = dict(DEFAULTS) | dict(_agents(DEFAULTS, settings.agents, file))
+    return Configuration(
+        agents=agents, default_agent=settings.default_agent, rules=settings.rules, mcp=settings.mcp,
+        files=(path,) if file is not None else (), workspace_file=file,
+    )  # fmt: skip
+
+
+def _tables(file: TomlFile) -> _Tables:
+    try:
+        return _Tables(**file.data)
+    except pydantic.ValidationError as error:
+        raise _invalid(file, error) from None
+
+
+def _trusting(users: Configuration, file: TomlFile, tables: _Tables) -> Configuration:
+    return Configuration(
+        agents=dict(users.agents) | dict(_agents(users.agents, tables.agents, file)),
+        default_agent=tables.default_agent or users.default_agent,
+        rules=(*users.rules, *tables.rules),
+        mcp=dict(users.mcp) | tables.mcp,
+        files=(*users.files, file.path),
+        workspace_file=file,
+    )
+
+
+def _tightened(users: Configuration, file: TomlFile, tables: _Tables) -> Configuration:
+    agents = dict(users.agents)
+    withheld: list[tuple[str, ...]] = []
+    for name, wanted in _agents(users.agents, tables.agents, file):
+        if name not in agents:
+            withheld.append(("agents", name))
+            continue
+        dumped = wanted.model_dump(mode="json")
+        table = {key: value if key in _MERGED else dumped[key] for key, value in tables.agents[name].items()}
+        parts = split(agents[name], table)
+        agents |= dict(_agents(agents, {name: parts.allowed}, file))
+        withheld += [("agents", name, *keys) for keys in parts.withheld]
+    free = tuple(rule for rule in tables.rules if rule.get("verdict") in ("ask", "deny"))
+    withheld += [("rules",)] if len(free) < len(tables.rules) else []
+    withheld += [("mcp", name) for name in tables.mcp]
+    withheld += [("default_agent",)] if tables.default_agent not in (None, users.default_agent) else []
+    return Configuration(
+        agents=agents, default_agent=users.default_agent, rules=(*free, *users.rules), mcp=users.mcp,
+        files=(*users.files, file.path), workspace_file=file,
+        withheld=tuple(Withheld(keys=k, place=file.place(k), value=_value(file.data, k)) for k in withheld),
+    )  # fmt: skip
+
+
+def _agents(
+    known: Mapping[str, AgentConfig], tables: Tables, file: TomlFile | None
+) -> Iterator[tuple[str, AgentConfig]]:
+    """Yield each table as an agent: a change of the known one of its name, or a new one."""
+    for name, table in tables.items():
+        base = known[name].model_dump(exclude_unset=True) if name in known else {}
+        merged = {k: base[k] | table[k] for k in _MERGED & base.keys() & table.keys() if isinstance(table[k], dict)}
+        try:
+            agent = AgentConfig(**(base | _located(table, file) | merged | {"id": name}))
+        except pydantic.ValidationError as error:
+            raise _invalid(file, error, ("agents", name)) from None
+        if not served(agent.provider):
+            message = f"there is no provider {agent.provider!r}; providers are {', '.join(providers())}"
+            raise _error(file, ("agents", name, "provider"), message)
+        yield name, agent
+
+
+def _located(table: Mapping[str, Json], file: TomlFile | None) -> dict[str, Any]:
+    """Return the table with its recordings found beside the file that names them."""
+    found = dict(table)
+    if file is not None and isinstance(names := table.get("recordings"), list):
+        found["recordings"] = [file.path.parent / name if isinstance(name, str) else name for name in names]
+    return found
+
+
+def _invalid(file: TomlFile | None, error: pydantic.ValidationError, above: tuple[str, ...] = ()) -> ConfigError:
+    first = error.errors()[0]
+    keys = (*above, *first["loc"])
+    return _error(file, keys, _said(first["type"], first["msg"], keys))
+
+
+def _error(file: TomlFile | None, keys: tuple[str | int, ...], message: str) -> ConfigError:
+    variable = "TOOLSCRIPT_" + "__".join(map(str, keys)).upper()
+    if file is None or variable in {name.upper() for name in os.environ}:
+        return ConfigError(f"{variable} in the environment: {message}")
+    return file.error(keys, message)
+
+
+def _said(kind: str, message: str, keys: tuple[str | int, ...]) -> str:
+    if keys and "key" in str(keys[-1]) and kind == "extra_forbidden":
+        return "keys are never in a file: set api_key_env to the name of the environment variable that holds it"
+    if kind == "extra_forbidden":
+        return "there is no such setting"
+    return message.removeprefix("Value error, ")
+
+
+def _value(data: Json, keys: tuple[str, ...]) -> Json:
+    for key in keys:
+        data = data[key] if isinstance(data, dict) and key in data else None
+    return data
+
+
+def _shown(value: Json, limit: int = 160) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,0 +1,117 @@
+"""Decides what of a reply runs when: scripts one after the other while it streams, structured calls together after."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import AsyncIterator, Sequence
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from toolscript.agent.executor import Executor, ToolReply
+from toolscript.agent.reading import Reading
+from toolscript.agent.step import Call, Script, Step
+from toolscript.agent.terms import TurnSettings
+from toolscript.errors import ToolscriptError
+from toolscript.events import BaseEvent, Emitter, FunctionCall, FunctionCallOutput, RunStatus, ScriptExecution
+from toolscript.models.adapter import FunctionCallDone, ModelEvent
+from toolscript.run import Run
+
+
+class Running:
+    """One step's reply and all that it sets off."""
+
+    def __init__(
+        self, executor: Executor, emitter: Emitter, settings: TurnSettings, events: Sequence[BaseEvent]
+    ) -> None:
+        self._executor = executor
+        self._emitter = emitter
+        self._settings = settings
+        self._events = events
+        self._error: ToolscriptError | None = None
+
+    async def reply(self, step: Step, stream: AsyncIterator[ModelEvent], seconds: float | None) -> bool:
+        """Read the reply into its step, run its scripts and serve its calls.
+
+        Returns False when the reply did not end within ``seconds``. Raises ToolscriptError.
+        """
+        send, receive = anyio.create_memory_object_stream[Script](math.inf)
+        reading = Reading(step, self._emitter, send.send_nowait, self._settings.after_script)
+        in_time = True
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._scripts, receive)
+            with send:
+                in_time = await self._read(reading, stream, seconds)
+        if self._error is not None:
+            raise self._error
+        if in_time:
+            await self._calls(step.calls)
+        return in_time
+
+    async def _read(self, reading: Reading, stream: AsyncIterator[ModelEvent], seconds: float | None) -> bool:
+        try:
+            with anyio.move_on_after(seconds) as scope:
+                await reading.read(stream)
+        except ToolscriptError as error:
+            # Raised after the scripts have ended: a task group would cancel them.
+            self._error = error
+        return not scope.cancelled_caught
+
+    async def _scripts(self, found: MemoryObjectReceiveStream[Script]) -> None:
+        failed = False
+        with found:
+            async for script in found:
+                if self._settings.mode == "off":
+                    self._show(script)
+                elif not failed:
+                    # What follows a failed script was written believing that it would succeed.
+                    await self._script(script)
+                    failed = script.failed
+
+    def _show(self, script: Script) -> None:
+        script.only_shown = True
+        self._emitter.emit(ScriptExecution, source=script.source, script_hash=script.script_hash, mode="off")
+
+    async def _script(self, script: Script) -> None:
+        script.first_event = len(self._events)
+        try:
+            script.run = await self._executor.run(script.source, emitter=self._emitter, mode=self._settings.mode)
+        except ToolscriptError as error:
+            script.run = Run(status=RunStatus.FAILED, source=script.source, error=error.to_json())
+
+    async def _calls(self, calls: list[Call]) -> None:
+        for call in calls:
+            asked = call.asked
+            self._emitter.emit(FunctionCall, call_id=asked.call_id, name=asked.name, arguments=asked.arguments)
+        async with anyio.create_task_group() as group:
+            for call in calls:
+                group.start_soon(self._call, call)
+
+    async def _call(self, call: Call) -> None:
+        asked = call.asked
+        if (refusal := self._refusal(asked)) is not None:
+            call.reply = ToolReply(text=f"{asked.name}: {refusal}; nothing ran", is_error=True)
+        else:
+            try:
+                call.reply = await self._executor.call(
+                    asked.name, asked.arguments, call_id=asked.call_id, emitter=self._emitter
+                )
+            except ToolscriptError as error:
+                call.reply = ToolReply(text=f"{error.code}: {error.message}", is_error=True)
+        self._emitter.emit(
+            FunctionCallOutput, call_id=asked.call_id, name=asked.name, output=call.reply.text,
+            is_error=call.reply.is_error,
+        )  # fmt: skip
+
+    def _refusal(self, asked: FunctionCallDone) -> str | None:
+        if self._settings.mode == "dry-run":
+            return "this is a dry run, and only scripts are planned"
+        return None if _is_object(asked.arguments) else "the arguments are not a JSON object"
+
+
+def _is_object(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except ValueError:
+        return False

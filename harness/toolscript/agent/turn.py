@@ -1,0 +1,199 @@
+"""Decides how a turn goes: request, reply, scripts and calls, outputs back, until an answer, a budget or a stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from toolscript.agent.conversation import Conversation, TurnStatus
+from toolscript.agent.executor import Executor
+from toolscript.agent.open_turn import OpenTurn
+from toolscript.agent.requests import Requests
+from toolscript.agent.running import Running
+from toolscript.agent.step import SCRIPT_CALL, Step
+from toolscript.agent.terms import TurnSettings
+from toolscript.errors import Json, ProviderError, ToolscriptError
+from toolscript.events import (
+    BaseEvent,
+    Emitter,
+    ErrorEvent,
+    FunctionCallOutput,
+    RunStatus,
+    TurnFinished,
+    TurnStarted,
+    Usage,
+)
+from toolscript.models.adapter import FunctionCallOutputItem, ModelAdapter, UsageReport
+from toolscript.run import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a turn came to. ``reason`` says why it is not simply completed."""
+
+    turn_id: str
+    status: TurnStatus
+    text: str = ""
+    reason: str = ""
+    steps: int = 0
+    runs: tuple[Run, ...] = ()
+    error: dict[str, Json] | None = None
+    usage: UsageReport = field(default_factory=UsageReport)
+    events: tuple[BaseEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    status: TurnStatus
+    reason: str = ""
+
+
+class TurnLoop:
+    """Turns of one conversation, one at a time."""
+
+    def __init__(
+        self,
+        adapter: ModelAdapter,
+        executor: Executor,
+        conversation: Conversation,
+        settings: TurnSettings,
+        emitter: Emitter,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._adapter = adapter
+        self._executor = executor
+        self._conversation = conversation
+        self._settings = settings
+        self._emitter = emitter
+        self._clock = clock
+        self._requests = Requests(executor, conversation, settings)
+
+    async def run_turn(self, prompt: str, *, images: tuple[str, ...] = ()) -> Turn:
+        """Answer a prompt and return what came of it.
+
+        Failures of provider or host make the turn ``failed``, with ``error`` set; nothing is raised for them. A
+        cancelled turn is kept in the conversation as far as it came, ends its events, and passes the
+        cancellation on.
+        """
+        running = OpenTurn(self._conversation, self._settings, self._emitter, prompt, images)
+        with self._emitter.listening(running.hear):
+            end = _End("aborted", "aborted")
+            try:
+                running.emitter.emit(TurnStarted, prompt=prompt, agent=self._settings.agent, model=self._settings.model)
+                end = await self._steps(running)
+            except ToolscriptError as error:
+                running.error = error.to_json()
+                running.emitter.emit(ErrorEvent, error=running.error)
+                end = _End("failed", error.code)
+            except Exception:
+                end = _End("failed", "internal_error")
+                raise
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._close(running, end)
+        return _result(running, end)
+
+    async def _steps(self, turn: OpenTurn) -> _End:
+        started = self._clock()
+        while True:
+            if (end := self._spent(turn, started)) is not None:
+                return end
+            left = None if self._settings.max_seconds is None else self._deadline(turn, started) - self._clock()
+            if not await self._step(turn, left):
+                return _End("stopped", "max_seconds")
+            if (end := self._judged(turn, turn.step)) is not None:
+                return end
+
+    async def _step(self, turn: OpenTurn, seconds: float | None) -> bool:
+        """Ask, read, run, and keep what came of it; False when the time was up before the reply had ended."""
+        while True:
+            step = turn.begin()
+            emitter = turn.emitter.scoped(step=step.number)
+            running = Running(self._executor, emitter, self._settings, turn.events)
+            request = self._requests.next(turn)
+            try:
+                in_time = await running.reply(step, self._adapter.stream(request), seconds)
+            except ProviderError as error:
+                if error.code != "context_too_long" or step.text or not self._requests.shrink(turn):
+                    raise
+                emitter.emit(ErrorEvent, error=error.to_json() | {"retry_in": 0.0})
+                turn.take_back()
+                continue
+            self._requests.learn(request, step.usage)
+            turn.hint_once()
+            self._commit(turn)
+            return in_time
+
+    def _commit(self, turn: OpenTurn) -> None:
+        step = turn.step
+        items = step.items(self._executor.keep, self._settings.output_bytes, turn.events)
+        turn.keep(items)
+        emitter = turn.emitter.scoped(step=step.number)
+        for item in items:
+            if isinstance(item, FunctionCallOutputItem) and step.is_script(item.call_id):
+                emitter.emit(
+                    FunctionCallOutput, call_id=item.call_id, name=SCRIPT_CALL, output=item.output,
+                    is_error=item.is_error,
+                )  # fmt: skip
+        emitter.emit(
+            Usage,
+            input_tokens=step.usage.input_tokens, output_tokens=step.usage.output_tokens,
+            cached_tokens=step.usage.cached_tokens, reasoning_tokens=step.usage.reasoning_tokens,
+            bytes_kept_out=step.kept_out,
+        )  # fmt: skip
+
+    def _spent(self, turn: OpenTurn, started: float) -> _End | None:
+        s = self._settings
+        if len(turn.done) >= s.max_steps:
+            return _End("stopped", "max_steps")
+        if s.max_tokens is not None and turn.usage.input_tokens + turn.usage.output_tokens >= s.max_tokens:
+            return _End("stopped", "max_tokens")
+        if s.max_seconds is not None and self._clock() >= self._deadline(turn, started):
+            return _End("stopped", "max_seconds")
+        return None
+
+    def _deadline(self, turn: OpenTurn, started: float) -> float:
+        """Return when the turn's time is up; waiting for a person's consent does not count."""
+        waited = sum(run.durations.get("waiting_for_approval", 0.0) for run in turn.runs) / 1000
+        return started + (self._settings.max_seconds or math.inf) + waited
+
+    def _judged(self, turn: OpenTurn, step: Step) -> _End | None:
+        """Return how the turn ends with this step, None if it goes on."""
+        if any(run.status is RunStatus.ABORTED for script in step.scripts if (run := script.run)):
+            return _End("aborted", "run_aborted")
+        if self._settings.mode == "off" and not step.calls:
+            return _End("completed", "scripts_are_off" if step.scripts else "")
+        if turn.same_failure(step):
+            return _End("stopped", "repeated_failure")
+        if step.wants_more:
+            return None
+        match step.reason:
+            case "length" | "content_filter":
+                return _End("stopped", step.reason)
+            case "refusal":
+                return _End("completed", "refusal")
+            case _:
+                return _End("completed")
+
+    async def _close(self, turn: OpenTurn, end: _End) -> None:
+        if turn.unkept:
+            self._commit(turn)
+        self._conversation.append(replace(turn.past, items=turn.items, status=end.status))
+        if turn.sent != turn.items:
+            self._conversation.shorten([replace(turn.past, items=turn.sent, status=end.status)])
+        try:
+            await self._executor.end_turn()
+        finally:
+            turn.emitter.emit(TurnFinished, status=end.status, text=turn.text, reason=end.reason, steps=len(turn.done))
+
+
+def _result(turn: OpenTurn, end: _End) -> Turn:
+    return Turn(
+        turn_id=turn.past.turn_id, status=end.status, text=turn.text, reason=end.reason, steps=len(turn.done),
+        runs=turn.runs, error=turn.error, usage=turn.usage, events=tuple(turn.events),
+    )  # fmt: skip

@@ -1,0 +1,202 @@
+"""Decides what each sandbox mode means on this machine: what commands may write, read and reach, and by what means."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from toolscript.confine import mounts
+from toolscript.confine.detect import Capabilities, detect
+from toolscript.confine.wire import Confinement
+from toolscript.errors import ConfigError
+
+PROTECTED = ("toolscript.toml",)
+"""What commands may not change at a root: it decides what they may do."""
+
+PROTECTED_IN_REPOSITORY = (
+    ".git/config", ".git/config.worktree", ".git/hooks", ".git/modules/*/config", ".git/modules/*/hooks",
+    ".git/worktrees/*/config.worktree",
+)  # fmt: skip
+"""What commands may not change in a repository: it makes the next git run programs, outside the sandbox."""
+
+MAX_DIRECTORIES = 500
+"""How many directories of a root are looked into for repositories of their own."""
+
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts")
+_SHARED_MEMORY = "/dev/shm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """By what this machine can hold commands; found out once, or given in tests."""
+
+    landlock: bool = False
+    seccomp: bool = False
+    namespace: bool = False
+    user_namespace: bool = False
+    bubblewrap: str = ""
+
+    @classmethod
+    def of(cls, found: Capabilities, *, privileged: bool) -> Means:
+        """Return the means that a machine's capabilities amount to; ``privileged`` is root that may mount."""
+        return cls(
+            landlock=found.landlock > 0, seccomp=found.seccomp,
+            namespace=privileged or found.mount_namespaces, user_namespace=not privileged,
+            bubblewrap=str(found.bubblewrap or ""),
+        )  # fmt: skip
+
+
+def means() -> Means:
+    """Return the means of this machine."""
+    return Means.of(detect(), privileged=mounts.privileged())
+
+
+def temporary_directories(configured: str | None) -> tuple[str, ...]:
+    """Return the directories for temporary files, as the host's own environment names them."""
+    named = [configured] if configured and Path(configured).is_absolute() else []
+    real = [os.path.realpath(path) for path in [*named, "/tmp", "/var/tmp"]]
+    return tuple(dict.fromkeys(path for path in real if path != "/" and Path(path).is_dir()))
+
+
+def plan(
+    *,
+    writes: bool,
+    roots: Iterable[Path],
+    secrets: Iterable[Path] = (),
+    network: bool = False,
+    temporary: str | None = None,
+    by: Means | None = None,
+) -> Confinement | None:
+    """Return what the operating system shall hold a command to, or None when it cannot.
+
+    ``writes`` allows writing below the roots and in temporary directories (``temporary`` is the host's TMPDIR).
+    Raises ConfigError for a root that is, or has become, a link.
+    """
+    by = by or means()
+    real_roots = [_real(root) for root in roots]
+    writable: tuple[str, ...] = (*real_roots, *temporary_directories(temporary), _SHARED_MEMORY) if writes else ()
+    hidden = tuple(_existing([*secrets, *_block_devices()]))
+    frozen = tuple(_frozen(real_roots)) if writes else ()
+    wanted = Confinement(
+        writable=tuple(dict.fromkeys(writable)), devices=_DEVICES, hidden=hidden, frozen=frozen,
+        pinned=tuple(_pinned(frozen, writable)), network=network, seccomp=by.seccomp, landlock=by.landlock,
+    )  # fmt: skip
+    return _held(wanted, by)
+
+
+def _held(wanted: Confinement, by: Means) -> Confinement | None:
+    """Choose the strongest means that hold all that is wanted."""
+    if not by.seccomp:
+        return None
+    if any(_below(root, wanted.hidden) for root in wanted.writable):
+        return None
+    if by.landlock and by.namespace:
+        return replace(wanted, namespace=True, user_namespace=by.user_namespace)
+    if by.bubblewrap:
+        return replace(wanted, bubblewrap=by.bubblewrap, landlock=False)
+    # Rules only add: what is hidden cannot lie in what is writable.
+    if not by.landlock or any(_below(path, wanted.writable) for path in wanted.hidden):
+        return None
+    return wanted
+
+
+def _real(root: Path) -> str:
+    # A command may have put a link in the place of a root, to have the next one write where it leads.
+    if (real := os.path.realpath(root)) != os.fspath(root):
+        raise ConfigError(f"the workspace root {os.fspath(root)!r} leads to {real!r}: give that path itself")
+    return real
+
+
+def unguarded(confinement: Confinement, roots: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Return root and relative path of what no mount protects: to be watched, and put back if it changes."""
+    if not confinement.writable:
+        return []
+    mounted = set(confinement.frozen) if confinement.namespace or confinement.bubblewrap else set()
+    found = []
+    for root in map(os.path.realpath, roots):
+        for name in (*PROTECTED, *_names_in_repository(Path(root))):
+            if f"{root}/{name}" not in mounted:
+                found.append((Path(root), name))
+    return found
+
+
+def _names_in_repository(directory: Path) -> Iterator[str]:
+    """Yield what is protected below a repository: what exists, and what a command could newly make."""
+    for pattern in PROTECTED_IN_REPOSITORY:
+        if "*" not in pattern:
+            yield pattern
+            continue
+        for path in sorted(directory.glob(pattern)):
+            yield path.relative_to(directory).as_posix()
+
+
+def _frozen(roots: Iterable[str]) -> Iterator[str]:
+    for root in roots:
+        yield from _frozen_files(root, PROTECTED)
+        for repository in (root, *_repositories_in(root)):
+            if Path(repository, ".git").is_file():
+                # A worktree's or submodule's: it must not be led to another repository.
+                yield from _frozen_files(repository, [".git"])
+            else:
+                yield from _frozen_files(repository, _names_in_repository(Path(repository)))
+
+
+def _frozen_files(directory: str, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        path = f"{directory}/{name}"
+        # A link would be frozen at its target: it is watched instead.
+        if os.path.realpath(path) == path and Path(path).exists():
+            yield path
+
+
+def _repositories_in(root: str) -> Iterator[str]:
+    """Yield the directories right below a root that are repositories of their own."""
+    try:
+        with os.scandir(root) as entries:
+            directories = [
+                entry.path for entry in islice(entries, MAX_DIRECTORIES) if entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return
+    yield from (path for path in directories if Path(path, ".git").exists())
+
+
+def _pinned(frozen: Iterable[str], writable: Iterable[str]) -> list[str]:
+    """Return directories that must not be moved away with the frozen files in them."""
+    repositories = {path[: path.rindex("/.git/")] + "/.git" for path in frozen if "/.git/" in path}
+    # A root in a directory for temporary files could be moved away from there.
+    nested = {path for path in writable if _below(path, [other for other in writable if other != path])}
+    return sorted(repositories | nested)
+
+
+def _existing(paths: Iterable[Path | str]) -> Iterator[str]:
+    yield from dict.fromkeys(os.path.realpath(path) for path in paths if Path(path).exists())
+
+
+def _block_devices() -> list[str]:
+    """Return the disks as devices: root could read all files there, past every other bound."""
+    if os.geteuid() != 0:
+        return []
+    found = []
+    for directory in ("/dev", "/dev/mapper"):
+        try:
+            entries = list(os.scandir(directory))
+        except OSError:
+            continue
+        found += [entry.path for entry in entries if _is_block(entry)]
+    return found
+
+
+def _is_block(entry: os.DirEntry[str]) -> bool:
+    try:
+        return stat.S_ISBLK(entry.stat(follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _below(path: str, directories: Iterable[str]) -> bool:
+    return any(Path(path).is_relative_to(directory) for directory in directories)

@@ -1,0 +1,156 @@
+"""Decides which system calls a process may still make: rules in order, compiled to the kernel's filter language.
+
+Build a :class:`Filter` from rules, the first that matches decides, and :func:`load` it. It holds for the calling
+thread, for everything it starts later, and for good::
+
+    load(Filter(default=ALLOW, rules=(
+        Rule(calls=("socket",), action=ALLOW, when=(Arg(index=0, equals=AF_INET),)),
+        Rule(calls=("socket",), action=Action.errno(EPERM)),
+    )))
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from toolscript.confine import libc, syscalls
+from toolscript.confine.process import no_new_privileges
+
+_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_SET_MODE_FILTER = 1
+_LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
+_OFFSET_NUMBER, _OFFSET_ARCH, _OFFSET_ARGUMENTS = 0, 4, 16
+_LONGEST = 4096
+
+Instruction = tuple[int, int, int, int]
+"""Operation, jump if true, jump if false, operand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What happens to a call: let it through, refuse it with an error number, or kill the process."""
+
+    word: int
+
+    @classmethod
+    def errno(cls, number: int = errno.EPERM) -> Action:
+        """Refuse the call with this error number."""
+        return cls(_ERRNO | number)
+
+
+ALLOW = Action(_ALLOW)
+KILL = Action(_KILL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arg:
+    """A condition on one argument (0 to 5): ``argument & mask == equals``.
+
+    Only the low 32 bits are looked at, as the kernel does for descriptors, families and flags: a caller could
+    otherwise hide a value behind high bits that the kernel ignores.
+    """
+
+    index: int
+    equals: int
+    mask: int = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What happens to some calls, by name, when all conditions hold; names unknown to a processor are skipped."""
+
+    calls: tuple[str, ...]
+    action: Action
+    when: tuple[Arg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Rules in order and what happens to every other call; ``foreign`` meets calls of another convention (i386, x32).
+
+    Rules without conditions that stand side by side and share an action are compiled as one.
+    """
+
+    rules: tuple[Rule, ...]
+    default: Action
+    foreign: Action = KILL
+
+    def compiled(self, arch: str) -> bytes:
+        """Return the program for a processor (``x86_64``, ``aarch64``). Raises KeyError for an unknown call name."""
+        program = [*self._prologue(arch)]
+        for rule in self.rules:
+            program += _compile(rule, arch)
+        program.append((_RETURN, 0, 0, self.default.word))
+        if len(program) > _LONGEST:
+            raise ValueError(f"a filter may have {_LONGEST} instructions, this one has {len(program)}")
+        return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+    def _prologue(self, arch: str) -> Iterator[Instruction]:
+        yield _LOAD, 0, 0, _OFFSET_ARCH
+        yield _JUMP_EQUAL, 1, 0, syscalls.AUDIT_ARCH[arch]
+        yield _RETURN, 0, 0, self.foreign.word
+        yield _LOAD, 0, 0, _OFFSET_NUMBER
+        if arch == "x86_64":
+            yield _JUMP_AT_LEAST, 0, 1, syscalls.X32_BIT
+            yield _RETURN, 0, 0, self.foreign.word
+
+
+def _compile(rule: Rule, arch: str) -> Iterator[Instruction]:
+    numbers = [n for name in rule.calls if (n := syscalls.number(name, arch)) is not None]
+    for number in numbers:
+        body = [*_conditions(rule.when), (_RETURN, 0, 0, rule.action.word)]
+        if rule.when:
+            # The conditions overwrite the accumulator, so a miss must load the call's number again.
+            body.append((_LOAD, 0, 0, _OFFSET_NUMBER))
+            body = _patch_misses(body)
+        yield _JUMP_EQUAL, 0, len(body), number
+        yield from body
+
+
+def _conditions(when: tuple[Arg, ...]) -> Iterator[Instruction]:
+    for arg in when:
+        yield _LOAD, 0, 0, _OFFSET_ARGUMENTS + 8 * arg.index
+        if arg.mask != 0xFFFFFFFF:
+            yield _AND, 0, 0, arg.mask
+        yield _JUMP_EQUAL, 0, 0, arg.equals & arg.mask
+
+
+def _patch_misses(body: list[Instruction]) -> list[Instruction]:
+    """Point every failed condition at the last instruction, which loads the number for the next rule."""
+    last = len(body) - 1
+    return [
+        (code, hit, last - at - 1, operand) if code == _JUMP_EQUAL else (code, hit, miss, operand)
+        for at, (code, hit, miss, operand) in enumerate(body)
+    ]
+
+
+def supported() -> bool:
+    """Say whether this kernel filters system calls and this processor is one we know."""
+    if syscalls.machine() is None:
+        return False
+    try:
+        libc.prctl(libc.PR_GET_SECCOMP)
+    except OSError:
+        return False
+    return True
+
+
+def load(rules: Filter, *, compiled: bytes | None = None) -> None:
+    """Hold this thread, and all it starts, to the filter, for good. Raises OSError where the kernel cannot.
+
+    Filters add up: a call must pass all of them. ``compiled`` saves compiling where many processes load the same.
+    """
+    arch = syscalls.machine()
+    if arch is None:
+        raise OSError(errno.ENOSYS, "seccomp: unknown processor")
+    code = compiled if compiled is not None else rules.compiled(arch)
+    no_new_privileges()
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
+    number = syscalls.number("seccomp", arch)
+    assert number is not None
+    libc.syscall(number, _SET_MODE_FILTER, 0, program, what="seccomp")

@@ -1,0 +1,169 @@
+"""Decides whether one exact call may happen: by policy, by what is remembered, or by asking a person."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
+
+from toolscript.approvals.bridge import Validate
+from toolscript.approvals.digest import approval_digest
+from toolscript.approvals.policy import judge
+from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy, Verdict, new_approval_id
+from toolscript.errors import ApprovalDenied, ApprovalExpired, ApprovalUnavailable, Json
+from toolscript.facade.scope import RunScope
+from toolscript.registry.classification import Classification, Effect
+from toolscript.registry.context import Answer, Question, SandboxMode, ToolContext
+from toolscript.registry.registry import schema_digest
+from toolscript.registry.shape import Shape
+from toolscript.registry.tool import Tool
+from toolscript.runtime.session import Call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consented:
+    """A call that may happen: its arguments (perhaps edited), and what a person was shown of it."""
+
+    arguments: Any
+    classification: Classification
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Gets consent for the calls of one run. ``waiting`` hears when a call begins or ceases to wait."""
+
+    scope: RunScope
+    waiting: Callable[[int, bool], None]
+    denied: Callable[[Decision], None]
+
+    async def pass_(self, tool: Tool, arguments: Any, call: Call, context: ToolContext) -> Consented:
+        """Return the call once it may happen. Raises ApprovalError when it may not."""
+        classification = await tool.classify(arguments, context)
+        verdict, why = self._judge(tool, classification, arguments)
+        if verdict is Verdict.ALLOW:
+            return Consented(arguments=arguments, classification=classification)
+        if verdict is Verdict.REFUSE:
+            raise ApprovalUnavailable(why, tool=tool.spec.path)
+        return await self._put(tool, arguments, call, context, classification, why)
+
+    async def ask(self, tool: Tool, arguments: Any, call: Call, context: ToolContext, why: str) -> Consented:
+        """Ask whatever the policy says; where the policy never asks, refuse."""
+        if self.scope.policy is Policy.NEVER:
+            raise ApprovalUnavailable(f"{why}, and the policy never asks", tool=tool.spec.path)
+        return await self._put(tool, arguments, call, context, await tool.classify(arguments, context), why)
+
+    async def _put(
+        self, tool: Tool, arguments: Any, call: Call, context: ToolContext, classification: Classification, why: str
+    ) -> Consented:
+        request = self._request(tool, arguments, call, context, classification, why)
+
+        async def validate(edited: Json) -> Json:
+            parsed = tool.spec.input.parse(tool.spec.path, edited)
+            verdict, refusal = self._judge(tool, await tool.classify(parsed, context), parsed)
+            if verdict is Verdict.REFUSE:
+                raise ApprovalUnavailable(refusal, tool=tool.spec.path)
+            return tool.spec.input.dump(parsed)
+
+        decision = await self._ask(request, validate)
+        return await self._follow(decision, tool, arguments, classification, context)
+
+    async def question(self, call: Call, question: Question) -> Answer:
+        """Put a tool's question before a person; what the person fills in is the answer's content."""
+        now, scope = time.time(), self.scope
+        asked: dict[str, Json] = {"message": question.message, "schema": question.schema, "url": question.url}
+        digest = hashlib.sha256(rfc8785.dumps([scope.run_id, call.number, call.tool, asked])).hexdigest()
+        decision = await self._ask(
+            ApprovalRequest(
+                approval_id=new_approval_id(),
+                digest=digest,
+                run_id=scope.run_id,
+                operation=call.number,
+                tool=call.tool,
+                arguments=asked,
+                why=f"{call.tool} asks you something",
+                created=now,
+                classification=Classification(effect=Effect.READ, summary=question.message),
+                script_hash=scope.script_hash,
+                line=call.line,
+                column=call.column,
+                expires=now + scope.limits.approval_seconds,
+                extra={"question": asked},
+            ),
+            _form(call.tool, question.schema),
+        )
+        if decision.choice in (Choice.ALLOW, Choice.ALLOW_CONVERSATION, Choice.EDIT):
+            return Answer(action="accept", content=decision.arguments)
+        return Answer(action="decline" if decision.choice is Choice.DENY else "cancel")
+
+    def _judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
+        scope = self.scope
+        unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
+        return judge(
+            scope.policy, tool.spec, classification, arguments=tool.spec.input.dump(arguments), rules=scope.rules,
+            permissions=scope.permissions, sandboxed=classification.confined or unconfined_by_choice,
+        )  # fmt: skip
+
+    async def _ask(self, request: ApprovalRequest, validate: Validate | None = None) -> Decision:
+        self.waiting(request.operation, True)
+        try:
+            return await self.scope.bridge.ask(
+                request, emitter=self.scope.emitter, journal=self.scope.journal, validate=validate
+            )
+        finally:
+            self.waiting(request.operation, False)
+
+    async def _follow(
+        self, decision: Decision, tool: Tool, arguments: Any, classification: Classification, context: ToolContext
+    ) -> Consented:
+        match decision.choice:
+            case Choice.ALLOW:
+                return Consented(arguments=arguments, classification=classification, asked=True)
+            case Choice.ALLOW_CONVERSATION:
+                self.scope.permissions.remember(tool.spec, classification, by=decision.by)
+                return Consented(arguments=arguments, classification=classification, asked=True)
+            case Choice.EDIT:
+                edited = tool.spec.input.parse(tool.spec.path, decision.arguments)
+                return Consented(arguments=edited, classification=await tool.classify(edited, context), asked=True)
+            case Choice.EXPIRE:
+                raise ApprovalExpired(f"nobody decided on {tool.spec.path} in time", tool=tool.spec.path)
+            case _:
+                self.denied(decision)
+                raise _denial(tool, decision)
+
+    def _request(
+        self, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification, why: str
+    ) -> ApprovalRequest:
+        scope, shown, now = self.scope, tool.spec.input.dump(arguments), time.time()
+        digest = approval_digest(
+            run_id=scope.run_id, number=call.number, script_hash=scope.script_hash, tool=tool.spec.path,
+            schema=schema_digest(tool), arguments=shown, cwd=str(context.cwd),
+            environment=dict(seen.environment), sandbox=context.sandbox.value,
+            before=seen.before,
+        )  # fmt: skip
+        return ApprovalRequest(
+            approval_id=new_approval_id(), digest=digest, run_id=scope.run_id, operation=call.number,
+            tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
+            allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
+            line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
+        )  # fmt: skip
+
+
+def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
+    """Return the check of what a person fills in: it must fit the question's schema."""
+    shape = Shape.of_schema(schema or {"type": "object"})
+
+    async def validate(content: Json) -> Json:
+        return shape.parse(tool, content)
+
+    return validate
+
+
+def _denial(tool: Tool, decision: Decision) -> ApprovalDenied:
+    reason = f": {decision.reason}" if decision.reason else ""
+    details: dict[str, Json] = {"reason": decision.reason, "by": decision.by}
+    return ApprovalDenied(f"{tool.spec.path} was denied by {decision.by}{reason}", tool=tool.spec.path, details=details)

@@ -1,0 +1,201 @@
+"""Decides how a started script is served until it ends: messages out, settlements in, one at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import anyio
+from anyio.abc import TaskGroup
+
+from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
+from toolscript.events import RunStatus, ScriptStarted
+from toolscript.facade.binding import BoundRoad
+from toolscript.facade.clock import WallClock
+from toolscript.facade.console import Console
+from toolscript.facade.ending import Ending
+from toolscript.facade.pending import Pending
+from toolscript.facade.planning import PlanningRoad
+from toolscript.facade.road import Road
+from toolscript.facade.scope import RunScope
+from toolscript.facade.spawn import CALLS, Spawner
+from toolscript.facade.tasks import TaskBoard
+from toolscript.journal.records import CallRecord, LogRecord, TimerRecord
+from toolscript.runtime.session import (
+    Batch,
+    Call,
+    Done,
+    Failed,
+    Log,
+    Message,
+    Session,
+    Sessions,
+    Start,
+    StoreChange,
+    Timer,
+    TimerCleared,
+)
+
+PARTIAL = "the plan ends here: nobody knows what this call would answer"
+
+
+class Course:
+    """One execution of one script, from its worker's first batch to its ending."""
+
+    def __init__(self, scope: RunScope, board: TaskBoard, task_prefix: str) -> None:
+        self.scope = scope
+        self.clock = WallClock(scope.limits.wall_seconds)
+        self.pending = Pending(self.clock, scope.journal)
+        self.console = Console(scope.emitter, scope.limits)
+        self.road = self._road()
+        self._spawner = Spawner(board, self.road, scope, task_prefix)
+        self._calls: dict[int, Call] = {}
+        self._running: dict[int, anyio.CancelScope] = {}
+        self._timers = 0
+        self.store: dict[str, str | None] = {}
+        self.warnings: list[str] = []
+        self.prepared: str | None = None
+        self._began = time.monotonic()
+        self._guest_seconds = 0.0
+
+    def _road(self) -> Road:
+        if self.scope.planned is not None:
+            return PlanningRoad(self.scope, self._waiting, self.scope.planned, self.pending.hold)
+        if self.scope.plan is not None:
+            return BoundRoad(self.scope, self._waiting, self.scope.plan)
+        return Road(self.scope, self._waiting)
+
+    async def run(self, sessions: Sessions, start: Start, group: TaskGroup) -> Ending:
+        """Serve the script until it ends; what it leaves pending is cancelled and waited for."""
+        try:
+            async with sessions.checkout() as session:
+                self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
+                return await self._serve(session, start, group)
+        except ToolscriptError as error:
+            if getattr(error, "lost_logs", False):
+                self.warnings.append("console lines written after the last await are lost")
+            return Ending(status=RunStatus.FAILED, error=error)
+        finally:
+            self._cancel_rest()
+
+    async def _serve(self, session: Session, start: Start, group: TaskGroup) -> Ending:
+        session.on_loss(self.pending.lose)
+        ending = self._take([await session.start(start)], group)
+        while ending is None:
+            if self.pending.idle:
+                return Ending(status=RunStatus.FAILED, error=DeadlockError(self._last_position()))
+            if self.pending.lost:
+                return Ending(status=RunStatus.FAILED, error=WorkerCrashed("the worker ended while its script waited"))
+            if self.pending.only_held:
+                return Ending(status=RunStatus.ABORTED, error=RunAborted(PARTIAL).at(self._last_position()))
+            settlements = await self.pending.next(self.console.due)
+            if self.console.due == 0:
+                self.console.flush()
+            if self.road.stop is not None:
+                return Ending(status=RunStatus.FAILED, error=self.road.stop)
+            if settlements:
+                ending = self._take(await session.settle(settlements), group)
+        return ending
+
+    def _take(self, batches: Sequence[Batch], group: TaskGroup) -> Ending | None:
+        for batch in batches:
+            self.prepared = batch.prepared or self.prepared
+            self._guest_seconds = batch.guest_seconds
+            for message in batch.messages:
+                self._handle(message, group)
+            if (ended := batch.ended) is not None:
+                return self._ended(ended)
+        return None
+
+    def _handle(self, message: Message, group: TaskGroup) -> None:
+        match message:
+            case Call():
+                self._call(message, group)
+            case Log():
+                self.scope.journal.write(LogRecord(level=message.level, text=message.text))
+                self.console.write(message)
+            case Timer():
+                self._timer(message)
+            case TimerCleared():
+                self.pending.clear_timer(message.number)
+            case StoreChange():
+                self.store[message.key] = message.value
+            case Done() | Failed():
+                pass
+
+    def _call(self, call: Call, group: TaskGroup) -> None:
+        self._calls[call.number] = call
+        self.scope.journal.write(
+            CallRecord(
+                number=call.number,
+                tool=call.tool,
+                arguments=call.arguments,
+                line=call.line,
+                column=call.column,
+                spawn=call.spawn,
+            )
+        )
+        self.pending.begin(call.number)
+        if call.spawn:
+            self._spawner.start(call, self.pending.deliver)
+        else:
+            self._running[call.number] = anyio.CancelScope()
+            group.start_soon(self._travel, call)
+
+    async def _travel(self, call: Call) -> None:
+        with self._running[call.number]:
+            go = self._spawner.answer if call.tool in CALLS else self.road.travel
+            self.pending.deliver(await go(call))
+        del self._running[call.number]
+
+    def _timer(self, timer: Timer) -> None:
+        self._timers += 1
+        if self._timers > self.scope.limits.timers:
+            raise TimersExceeded(self.scope.limits.timers, self._timers)
+        due = self.pending.set_timer(timer.number, timer.delay_ms)
+        self.scope.journal.write(TimerRecord(number=timer.number, due=due))
+
+    def _waiting(self, number: int, waits: bool) -> None:
+        self.pending.asking(number, waits)
+        if self._calls[number].spawn:
+            self._spawner.waiting(number, waits)
+
+    def _ended(self, ended: Done | Failed) -> Ending:
+        self._warn_unawaited(ended.unawaited)
+        return Ending.of(ended)
+
+    def _warn_unawaited(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            call = self._calls.get(number)
+            if call is None or call.spawn:
+                continue
+            ended = number not in self.pending.open_calls
+            what = "had ended" if ended else "was cancelled"
+            where = f"line {call.line}: " if call.line else ""
+            self.warnings.append(f"{where}nobody awaited {call.tool}; it {what} when the script ended")
+
+    def _cancel_rest(self) -> None:
+        self.pending.close()
+        for scope in self._running.values():
+            scope.cancel()
+
+    def _last_position(self) -> Position | None:
+        for number in sorted(self._calls, reverse=True):
+            call = self._calls[number]
+            if call.line is not None:
+                return Position(call.line, call.column or 1)
+        return None
+
+    def close_journal(self) -> None:
+        """Give the journal up, as soon as the last task that this script spawned has ended."""
+        self._spawner.when_idle(self.scope.journal.close)
+
+    def durations(self) -> dict[str, float]:
+        """Return milliseconds: in all, computing, and waiting for people."""
+        total = time.monotonic() - self._began
+        self.clock.go()
+        return {
+            "total": round(total * 1000, 3),
+            "guest": round(self._guest_seconds * 1000, 3),
+            "waiting_for_approval": round(self.clock.waited * 1000, 3),
+        }

@@ -1,0 +1,175 @@
+"""Decides what a waiting script waits for, and in which order outcomes reach it: the tape."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from toolscript.errors import Json, WallTimeExceeded
+from toolscript.facade.clock import WallClock
+from toolscript.journal.records import EndRecord, Journal
+from toolscript.runtime.session import Settlement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model."""
+
+    number: int
+    ok: bool
+    value: str
+    status: str = "succeeded"
+    changes: tuple[dict[str, Json], ...] = ()
+    text: str = ""
+
+
+class Pending:
+    """The open calls and timers of one run, and the inbox of their outcomes.
+
+    An outcome's ``end`` record is written in the moment in which it takes its place on the tape, so the order
+    of records is the order of settlements.
+    """
+
+    def __init__(self, clock: WallClock, journal: Journal, now: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self._journal = journal
+        self._now = now
+        self._calls: set[int] = set()
+        self._asking: set[int] = set()
+        self._held: set[int] = set()
+        self._timers: list[tuple[float, int]] = []
+        self._inbox: list[Settlement] = []
+        self._wake = anyio.Event()
+        self._last_ms = 0
+        self._closed = False
+        self.lost = False
+        """Whether the worker is gone: nothing can be settled any more."""
+
+    def begin(self, number: int) -> None:
+        """A call is under way."""
+        self._calls.add(number)
+
+    def asking(self, number: int, waits: bool) -> None:
+        """A call began or ceased to wait for a person."""
+        (self._asking.add if waits else self._asking.discard)(number)
+        self._stir()
+
+    def lose(self) -> None:
+        """The worker died while its script waited."""
+        self.lost = True
+        self._stir()
+
+    def hold(self, number: int) -> None:
+        """A call of a dry run stays pending for good: nobody knows what it would answer."""
+        self._held.add(number)
+        self._stir()
+
+    @property
+    def only_held(self) -> bool:
+        """Whether nothing is left but calls that stay pending for good."""
+        return bool(self._held) and self._calls <= self._held and not (self._timers or self._inbox)
+
+    def set_timer(self, number: int, delay_ms: float) -> float:
+        """Set a timer; returns the seconds since the epoch at which it is due if the clock never stops."""
+        delay = max(0.0, delay_ms) / 1000
+        heapq.heappush(self._timers, (self.clock.elapsed + delay, number))
+        return self._now() + delay
+
+    def clear_timer(self, number: int) -> None:
+        """Forget a timer."""
+        self._timers = [t for t in self._timers if t[1] != number]
+        heapq.heapify(self._timers)
+
+    def deliver(self, outcome: Outcome) -> None:
+        """Put an outcome on the tape; outcomes of calls that are no longer open are dropped.
+
+        What a task did after its script had ended is written down all the same: an undo needs it.
+        """
+        if outcome.number not in self._calls:
+            if self._closed and outcome.changes:
+                self._journal.write(self._record(outcome))
+            return
+        self._calls.discard(outcome.number)
+        self._asking.discard(outcome.number)
+        self._settle(outcome)
+
+    def close(self) -> None:
+        """The script has ended: nothing takes a place on its tape any more."""
+        self._closed = True
+        self._calls.clear()
+        self._asking.clear()
+        self._timers.clear()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is open and nothing waits to be settled: the script can never go on."""
+        return not (self._calls or self._timers or self._inbox)
+
+    @property
+    def open_calls(self) -> frozenset[int]:
+        """The calls without an outcome."""
+        return frozenset(self._calls)
+
+    async def next(self, wake_after: float | None = None) -> list[Settlement]:
+        """Return the next settlements; an empty list after ``wake_after`` seconds without one.
+
+        Raises WallTimeExceeded when the run's wall time is used up.
+        """
+        while not (self._inbox or self.only_held or self.lost):
+            self._keep_time()
+            if self.clock.exceeded:
+                raise WallTimeExceeded(self.clock.limit, round(self.clock.elapsed, 3))
+            if self._fire():
+                break
+            self._wake = anyio.Event()
+            pause, last = self._pause(wake_after)
+            with anyio.move_on_after(pause) as scope:
+                await self._wake.wait()
+            if scope.cancelled_caught and last:
+                break
+        ready, self._inbox = self._inbox, []
+        return ready
+
+    def _keep_time(self) -> None:
+        if self._calls and self._calls <= self._asking:
+            self.clock.stop()
+        else:
+            self.clock.go()
+
+    def _pause(self, wake_after: float | None) -> tuple[float | None, bool]:
+        """Return how long to sleep at most, and whether it is the caller's bound that ends it."""
+        bounds = [self.clock.until(self.clock.limit)]
+        if self._timers:
+            bounds.append(self.clock.until(self._timers[0][0]))
+        nearest = min((b for b in bounds if b is not None), default=None)
+        if wake_after is not None and (nearest is None or wake_after < nearest):
+            return wake_after, True
+        return nearest, False
+
+    def _fire(self) -> bool:
+        fired = False
+        while self._timers and not self.clock.stopped and self._timers[0][0] <= self.clock.elapsed:
+            _, number = heapq.heappop(self._timers)
+            self._settle(Outcome(number=number, ok=True, value="null"))
+            fired = True
+        return fired
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._journal.write(self._record(outcome))
+        self._inbox.append(Settlement(number=outcome.number, ok=outcome.ok, value=outcome.value, time_ms=self._last_ms))
+        self._stir()
+
+    def _record(self, outcome: Outcome) -> EndRecord:
+        # The guest's clock never runs backwards, whatever the host's does.
+        self._last_ms = max(self._last_ms, int(self._now() * 1000))
+        return EndRecord(
+            number=outcome.number, ok=outcome.ok, value=outcome.value, time_ms=self._last_ms,
+            status=outcome.status, changes=outcome.changes,
+        )  # fmt: skip
+
+    def _stir(self) -> None:
+        self._wake.set()

@@ -1,0 +1,257 @@
+"""Decides the one road of every call: validate, count, consent, slot, tool, outcome, event."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+import orjson
+import structlog
+
+from toolscript.approvals.request import Choice, Decision
+from toolscript.errors import (
+    ApprovalError,
+    CallsExceeded,
+    DenialsExceeded,
+    Json,
+    OutputTooLarge,
+    Position,
+    ToolError,
+    ToolNotAllowed,
+    ToolscriptError,
+)
+from toolscript.events import OperationFinished, OperationOutputDelta, OperationStarted, OperationStatus
+from toolscript.facade.consent import Consented, Gate
+from toolscript.facade.images import change_records
+from toolscript.facade.pending import Outcome
+from toolscript.facade.recording import RecordingFiles
+from toolscript.facade.scope import RunScope
+from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
+from toolscript.registry.classification import Classification, Effect
+from toolscript.registry.context import Answer, ProcessRecord, Question, ToolContext
+from toolscript.registry.files import Change, Place
+from toolscript.registry.tool import Failing, Tool
+from toolscript.runtime.session import Call
+
+log = structlog.get_logger(__name__)
+
+STATUS_OF = {"cancelled": OperationStatus.CANCELLED}
+KEPT_IN_EVENT = 64 * 1024
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Trip:
+    """One call on its way; what is learnt of it on the way."""
+
+    call: Call
+    arguments: Json = None
+    tool: Tool | None = None
+    began: float = field(default_factory=time.monotonic)
+    changes: list[Change] = field(default_factory=list)
+    diff: str | None = None
+    value: Any = None
+    rendered: bool = False
+    failed: bool = False
+    planned: bool = False
+    text: str = ""
+    stats: dict[str, Any] = field(default_factory=dict)
+
+
+class Road:
+    """Takes the calls of one run, one :meth:`travel` each. Waiting approvals hold no slot."""
+
+    def __init__(self, scope: RunScope, waiting: Callable[[int, bool], None]) -> None:
+        self._scope = scope
+        self.slots = anyio.Semaphore(scope.limits.in_flight)
+        self.gate = Gate(scope=scope, waiting=waiting, denied=self._note_denial)
+        self._count = 0
+        self._denials = 0
+        self.stop: ToolscriptError | None = None
+        """Set when a decision or too many denials must end the run."""
+        self.had_effect = False
+        self.travelling = 0
+        """Calls on the road right now."""
+
+    async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
+        """Take one call to its end and return its outcome; never raises for what a tool or a person does.
+
+        ``rendered`` also makes the text for a structured call. Cancellation passes through, after it was
+        reported as cancelled.
+        """
+        trip = Trip(call=call, rendered=rendered)
+        self.travelling += 1
+        try:
+            trip.arguments = json.loads(call.arguments)
+            self._announce(trip, task_id)
+            value = await self._through(trip)
+        except ToolscriptError as error:
+            return self._failed(trip, error)
+        except anyio.get_cancelled_exc_class():
+            self._finish(trip, OperationStatus.CANCELLED, None)
+            raise
+        except Exception as error:
+            log.exception("tool failed unexpectedly", tool=call.tool)
+            return self._failed(trip, ToolError(f"{call.tool} failed: {error!r}", tool=call.tool, code="internal"))
+        finally:
+            self.travelling -= 1
+        self._finish(trip, OperationStatus.PLANNED if trip.planned else OperationStatus.SUCCEEDED, None)
+        return Outcome(
+            number=call.number,
+            ok=not trip.failed,
+            value=value,
+            changes=change_records(trip.changes, self._scope.journal),
+            text=trip.text,
+        )
+
+    def _announce(self, trip: Trip, task_id: str | None) -> None:
+        call = trip.call
+        tool = self._scope.tools.get(call.tool)
+        self._scope.emitter.emit(
+            OperationStarted, operation=call.number, tool=call.tool, arguments=_bounded(trip.arguments),
+            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column, task_id=task_id,
+        )  # fmt: skip
+
+    async def _through(self, trip: Trip) -> str:
+        scope, call = self._scope, trip.call
+        tool = trip.tool = self._allowed(call.tool)
+        arguments = tool.spec.input.parse(call.tool, {} if trip.arguments is None else trip.arguments)
+        self._count_call()
+        context = self._context(trip)
+        output = await self.serve(trip, tool, arguments, context)
+        trip.value = tool.spec.output.dump(output)
+        if trip.rendered:
+            trip.text = tool.render(arguments, output)
+            trip.failed = isinstance(tool, Failing) and tool.failed(output)
+            return ""
+        return _encoded(trip, scope.limits.tool_output_bytes)
+
+    async def serve(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext) -> Any:
+        """Get consent, wait for a slot, and do it."""
+        consented = await self.gate.pass_(tool, arguments, trip.call, context)
+        async with self.slots:
+            return await self.perform(trip, tool, consented, context)
+
+    async def perform(self, trip: Trip, tool: Tool, consented: Consented, context: ToolContext) -> Any:
+        """Do what was consented to, on files that are still what they were; else ask anew."""
+        while True:
+            async with self._scope.world.files.locked_async(*_changed_places(context, consented)):
+                now = await tool.classify(consented.arguments, context) if consented.asked else None
+                if now is None or now.before == consented.classification.before:
+                    trip.diff = consented.classification.diff
+                    await self._begin(trip, consented)
+                    return await tool.call(consented.arguments, widened(context, consented.classification))
+            consented = await self.gate.pass_(tool, consented.arguments, trip.call, context)
+
+    def _allowed(self, path: str) -> Tool:
+        if (tool := self._scope.tools.get(path)) is not None:
+            return tool
+        self._scope.known(path)  # raises UnknownTool with near names
+        raise ToolNotAllowed(f"this run may not use {path}", tool=path, details={"allowed": list(self._scope.tools)})
+
+    def _count_call(self) -> None:
+        self._count += 1
+        if self._count > self._scope.limits.calls:
+            raise CallsExceeded(self._scope.limits.calls, self._count)
+
+    def _context(self, trip: Trip) -> ToolContext:
+        scope, number = self._scope, trip.call.number
+
+        def emit(stream: Any, text: str) -> None:
+            scope.emitter.emit(OperationOutputDelta, operation=number, stream=stream, text=text)
+            scope.journal.write(OutputRecord(number=number, stream=stream, text=text))
+
+        async def started(process: ProcessRecord) -> None:
+            scope.journal.write(
+                StartedRecord(number=number, pid=process.pid, start_time=process.start_time, boot_id=process.boot_id)
+            )
+            await scope.journal.sync()
+
+        async def ask(question: Question) -> Answer:
+            return await self.gate.question(trip.call, question)
+
+        async def run_agent(agent: str, prompt: str) -> Json:
+            if scope.world.run_agent is None:
+                raise ToolError("no agents are configured here", tool="agent", code="unavailable")
+            return await scope.world.run_agent(agent, prompt, f"{scope.run_id}/{number}")
+
+        return scope.context(
+            number, emit=emit, started=started, ask=ask, run_agent=run_agent,
+            files=RecordingFiles(scope.world.files, trip.changes), catalogue=scope.catalogue,
+        )  # fmt: skip
+
+    async def _begin(self, trip: Trip, consented: Consented) -> None:
+        effect = consented.classification.effect
+        if effect is Effect.READ:
+            return
+        self.had_effect = True
+        paths = tuple({"path": p, "before": digest} for p, digest in consented.classification.before.items())
+        self._scope.journal.write(BeginRecord(number=trip.call.number, effect=effect.value, paths=paths))
+        await self._scope.journal.sync()
+
+    def _note_denial(self, decision: Decision) -> None:
+        self._denials += 1
+        if decision.choice is Choice.DENY_AND_STOP:
+            self.stop = ToolError("denied", code="denied_and_stopped")
+        elif self._denials >= self._scope.limits.denials:
+            self.stop = DenialsExceeded(self._scope.limits.denials, self._denials)
+
+    def _failed(self, trip: Trip, error: ToolscriptError) -> Outcome:
+        if isinstance(error, ToolError) and not error.tool:
+            error.tool = trip.call.tool
+        if trip.call.line is not None:
+            error.at(Position(trip.call.line, trip.call.column or 1))
+        status = OperationStatus.DENIED if isinstance(error, ApprovalError) else OperationStatus.FAILED
+        self._finish(trip, status, error)
+        body = {"tool": trip.call.tool, "details": {}} | error.to_json()
+        return Outcome(
+            number=trip.call.number, ok=False, value=_json(body), status=status.value, text=error.message,
+            changes=change_records(trip.changes, self._scope.journal),
+        )  # fmt: skip
+
+    def _finish(self, trip: Trip, status: OperationStatus, error: ToolscriptError | None) -> None:
+        self._scope.emitter.emit(
+            OperationFinished, operation=trip.call.number, tool=trip.call.tool, status=status,
+            output=_bounded(trip.value), error=error.to_json() if error else None,
+            duration_ms=round((time.monotonic() - trip.began) * 1000, 3), diff=trip.diff, **trip.stats,
+        )  # fmt: skip
+
+
+def _changed_places(context: ToolContext, consented: Consented) -> list[Place]:
+    """Return the places that the call changes: they are held from the last look until it has ended."""
+    paths = (p.path for p in consented.classification.paths if p.kind != "read")
+    return [context.files.place(str(path), context.cwd, follow=False) for path in paths]
+
+
+def widened(context: ToolContext, seen: Classification) -> ToolContext:
+    """Return the context with files that may also touch exactly what a person or a rule consented to."""
+    paths = [p.path for p in seen.paths if p.protected or not p.inside]
+    return replace(context, files=context.files.permitting(paths)) if paths else context
+
+
+def _json(value: Json) -> str:
+    return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+
+
+def _encoded(trip: Trip, most: int) -> str:
+    text = json.dumps(trip.value, ensure_ascii=True, separators=(",", ":"))
+    if len(text) > most + 4096:
+        tool = trip.call.tool
+        raise OutputTooLarge(
+            f"{tool} gave {len(text)} bytes, at most {most} fit one result; "
+            "ask for a part (offset and limit) or narrow the request",
+            tool=tool,
+        )
+    trip.stats["output_bytes"] = len(text)
+    if isinstance(trip.value, dict):
+        trip.stats |= {"truncated": bool(trip.value.get("truncated")), "handle": trip.value.get("handle")}
+    return text
+
+
+def _bounded(value: Json) -> Json:
+    """Return the value for an event: large ones as the head of their JSON, since events are shown, not used."""
+    text = json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= KEPT_IN_EVENT else text[:KEPT_IN_EVENT] + "…"

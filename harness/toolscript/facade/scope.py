@@ -1,0 +1,90 @@
+"""Decides what one run's calls share: identity, limits, consent rules, and the world that tools are given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from toolscript.approvals.bridge import Bridge
+from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.plan import ApprovedPlan, PlanRow
+from toolscript.approvals.request import Policy
+from toolscript.approvals.rules import Rule
+from toolscript.confine.command import Commands
+from toolscript.errors import Json
+from toolscript.events import Emitter
+from toolscript.journal.records import Journal
+from toolscript.limits import Limits
+from toolscript.registry.context import MemoryOutputs, Outputs, SandboxMode, ToolContext
+from toolscript.registry.files import Files, Place
+from toolscript.registry.tool import Tool
+
+
+class WorldFiles(Files, Protocol):
+    """Files whose locks a coroutine can hold while the loop goes on."""
+
+    def locked_async(self, *places: Place) -> AbstractAsyncContextManager[None]:
+        """Hold the real paths; calls within the block, in this task or its threads, hold them too."""
+        ...
+
+    def overlay(self) -> WorldFiles:
+        """Return files that show these and keep every change aside: what a plan is made on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What tools of one harness may see and touch; the same for all its runs."""
+
+    cwd: Path
+    roots: tuple[Path, ...]
+    files: WorldFiles
+    sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE
+    network: bool = False
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    secret_paths: tuple[Path, ...] = ()
+    outputs: Outputs = field(default_factory=MemoryOutputs)
+    commands: Commands | None = None
+    run_agent: Callable[[str, str, str], Awaitable[Json]] | None = None
+    """Called with agent, prompt and ``run_id/operation`` of the asking call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunScope:
+    """What every call of one run shares."""
+
+    run_id: str
+    script_hash: str
+    limits: Limits
+    policy: Policy
+    tools: Mapping[str, Tool]
+    known: Callable[[str], Tool]
+    emitter: Emitter
+    journal: Journal
+    bridge: Bridge
+    permissions: Permissions
+    world: World
+    rules: tuple[Rule, ...] = ()
+    conversation_id: str = ""
+    turn_id: str | None = None
+    catalogue: Callable[[], Json] = dict
+    digests: dict[str, str] = field(default_factory=dict)
+    planned: list[PlanRow] | None = None
+    """Where a dry run writes the effects that it only plans; None: this is no dry run."""
+    plan: ApprovedPlan | None = None
+    """The plan that this run carries out."""
+
+    def context(self, number: int, **services: object) -> ToolContext:
+        """Return the context of one call; ``services`` are what only the road can give (emit, started, ask)."""
+        world = self.world
+        return ToolContext(
+            cwd=world.cwd, roots=world.roots, run_id=self.run_id, operation=number, sandbox=world.sandbox,
+            conversation_id=self.conversation_id,
+            network=world.network, environment=world.environment, secret_paths=world.secret_paths,
+            outputs=world.outputs, commands=world.commands, max_output_bytes=self.limits.tool_output_bytes,
+            **({"files": world.files} | services),  # type: ignore[arg-type]
+        )  # fmt: skip

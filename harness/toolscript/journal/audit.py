@@ -1,0 +1,265 @@
+"""Decides what an auditor sees of a journal: who ran what, who allowed it, how long it took, how it ended."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from toolscript.errors import Json
+from toolscript.journal.codec import BLOB
+from toolscript.journal.reader import lines
+
+MAX_OPEN = 4_096
+"""How many calls and requests may be open at once before the oldest are forgotten; runs allow far fewer."""
+MAX_TOOLS = 512
+OTHER = "(other tools)"
+MAX_FRAMES = 10
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptSeen:
+    """A run began: whose script, under which policy, with which tools."""
+
+    kind: ClassVar[str] = "script"
+    run_id: str
+    script_hash: str
+    origin: str
+    policy: str
+    allowed_tools: tuple[str, ...]
+    time_ms: int
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalSeen:
+    """A request for consent was settled; ``waited`` is in seconds."""
+
+    kind: ClassVar[str] = "approval"
+    number: int
+    tool: str
+    decision: str
+    by: str
+    reason: str
+    time: float
+    waited: float | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSeen:
+    """A call ended; ``duration_ms`` counts from the call, waiting included."""
+
+    kind: ClassVar[str] = "call"
+    number: int
+    tool: str
+    line: int | None
+    status: str
+    duration_ms: int | None
+    changed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSeen:
+    """The run ended (``status`` is ``interrupted`` where it has no end); always the last entry."""
+
+    kind: ClassVar[str] = "end"
+    status: str
+    error: dict[str, Json] | None
+    duration_ms: int | None
+    tools: dict[str, int]
+    statuses: dict[str, int]
+    approvals: dict[str, int]
+    unfinished: int
+    logs: int
+
+
+Entry = ScriptSeen | ApprovalSeen | CallSeen | EndSeen
+
+
+def audit(path: Path) -> Iterator[Entry]:
+    """Yield what an auditor needs of one journal, in its order; memory holds one record and what is open.
+
+    Bodies are not read, and kinds of later versions are passed over. Raises JournalDamaged and JournalError.
+    """
+    view = _View()
+    for line in lines(path):
+        entry = view.take(line.kind, line.data)
+        if entry is not None:
+            yield entry
+    yield view.end()
+
+
+def entry_json(entry: Entry) -> dict[str, Json]:
+    """Return an entry as JSON."""
+    return {"kind": entry.kind, **asdict(entry)}
+
+
+def entry_text(entry: Entry) -> str:
+    """Return an entry as one printable line; nothing of a script or tool acts on the terminal."""
+    match entry:
+        case ScriptSeen():
+            text = f"run {entry.run_id}: script {entry.script_hash} from {entry.origin}, policy {entry.policy}"
+        case ApprovalSeen():
+            waited = "" if entry.waited is None else f" after {entry.waited:.1f} s"
+            why = f": {entry.reason}" if entry.reason else ""
+            text = f"#{entry.number} {entry.tool}: {entry.decision} by {entry.by}{waited}{why}"
+        case CallSeen():
+            took = "" if entry.duration_ms is None else f" in {entry.duration_ms} ms"
+            text = f"#{entry.number} {entry.tool}: {entry.status}{took}"
+        case EndSeen():
+            text = _end_text(entry)
+    return "".join(char if char.isprintable() else f"<U+{ord(char):04X}>" for char in text)
+
+
+def _end_text(entry: EndSeen) -> str:
+    tools = ", ".join(f"{tool} {count}" for tool, count in sorted(entry.tools.items())) or "no calls"
+    took = "" if entry.duration_ms is None else f" in {entry.duration_ms} ms"
+    error = f"; {entry.error.get('code')}: {entry.error.get('message')}" if entry.error else ""
+    return f"{entry.status}{took}: {tools}{error}"
+
+
+def trimmed_stack(stack: str) -> str:
+    """Return the frames of a script's own code; those of the engine and the facade say nothing to its author."""
+    frames = [line for line in stack.split("\n") if line.strip() and not _FOREIGN.search(line)]
+    more = [f"    … {len(frames) - MAX_FRAMES} more"] if len(frames) > MAX_FRAMES else []
+    return "\n".join(frames[:MAX_FRAMES] + more)
+
+
+_FOREIGN = re.compile(r"\(native\)|<(?:prelude|facade|toolscript)|\.py\"")
+
+
+@dataclass(slots=True)
+class _Open:
+    tool: str
+    line: int | None
+    time_ms: int
+
+
+@dataclass(slots=True)
+class _View:
+    """Folds records into entries; everything that grows with the journal is bounded."""
+
+    start_ms: int | None = None
+    now_ms: int | None = None
+    calls: OrderedDict[int, _Open] = field(default_factory=OrderedDict)
+    asks: OrderedDict[str, tuple[int, float | None, str]] = field(default_factory=OrderedDict)
+    tools: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    approvals: Counter[str] = field(default_factory=Counter)
+    logs: int = 0
+    forgotten: int = 0
+    status: str = "interrupted"
+    error: dict[str, Json] | None = None
+
+    def take(self, kind: str, data: dict[str, Json]) -> Entry | None:
+        match kind:
+            case "run":
+                return self._run(data)
+            case "call":
+                self._call(data)
+            case "ask":
+                self._ask(data)
+            case "decision":
+                return self._decision(data)
+            case "end":
+                return self._end(data)
+            case "log":
+                self.logs += 1
+            case "run_end":
+                self._run_end(data)
+        return None
+
+    def _run(self, data: dict[str, Json]) -> ScriptSeen:
+        self.start_ms = self.now_ms = _int(data, "time_ms")
+        allowed = data.get("allowed_tools")
+        return ScriptSeen(
+            run_id=_str(data, "run_id"), script_hash=_str(data, "script_hash"), origin=_str(data, "origin"),
+            policy=_str(data, "policy"), time_ms=self.start_ms or 0, parent=_str(data, "parent") or None,
+            allowed_tools=tuple(map(str, allowed)) if isinstance(allowed, list) else (),
+        )  # fmt: skip
+
+    def _call(self, data: dict[str, Json]) -> None:
+        tool = _str(data, "tool")
+        self.tools[tool if tool in self.tools or len(self.tools) < MAX_TOOLS else OTHER] += 1
+        # Where the call has no time of its own, the tape's last settlement is when the script went on.
+        time_ms = _int(data, "time_ms") or self.now_ms or 0
+        opened = _Open(tool=tool, line=_int(data, "line"), time_ms=time_ms)
+        self.forgotten += _put(self.calls, _int(data, "number") or 0, opened)
+
+    def _ask(self, data: dict[str, Json]) -> None:
+        request = data.get("request")
+        created = request.get("created") if isinstance(request, dict) else None
+        asked = float(created) if isinstance(created, int | float) else None
+        _put(self.asks, _str(data, "approval_id"), (_int(data, "number") or 0, asked, _str(data, "digest")))
+
+    def _decision(self, data: dict[str, Json]) -> ApprovalSeen:
+        number, asked, digest = self.asks.pop(_str(data, "approval_id"), (0, None, ""))
+        opened = self.calls.get(number)
+        decision = _str(data, "decision")
+        self.approvals[decision if len(self.approvals) < MAX_TOOLS else OTHER] += 1
+        time = data.get("time")
+        decided = float(time) if isinstance(time, int | float) else 0.0
+        return ApprovalSeen(
+            number=number, tool=opened.tool if opened else "?", decision=decision, by=_str(data, "by"),
+            reason=_str(data, "reason"), time=decided, digest=digest,
+            waited=max(0.0, decided - asked) if asked is not None else None,
+        )  # fmt: skip
+
+    def _end(self, data: dict[str, Json]) -> CallSeen | None:
+        time_ms = _int(data, "time_ms")
+        self.now_ms = time_ms if time_ms is not None else self.now_ms
+        number, status = _int(data, "number") or 0, _str(data, "status")
+        opened = self.calls.pop(number, None)
+        if opened is None:  # a timer, or a call that was forgotten
+            return None
+        self.statuses[status if len(self.statuses) < MAX_TOOLS else OTHER] += 1
+        changes = data.get("changes")
+        return CallSeen(
+            number=number, tool=opened.tool, line=opened.line, status=status,
+            duration_ms=max(0, time_ms - opened.time_ms) if time_ms is not None and opened.time_ms else None,
+            changed=len(changes) if isinstance(changes, list) else 0,
+        )  # fmt: skip
+
+    def _run_end(self, data: dict[str, Json]) -> None:
+        self.status = _str(data, "status")
+        self.now_ms = _int(data, "time_ms") or self.now_ms
+        error = data.get("error")
+        if isinstance(error, dict):
+            self.error = {name: value for name, value in error.items() if name != "details"}
+            details = error.get("details")
+            if isinstance(details, dict) and isinstance(details.get("stack"), str):
+                self.error["stack"] = trimmed_stack(details["stack"])
+
+    def end(self) -> EndSeen:
+        took = None if self.start_ms is None or self.now_ms is None else max(0, self.now_ms - self.start_ms)
+        return EndSeen(
+            status=self.status, error=self.error, duration_ms=took, tools=dict(self.tools),
+            statuses=dict(self.statuses), approvals=dict(self.approvals), logs=self.logs,
+            unfinished=len(self.calls) + self.forgotten,
+        )  # fmt: skip
+
+
+def _put(kept: OrderedDict[Any, V], key: Any, value: V) -> int:
+    """Keep a value; returns 1 if the oldest had to be forgotten for it."""
+    kept[key] = value
+    if len(kept) <= MAX_OPEN:
+        return 0
+    kept.popitem(last=False)
+    return 1
+
+
+def _str(data: dict[str, Json], name: str) -> str:
+    value = data.get(name)
+    if isinstance(value, dict) and BLOB in value:
+        return f"({value.get('size')} bytes)"
+    return value if isinstance(value, str) else ""
+
+
+def _int(data: dict[str, Json], name: str) -> int | None:
+    value = data.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

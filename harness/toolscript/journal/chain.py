@@ -1,0 +1,151 @@
+"""Decides how lines reach the disk: appended by one writer, each naming the one before, synced together."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from toolscript.errors import JournalDamaged, JournalError, Json
+from toolscript.journal.codec import line_hash, line_of
+from toolscript.journal.private import sync_dir, sync_fd
+from toolscript.journal.reader import lines
+
+Flush = Callable[[], None]
+
+
+class SharedSync:
+    """Makes everything written so far durable; callers that come during one flush share the next.
+
+    ``prepare`` runs on the loop and returns what a thread then does: whatever was written until then.
+    """
+
+    def __init__(self, prepare: Callable[[], Flush]) -> None:
+        self._prepare = prepare
+        self._written = 0
+        self._durable = 0
+        self._flushing: anyio.Event | None = None
+        # Own thread slot: a run whose tools block all other threads must still get its journal to disk.
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    def note(self) -> None:
+        """Say that something was written."""
+        self._written += 1
+
+    async def __call__(self) -> None:
+        """Return when everything noted before the call is durable. Raises what flushing raised."""
+        wanted = self._written
+        while self._durable < wanted:
+            if self._flushing is not None:
+                await self._flushing.wait()
+            else:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        self._flushing = done = anyio.Event()
+        self._limiter = self._limiter or anyio.CapacityLimiter(1)
+        reaching = self._written
+        try:
+            await anyio.to_thread.run_sync(self._prepare(), limiter=self._limiter)
+            self._durable = reaching
+        finally:
+            self._flushing = None
+            done.set()
+
+
+class ChainedFile:
+    """An append-only file of JSON lines under one writer's lock; ``keep`` takes what is too large for a line.
+
+    Raises JournalError when it cannot be opened or written; after a failed write or sync nothing is accepted
+    any more, since what is on disk is no longer known.
+    """
+
+    def __init__(self, path: Path, *, resume: bool = False, keep: Callable[[bytes], str]) -> None:
+        self.path = path
+        self._keep = keep
+        self._broken: str | None = None
+        self._fd = _opened(path, resume)
+        try:
+            self._size, self._last = _resumed(path, self._fd) if resume else (0, "")
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self._new_name = not resume
+
+    def append(self, kind: str, fields: dict[str, Json]) -> None:
+        """Append one line; a crash of this process does not lose it, a crash of the machine may."""
+        self.check()
+        line = line_of(kind, fields, self._last, self._keep)
+        try:
+            self._write_all(line + b"\n")
+        except OSError as error:
+            raise self.fail(error) from None
+        self._size += len(line) + 1
+        self._last = line_hash(line)
+
+    def _write_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def check(self) -> None:
+        """Raise JournalError if the file does not accept lines any more."""
+        if self._broken is not None:
+            raise JournalError(self._broken)
+
+    def fail(self, error: OSError) -> JournalError:
+        """Accept nothing from now on; returns the error to raise."""
+        self._broken = f"the journal {self.path} cannot be written: {error.strerror or error}"
+        with contextlib.suppress(OSError):  # a torn last line is passed over by every reader
+            os.ftruncate(self._fd, self._size)
+        return JournalError(self._broken)
+
+    def flush(self) -> None:
+        """Make the lines durable; blocks, and may run in a thread beside :meth:`append`."""
+        self.check()
+        try:
+            sync_fd(self._fd)
+            if self._new_name:
+                sync_dir(self.path.parent)
+                self._new_name = False
+        except OSError as error:
+            raise self.fail(error) from None
+
+    def close(self) -> None:
+        """Give up file and lock."""
+        if self._broken is None:
+            self._broken = f"the journal {self.path} is closed"
+            os.close(self._fd)
+
+
+def _opened(path: Path, resume: bool) -> int:
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if resume else os.O_CREAT | os.O_EXCL)
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be opened: {error.strerror}") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        busy = error.errno in (errno.EAGAIN, errno.EACCES)
+        why = "another process writes it" if busy else error.strerror
+        raise JournalError(f"the journal {path} cannot be locked: {why}") from None
+    return fd
+
+
+def _resumed(path: Path, fd: int) -> tuple[int, str]:
+    """Return size and last hash of a file whose chain was verified, the torn last line cut off."""
+    size, last = 0, ""
+    for line in lines(path, first=None):
+        size, last = line.end, line.hash
+    if not last:
+        raise JournalDamaged(str(path), 1, "it holds no record")
+    os.ftruncate(fd, size)
+    return size, last

@@ -1,0 +1,118 @@
+"""Decides which texts are secret, and how they look in a journal: ``⟦secret:NAME⟧``."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from toolscript.errors import Json
+
+SECRET_NAMES = ("*KEY*", "*SECRET*", "*TOKEN*", "*PASS*", "*CRED*", "*AUTH*")
+"""Variables whose values are secret; the environment policy keeps the same ones from commands."""
+SHORTEST = 8
+OPEN, CLOSE = "⟦secret:", "⟧"
+
+
+def secret_values(environ: Mapping[str, str], names: Iterable[str] = SECRET_NAMES) -> dict[str, str]:
+    """Return the secrets of an environment by the names of their variables.
+
+    Values shorter than eight characters (``1``, ``false``) and paths that exist (``SSH_AUTH_SOCK``) are none.
+    """
+    patterns = [name.upper() for name in names]
+    return {
+        name: value
+        for name, value in environ.items()
+        if any(fnmatch.fnmatchcase(name.upper(), pattern) for pattern in patterns) and _is_secret(value)
+    }
+
+
+def _is_secret(value: str) -> bool:
+    return len(value) >= SHORTEST and not (value.startswith("/") and os.path.lexists(value))
+
+
+class Redactor:
+    """Replaces secrets by their names, reversibly for whoever holds :attr:`used`."""
+
+    def __init__(self, secrets: Mapping[str, str], *, used: Mapping[str, str] | None = None) -> None:
+        self.used = dict(used or {})
+        """What each marker that was written stands for; markers of a resumed journal keep their meaning."""
+        self._markers = {form: marker for marker, form in self.used.items()}
+        for form, marker in _forms(secrets):
+            self._markers.setdefault(form, self._free(marker))
+        self._longest = max(map(len, self._markers), default=0)
+        ordered = sorted(self._markers, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, [OPEN, *ordered])))
+
+    def text(self, text: str) -> str:
+        """Return the text with every secret replaced by its marker."""
+        if OPEN not in text and not any(form in text for form in self._markers):
+            return text
+        return self._pattern.sub(self._replace, text)
+
+    def json(self, value: Json) -> Json:
+        """Return a JSON value with the secrets in all its texts and keys replaced."""
+        return mapped(value, self.text)
+
+    def split(self, text: str) -> tuple[str, str]:
+        """Return the part of a stream's chunk that can be written, and an end that may begin a secret."""
+        for size in range(min(self._longest - 1, len(text)), 0, -1):
+            end = text[-size:]
+            if any(form.startswith(end) for form in self._markers):
+                return text[:-size], end
+        return text, ""
+
+    def _free(self, marker: str) -> str:
+        # A variable may have another value than when the journal was begun.
+        while marker in self.used:
+            marker += "~"
+        return marker
+
+    def _replace(self, match: re.Match[str]) -> str:
+        found = match.group()
+        if found == OPEN:
+            # Text that only looks like a marker must not become a secret when it is read back.
+            return f"{OPEN}:"
+        marker = self._markers[found]
+        self.used[marker] = found
+        return f"{OPEN}{marker}{CLOSE}"
+
+
+_MARKED = re.compile(rf"{OPEN}(?::|([^:⟧]+){CLOSE})")
+
+
+def restored(text: str, secrets: Mapping[str, str]) -> str:
+    """Return the text as it was, as far as the secrets are known; other markers stay."""
+    if OPEN not in text:
+        return text
+    return _MARKED.sub(lambda m: OPEN if m.group(1) is None else secrets.get(m.group(1), m.group()), text)
+
+
+def mapped(value: Json, change: Callable[[str], str]) -> Json:
+    """Return a JSON value with every text and key changed."""
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {change(key): mapped(item, change) for key, item in value.items()}
+        case list() | tuple():
+            return [mapped(item, change) for item in value]
+        case _:
+            return value
+
+
+def _forms(secrets: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Yield each way in which a secret can be spelled in a record, with the marker for it.
+
+    Arguments and results are JSON texts, where quotes, line ends and non-ASCII letters are escaped.
+    """
+    seen: set[str] = set()
+    for name, value in secrets.items():
+        safe = re.sub(r"[^A-Za-z0-9_]", "_", name)
+        escaped = (json.dumps(value, ensure_ascii=plain)[1:-1] for plain in (False, True))
+        for number, form in enumerate((value, *escaped)):
+            if form not in seen:
+                seen.add(form)
+                yield form, safe if number == 0 else f"{safe}~{number}"

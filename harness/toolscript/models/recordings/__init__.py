@@ -1,0 +1,1 @@
+"""Recorded model texts that ship with the package."""

@@ -1,0 +1,66 @@
+"""Decides what of a journal a replay needs: the inputs, what the guest did, the order of settlements, the ending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from toolscript.errors import JournalDamaged
+from toolscript.journal.records import CallRecord, EndRecord, LogRecord, Record, RunEndRecord, RunRecord, TimerRecord
+from toolscript.limits import Limits
+from toolscript.runtime.session import FacadeEntry, Settlement, Start
+
+Act = CallRecord | TimerRecord | LogRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape:
+    """One recorded run: ``acts`` is what the guest did, in order; ``settlements`` what it was told, in order."""
+
+    run: RunRecord
+    acts: tuple[Act, ...]
+    settlements: tuple[Settlement, ...]
+    end: RunEndRecord | None
+
+    @classmethod
+    def read(cls, records: Iterable[Record]) -> Tape:
+        """Return the tape of a run's records. Raises JournalDamaged when they do not begin with a run."""
+        run: RunRecord | None = None
+        acts: list[Act] = []
+        settlements: list[Settlement] = []
+        end: RunEndRecord | None = None
+        for record in records:
+            match record:
+                case RunRecord():
+                    run = record
+                case CallRecord() | TimerRecord() | LogRecord():
+                    acts.append(record)
+                case EndRecord():
+                    settlements.append(_settlement(record))
+                case RunEndRecord():
+                    end = record
+                case _:
+                    pass
+        if run is None:
+            raise JournalDamaged("the journal", 1, "it does not begin with a run")
+        return cls(run=run, acts=tuple(acts), settlements=tuple(settlements), end=end)
+
+    def start(self) -> Start:
+        """Return the very inputs of the recorded run."""
+        run = self.run
+        return Start(
+            source=run.source, prepared=None, last_expression=run.last_expression, params=run.params,
+            context=run.context, store=run.store, seed=run.seed, time_ms=run.time_ms, limits=_limits(run.limits),
+            task_prefix=run.task_prefix,
+            facade=tuple(FacadeEntry(path=tuple(p.split(".")), positional=a, flat=f) for p, a, f in run.facade),
+        )  # fmt: skip
+
+
+def _settlement(record: EndRecord) -> Settlement:
+    return Settlement(number=record.number, ok=record.ok, value=record.value, time_ms=record.time_ms)
+
+
+def _limits(recorded: dict[str, float]) -> Limits:
+    defaults = Limits()
+    whole = {n: int(v) if isinstance(getattr(defaults, n), int) else float(v) for n, v in recorded.items()}
+    return Limits(**whole)  # type: ignore[arg-type]

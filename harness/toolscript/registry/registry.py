@@ -1,0 +1,120 @@
+"""Decides which tools exist, under which names, and which of them one run may use."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import entry_points
+
+import rfc8785
+
+from toolscript.errors import ConfigError, Json, UnknownTool
+from toolscript.registry.tool import Tool
+
+GROUP = "toolscript.tools"
+"""The entry point group in which packages offer a function that returns tools."""
+
+RESERVED = frozenset({"spawn"})
+"""First path segments that the facade itself serves."""
+
+
+class Registry:
+    """The tools of one harness by their facade path; listeners hear of every change."""
+
+    def __init__(self, tools: Iterable[Tool] = ()) -> None:
+        self._tools: dict[str, Tool] = {}
+        self._wire: dict[str, str] = {}
+        self._listeners: list[Callable[[], None]] = []
+        for tool in tools:
+            self.add(tool)
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(tuple(self._tools.values()))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._tools
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def add(self, tool: Tool, *, replace: bool = False) -> None:
+        """Register a tool. Raises ConfigError when its path or wire name is taken (unless ``replace``)."""
+        path, wire = tool.spec.path, tool.spec.wire_name
+        if path.split(".")[0] in RESERVED:
+            raise ConfigError(f"a tool may not be called {path!r}: tools.{path.split('.')[0]} is the facade's own")
+        owner = self._wire.get(wire)
+        if (path in self._tools or owner is not None) and not (replace and owner in (None, path)):
+            raise ConfigError(f"tool {path!r} ({wire}) is registered twice")
+        self._tools[path] = tool
+        self._wire[wire] = path
+        self._changed()
+
+    def remove(self, path: str) -> None:
+        """Take a tool away; unknown paths are ignored."""
+        tool = self._tools.pop(path, None)
+        if tool is not None:
+            del self._wire[tool.spec.wire_name]
+            self._changed()
+
+    def get(self, path: str) -> Tool:
+        """Return the tool of this facade path. Raises UnknownTool with near names."""
+        if (tool := self._tools.get(path)) is None:
+            raise UnknownTool(path, difflib.get_close_matches(path, self._tools, n=3))
+        return tool
+
+    def by_wire_name(self, name: str) -> Tool:
+        """Return the tool of a structured call's name. Raises UnknownTool with near names."""
+        if (path := self._wire.get(name)) is None:
+            raise UnknownTool(name, difflib.get_close_matches(name, self._wire, n=3))
+        return self._tools[path]
+
+    def select(self, *, pack: str | None = None, allowed: Iterable[str] | None = None) -> tuple[Tool, ...]:
+        """Return the tools of a pack, narrowed to the allowed ones, by path.
+
+        ``allowed`` holds paths or patterns with a final ``*`` (``mcp.git.*``).
+        """
+        chosen = [t for t in self._tools.values() if not t.spec.packs or pack is None or pack in t.spec.packs]
+        if allowed is not None:
+            patterns = tuple(allowed)
+            chosen = [t for t in chosen if any(matches(t.spec.path, p) for p in patterns)]
+        return tuple(sorted(chosen, key=lambda t: t.spec.path))
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after each change: caches of what is generated from the registry drop then."""
+        self._listeners.append(listener)
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Say whether a tool's path fits a name, or a pattern with a final ``*``."""
+    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
+
+
+def schema_digest(tool: Tool) -> str:
+    """Return the SHA-256 of what a call of this tool means: its path, effect, input and output schema."""
+    spec = tool.spec
+    body: Json = [spec.path, spec.effect.value, spec.input.schema, spec.output.schema]
+    return hashlib.sha256(rfc8785.dumps(body)).hexdigest()
+
+
+def tools_digest(tools: Iterable[Tool]) -> str:
+    """Return one digest of the schemas of several tools, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(map(schema_digest, tools))).encode()).hexdigest()
+
+
+def installed_tools() -> list[Tool]:
+    """Return the tools that installed packages offer through the ``toolscript.tools`` entry points.
+
+    Raises ConfigError naming the package whose entry point fails.
+    """
+    found: list[Tool] = []
+    for point in entry_points(group=GROUP):
+        try:
+            found.extend(point.load()())
+        except Exception as error:
+            raise ConfigError(f"tools of entry point {point.name!r} ({point.value}) do not load: {error}") from error
+    return found

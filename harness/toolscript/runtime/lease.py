@@ -1,0 +1,109 @@
+"""Decides how the host talks to a worker about one script: what is sent, what is believed, what an end means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError
+from toolscript.limits import Limits
+from toolscript.runtime.frames import Kind
+from toolscript.runtime.messages import Decoder
+from toolscript.runtime.process import WorkerProcess
+from toolscript.runtime.session import Batch, Settlement, Start
+from toolscript.runtime.watch import Watch
+from toolscript.runtime.wire import encode_settle, encode_start, facade_text
+
+
+class Lease:
+    """One script in one worker: the pool's Session."""
+
+    def __init__(self, worker: WorkerProcess) -> None:
+        self._worker = worker
+        self._watch: Watch | None = None
+        self._decoder: Decoder | None = None
+        self._failures: dict[int, str] = {}
+        self._limits = Limits()
+        self.facade = ""
+        """The tools of its script, which those of the next are likely to be."""
+        self.clean = False
+        """Whether the script has ended by itself, so that the process may serve another."""
+        self.cause = ""
+        """Why the worker cannot be used again, for the pool's metrics."""
+
+    @property
+    def started(self) -> bool:
+        """Whether a script has come near the worker."""
+        return self._watch is not None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the worker could not give up on this machine."""
+        return self._worker.missing
+
+    async def start(self, start: Start) -> Batch:
+        """Run the script until it waits or ends."""
+        if self._decoder is not None:
+            raise HostError("a session runs one script")
+        self._limits = start.limits
+        if (size := len(start.source.encode("utf-8", "replace"))) > start.limits.source_bytes:
+            raise SourceTooLarge(start.limits.source_bytes, size)
+        self._decoder = Decoder(self._worker.uses + 1, start.source, start.limits, self._failures)
+        self._watch = Watch(self._worker, start.limits)
+        self._watch.runs()
+        self.facade = facade_text(start.facade)
+        self._worker.link.send(encode_start(start, self._worker.uses + 1, self._worker.furnished))
+        return (await self._batches(1))[0]
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:
+        """Deliver settlements in this order; one batch each, fewer when the script ends before."""
+        if self._watch is None or self.clean:
+            raise HostError("the session has no script that waits")
+        for settlement in settlements:
+            if not settlement.ok:
+                self._failures[settlement.number] = settlement.value
+        self._watch.runs()
+        self._worker.link.send(b"".join(map(encode_settle, settlements)))
+        return await self._batches(len(settlements))
+
+    def on_loss(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` if the worker dies while the script waits."""
+        before = self._worker.link.on_end
+
+        def ended() -> None:
+            before()
+            if not self.clean:
+                callback()
+
+        self._worker.link.on_end = ended
+
+    def close(self) -> None:
+        """End the lease; the worker's fate is the pool's to decide."""
+        if self._watch is not None:
+            self._watch.close()
+
+    async def _batches(self, count: int) -> list[Batch]:
+        assert self._watch is not None
+        assert self._decoder is not None
+        batches: list[Batch] = []
+        try:
+            while len(batches) < count:
+                kind, parts = await self._worker.link.receive()
+                if kind != Kind.BATCH:
+                    raise ProtocolFault(f"a worker sent a frame of kind {kind}")
+                batches.append(self._decoder.batch(parts))
+                if batches[-1].ended is not None:
+                    self.clean = True
+                    break
+        except EOFError:
+            raise await self._lost(await self._worker.death(self._limits)) from None
+        except ToolscriptError as error:
+            raise await self._lost(error) from None
+        self._watch.rests()
+        return batches
+
+    async def _lost(self, error: ToolscriptError) -> ToolscriptError:
+        """Return the error, marked: what the script wrote since its last await is gone with the worker."""
+        self.cause = "limit" if isinstance(error, LimitExceeded) else error.code
+        error.__dict__["lost_logs"] = True
+        self._worker.kill()
+        return error

@@ -1,0 +1,251 @@
+"""Decides how the host asks for workers: it starts the zygote, sends it sockets, and hears who was born and died."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+import toolscript
+from toolscript.errors import ConfigError, HostError
+from toolscript.runtime.link import Link
+from toolscript.runtime.process import WorkerProcess
+from toolscript.runtime.zygote import ANSWER, ENDED, FORK, FURNISH, HELLO, LENGTH, REFUSED, SPAWNED
+
+START_SECONDS = 20.0
+_STDERR_KEPT = 4096
+_NEEDED = ("_quickjs", "tree_sitter", "tree_sitter_typescript", "tree_sitter_javascript")
+_BEGIN = "import sys; sys.path[:0] = sys.argv.pop(1).split('\\n'); from toolscript.runtime.zygote import start; start()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a zygote is told: which engine, how many contexts ready, and what its children may use."""
+
+    engine: str
+    prepared: int
+    uses: int
+    address_space: int
+    cpu_seconds: int
+    blank: str = "toolscript.language.blank:blank"
+    modules: tuple[str, ...] = _NEEDED
+    environment: tuple[tuple[str, str], ...] = (("TZ", "UTC0"),)
+
+
+class Nursery:
+    """One zygote and its children. When it dies they die too, and a new one must be started."""
+
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket, frame_limit: int) -> None:
+        self._process = process
+        self._control = control
+        self._frame_limit = frame_limit
+        self._loop = asyncio.get_running_loop()
+        self._received = bytearray()
+        self._fds: deque[int] = deque()
+        self._expected: deque[tuple[WorkerProcess, asyncio.Future[WorkerProcess]]] = deque()
+        self._children: dict[int, WorkerProcess] = {}
+        self._hello: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
+        self.alive = True
+        self.missing: tuple[str, ...] = ()
+        self.furnished = ""
+        control.setblocking(False)
+        self._loop.add_reader(control.fileno(), self._readable)
+
+    @classmethod
+    async def open(cls, settings: Settings, frame_limit: int) -> Nursery:
+        """Start a zygote and wait until it is ready. Raises HostError, saying what it complained about."""
+        ours, theirs = socket.socketpair()
+        try:
+            process = _spawn(settings, theirs)
+        except OSError as error:
+            ours.close()
+            raise HostError(f"the worker zygote cannot be started: {error}") from error
+        finally:
+            theirs.close()
+        nursery = cls(process, ours, frame_limit)
+        try:
+            with anyio.fail_after(START_SECONDS):
+                nursery.missing = await nursery._hello
+        except TimeoutError:
+            await nursery.close()
+            raise HostError(f"the worker zygote was not ready after {START_SECONDS:g} s") from None
+        except EOFError:
+            said = await nursery.close()
+            raise HostError(f"the worker zygote could not start: {said}", details={"stderr": said}) from None
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await nursery.close()
+            raise
+        return nursery
+
+    @property
+    def pid(self) -> int:
+        """The zygote's process id."""
+        return self._process.pid
+
+    def furnish(self, facade: str) -> None:
+        """Let later workers have these tools laid out before they are asked."""
+        data = facade.encode()
+        message = FURNISH + LENGTH.pack(len(data)) + data
+        try:
+            sent = self._control.send(message)
+        except OSError:
+            return
+        if sent < len(message):
+            # Half a message would be read as the next one: better no zygote than a confused one.
+            self._lost(EOFError("the zygote does not listen"))
+            return
+        self.furnished = facade
+
+    async def fork(self) -> WorkerProcess:
+        """Return a new worker once it has locked itself down. Raises HostError."""
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise HostError(f"no worker can be started: {error}") from error
+        worker = WorkerProcess(Link(ours, self._frame_limit))
+        worker.furnished = self.furnished
+        born: asyncio.Future[WorkerProcess] = self._loop.create_future()
+        try:
+            with theirs:
+                socket.send_fds(self._control, [FORK], [theirs.fileno()])
+            self._expected.append((worker, born))
+            await asyncio.shield(born)
+            with anyio.fail_after(START_SECONDS):
+                _, parts = await worker.link.receive()
+            worker.missing = tuple(json.loads(parts[0]))
+        except (OSError, EOFError, TimeoutError) as error:
+            worker.close()
+            raise HostError(f"no worker can be started: {error}") from error
+        except BaseException:
+            born.add_done_callback(lambda done: None if done.cancelled() or done.exception() else worker.close())
+            worker.close()
+            raise
+        return worker
+
+    async def close(self) -> str:
+        """End the zygote and with it all workers; return the last that it complained about."""
+        self._lost(EOFError("the zygote was closed"))
+        self._control.close()
+        return await anyio.to_thread.run_sync(self._wait, abandon_on_cancel=False)
+
+    def _wait(self) -> str:
+        try:
+            _, said = self._process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            _, said = self._process.communicate()
+        return said[-_STDERR_KEPT:].decode("utf-8", "replace").strip()
+
+    def _kill_by_number(self, pid: int) -> None:
+        # Only without process descriptors: the zygote may have reaped it, so its word decides.
+        if pid in self._children:
+            os.kill(pid, 9)
+
+    def _readable(self) -> None:
+        try:
+            data, ancillary, _, _ = self._control.recvmsg(65536, socket.CMSG_SPACE(64 * 4))
+        except BlockingIOError:
+            return
+        except OSError:
+            data, ancillary = b"", []
+        self._fds.extend(_descriptors(ancillary))
+        if not data:
+            self._lost(EOFError("the zygote hung up"))
+            return
+        self._received += data
+        while len(self._received) >= ANSWER.size:
+            what, pid, status, length = ANSWER.unpack_from(self._received)
+            if len(self._received) < ANSWER.size + length:
+                break
+            text = bytes(self._received[ANSWER.size : ANSWER.size + length]).decode()
+            del self._received[: ANSWER.size + length]
+            self._heard(what, pid, status, text)
+
+    def _heard(self, what: int, pid: int, status: int, text: str) -> None:
+        if what == HELLO:
+            self._hello.set_result(tuple(json.loads(text)))
+        elif what == SPAWNED:
+            worker, born = self._expected.popleft()
+            self._children[pid] = worker
+            worker.born(pid, self._fds.popleft() if status else None, self._kill_by_number)
+            born.set_result(worker)
+        elif what == REFUSED:
+            _, born = self._expected.popleft()
+            born.set_exception(OSError(status, text))
+        elif what == ENDED and pid in self._children:
+            self._children.pop(pid).ended(status)
+
+    def _lost(self, why: EOFError) -> None:
+        if not self.alive:
+            return
+        self.alive = False
+        self._loop.remove_reader(self._control.fileno())
+        for fd in self._fds:
+            os.close(fd)
+        if not self._hello.done():
+            self._hello.set_exception(why)
+            self._hello.exception()
+        for _, born in self._expected:
+            born.set_exception(why)
+        for worker in self._children.values():
+            worker.ended(-9)
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    found = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)
+
+
+def _spawn(settings: Settings, control: socket.socket) -> subprocess.Popen[bytes]:
+    told = {
+        "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared, "uses": settings.uses,
+        "address_space": settings.address_space, "cpu_seconds": settings.cpu_seconds,
+    }  # fmt: skip
+    roots = _roots((*settings.modules, settings.engine.partition(":")[0]))
+    command = [sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(roots), str(control.fileno()), json.dumps(told)]
+    return subprocess.Popen(
+        command, env=dict(settings.environment), cwd="/", pass_fds=[control.fileno()], stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+def _roots(modules: tuple[str, ...]) -> list[str]:
+    """Return the folders from which the zygote imports; nothing else of our path reaches it."""
+    roots = [str(Path(toolscript.__file__).parents[1])]
+    for name in modules:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise HostError(f"the module {name} is not installed, and no script can run without it")
+        above = name.count(".") + bool(spec.submodule_search_locations)
+        roots.append(str(Path(spec.origin).parents[above]))
+    return list(dict.fromkeys(roots))
+
+
+def engine_path(name: str) -> str:
+    """Return ``module:class`` of an engine by its entry point's name, or as it is if it has that form.
+
+    Raises ConfigError for an engine that is not there.
+    """
+    if ":" in name:
+        return name
+    if name == "quickjs-ng":
+        return "toolscript.runtime.quickjs:QuickJSEngine"
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="toolscript.engines", name=name):
+        return entry.value
+    raise ConfigError(f"there is no engine {name!r}; install the package that brings it")

@@ -1,0 +1,332 @@
+"""Decides how many workers there are, who gets one, and what becomes of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+
+import anyio
+from anyio.abc import TaskGroup
+
+from toolscript.errors import ConfigError, HostError, Json, PoolBusy, ToolscriptError
+from toolscript.limits import Limits
+from toolscript.runtime.lease import Lease
+from toolscript.runtime.nursery import Nursery, Settings, engine_path
+from toolscript.runtime.process import WorkerProcess
+from toolscript.runtime.sandbox import address_space_for
+from toolscript.runtime.session import Session
+from toolscript.runtime.worker import RING_2
+
+_MOST_PREPARED = 16
+_FRAME_OVERHEAD = 1024 * 1024
+_LARGEST_STACK = 4 * 1024 * 1024
+
+
+class Pool:
+    """Locked-down worker processes, ready before they are asked for; each serves one script, or a few.
+
+    ``limits`` are the most that any script may be given. ``min_size`` workers wait ready, ``max_size`` scripts run at
+    once, ``queue`` callers wait beyond that. With ``uses_per_worker`` above 1 a process serves that many scripts, each
+    in a fresh context. Workers that nobody needed for ``idle_seconds`` go, down to ``min_size``. Use as
+    ``async with Pool(...) as pool: async with pool.checkout() as session: ...``.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        min_size: int = 1,
+        max_size: int | None = None,
+        queue: int = 64,
+        uses_per_worker: int = 1,
+        engine: str = "quickjs-ng",
+        idle_seconds: float = 60.0,
+        grace_seconds: float = 5.0,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._max = max_size if max_size is not None else max(4, min_size, os.cpu_count() or 1)
+        self._min, self._queue, self._uses = min_size, queue, uses_per_worker
+        self._idle_seconds, self._grace = idle_seconds, grace_seconds
+        _check(self._limits, self._min, self._max, queue, uses_per_worker)
+        self._settings = _settings(self._limits, engine, uses_per_worker)
+        self._idle: deque[WorkerProcess] = deque()
+        self._busy: set[WorkerProcess] = set()
+        self._starting = 0
+        self._spares = self._min
+        self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._restarts: Counter[str] = Counter()
+        self._scripts = 0
+        self._last_facade = ""
+        self._nursery: Nursery | None = None
+        self._opening = anyio.Lock()
+        self._group: TaskGroup | None = None
+        self._shortage = asyncio.Event()
+        self._closing = False
+        self._emptied = anyio.Event()
+
+    async def __aenter__(self) -> Pool:
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._cull)
+        self._group.start_soon(self._tend)
+        self._replenish()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._group is not None
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._drain(0.0 if kind is not None else self._grace)
+            self._group.cancel_scope.cancel()
+            # The body's exception is not the group's: it must not come out wrapped.
+            await self._group.__aexit__(None, None, None)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._close()
+
+    def checkout(self) -> AbstractAsyncContextManager[Session]:
+        """Lend a worker for one script; leaving the block ends the lease.
+
+        Waits in line when all are busy. Raises PoolBusy when the line is full, HostError when none can be started.
+        """
+        return self._checkout()
+
+    @asynccontextmanager
+    async def _checkout(self) -> AsyncIterator[Session]:
+        worker = await self._acquire()
+        lease = Lease(worker)
+        try:
+            yield lease
+        finally:
+            lease.close()
+            self._release(worker, lease)
+
+    def metrics(self) -> dict[str, Json]:
+        """Return size, busy, idle, starting, waiting, scripts served, and restarts by cause."""
+        return {
+            "size": len(self._idle) + len(self._busy) + self._starting,
+            "busy": len(self._busy),
+            "idle": len(self._idle),
+            "starting": self._starting,
+            "waiting": len(self._waiting),
+            "scripts": self._scripts,
+            "restarts": dict(self._restarts),
+            "pids": [worker.pid for worker in (*self._busy, *self._idle)],
+        }
+
+    async def confinement(self) -> tuple[str, ...]:
+        """Return what this machine's workers could not give up; empty where they are fully confined."""
+        nursery = await self._open()
+        async with self._checkout() as session:
+            assert isinstance(session, Lease)
+            return tuple(dict.fromkeys((*nursery.missing, *session.missing)))
+
+    # ---- lending ------------------------------------------------------------------------------------------------
+
+    async def _acquire(self) -> WorkerProcess:
+        if self._closing or self._group is None:
+            raise HostError("the pool is closed")
+        if len(self._busy) < self._max and not self._waiting and (worker := self._next_idle()) is not None:
+            self._busy.add(worker)
+            return worker
+        if len(self._waiting) >= self._queue + self._free_places():
+            raise PoolBusy(
+                f"{len(self._busy)} scripts run and {len(self._waiting)} wait; try again later",
+                details={"busy": len(self._busy), "waiting": len(self._waiting)},
+            )
+        return await self._wait_in_line()
+
+    def _free_places(self) -> int:
+        return max(0, self._max - len(self._busy))
+
+    async def _wait_in_line(self) -> WorkerProcess:
+        turn: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        # Somebody had to wait: keep one more ready, so that the next need not.
+        self._spares = min(self._max, self._spares + 1)
+        self._replenish()
+        try:
+            return await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._give_back(turn.result())
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
+
+    def _next_idle(self) -> WorkerProcess | None:
+        while self._idle:
+            worker = self._idle.popleft()
+            if worker.link.rests() and not worker.has_ended:
+                return worker
+            self._discard(worker, "died_idle")
+        return None
+
+    def _give_back(self, worker: WorkerProcess) -> None:
+        self._busy.discard(worker)
+        self._idle.appendleft(worker)
+        self._serve_line()
+
+    def _release(self, worker: WorkerProcess, lease: Lease) -> None:
+        self._busy.discard(worker)
+        if lease.started:
+            self._scripts += 1
+            worker.uses += 1
+            self._expect(lease.facade)
+        whole = worker.link.quiet and not self._closing
+        if whole and (not lease.started or (lease.clean and worker.uses < self._uses)):
+            self._keep(worker)
+        else:
+            self._restarts[lease.cause or ("used_up" if lease.clean else "cancelled")] += 1
+            # Whoever ran the script need not wait until its worker is gone and the next one begun.
+            asyncio.get_running_loop().call_soon(worker.close)
+        self._replenish()
+        if not self._busy:
+            self._emptied.set()
+
+    def _expect(self, facade: str) -> None:
+        """Have the tools of the last script laid out for the next, once two in a row had the same."""
+        nursery = self._nursery
+        if facade == self._last_facade and nursery is not None and nursery.alive and nursery.furnished != facade:
+            nursery.furnish(facade)
+        self._last_facade = facade
+
+    def _discard(self, worker: WorkerProcess, cause: str) -> None:
+        self._restarts[cause] += 1
+        worker.close()
+
+    def _keep(self, worker: WorkerProcess) -> None:
+        worker.idle_since = anyio.current_time()
+        self._idle.append(worker)
+        self._serve_line()
+
+    def _serve_line(self) -> None:
+        while self._waiting and len(self._busy) < self._max:
+            if self._waiting[0].done():
+                self._waiting.popleft()
+            elif (worker := self._next_idle()) is not None:
+                self._busy.add(worker)
+                self._waiting.popleft().set_result(worker)
+            else:
+                return
+
+    # ---- breeding -----------------------------------------------------------------------------------------------
+
+    def _replenish(self) -> None:
+        """Have missing workers started; nobody waits for this, and it may be called from any callback."""
+        self._shortage.set()
+
+    async def _tend(self) -> None:
+        # Tasks can only be started from within one: what notices a shortage is often a bare callback of the loop.
+        while True:
+            await self._shortage.wait()
+            self._shortage.clear()
+            self._start_missing()
+
+    def _start_missing(self) -> None:
+        self._serve_line()
+        if self._closing or self._group is None:
+            return
+        wanted = self._spares + min(len(self._waiting), self._free_places())
+        for _ in range(wanted - len(self._idle) - self._starting):
+            self._starting += 1
+            self._group.start_soon(self._breed)
+
+    async def _breed(self) -> None:
+        try:
+            worker = await (await self._open()).fork()
+        except ToolscriptError as error:
+            self._starting -= 1
+            self._restarts["start_failed"] += 1
+            # One caller is told; the others' turn is the next attempt, so that a broken machine meets no storm.
+            if self._waiting and not self._waiting[0].done():
+                self._waiting.popleft().set_exception(error)
+                self._replenish()
+            return
+        except BaseException:
+            self._starting -= 1
+            raise
+        self._starting -= 1
+        if self._closing:
+            worker.close()
+            return
+        worker.link.on_end = lambda: self._died_idle(worker)
+        self._keep(worker)
+
+    def _died_idle(self, worker: WorkerProcess) -> None:
+        if worker in self._idle:
+            self._idle.remove(worker)
+            self._discard(worker, "died_idle")
+            self._replenish()
+
+    async def _open(self) -> Nursery:
+        async with self._opening:
+            if self._nursery is not None and not self._nursery.alive:
+                self._restarts["zygote"] += 1
+                await self._nursery.close()
+                self._nursery = None
+            if self._nursery is None:
+                self._nursery = await Nursery.open(self._settings, _frame_limit(self._limits))
+            return self._nursery
+
+    async def _cull(self) -> None:
+        while True:
+            await anyio.sleep(self._idle_seconds / 2)
+            self._spares = max(self._min, self._spares - 1)
+            oldest = anyio.current_time() - self._idle_seconds
+            while len(self._idle) > self._min and self._idle[0].idle_since < oldest:
+                self._discard(self._idle.popleft(), "idle")
+
+    # ---- ending -------------------------------------------------------------------------------------------------
+
+    async def _drain(self, grace: float) -> None:
+        """Lend no more, and give what runs a while to end."""
+        self._closing = True
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(HostError("the pool was closed"))
+        if self._busy:
+            self._emptied = anyio.Event()
+            with anyio.move_on_after(grace):
+                await self._emptied.wait()
+
+    async def _close(self) -> None:
+        for worker in (*self._busy, *self._idle):
+            worker.close()
+        self._idle.clear()
+        if self._nursery is not None:
+            await self._nursery.close()
+            self._nursery = None
+
+
+def _check(limits: Limits, low: int, high: int, queue: int, uses: int) -> None:
+    if not 0 <= low <= high or high < 1 or queue < 0 or uses < 1:
+        raise ConfigError(
+            f"a pool needs 0 <= min_size <= max_size, max_size >= 1, queue >= 0 and uses_per_worker >= 1, "
+            f"got {low}, {high}, {queue}, {uses}"
+        )
+    if limits.stack_bytes > _LARGEST_STACK:
+        raise ConfigError(f"limit stack_bytes may be {_LARGEST_STACK} at most, got {limits.stack_bytes}")
+
+
+def _settings(limits: Limits, engine: str, uses: int) -> Settings:
+    return Settings(
+        engine=engine_path(engine),
+        prepared=min(uses, _MOST_PREPARED),
+        uses=uses,
+        address_space=address_space_for(limits.heap_bytes),
+        # Behind the profiling timer of each script: all that a worker's scripts together may use, and a little more.
+        cpu_seconds=int(uses * RING_2 * limits.guest_seconds) + 2,
+    )
+
+
+def _frame_limit(limits: Limits) -> int:
+    """A script's messages lie in its heap before they are sent; UTF-8 may double them, JSON escapes more."""
+    return 6 * limits.heap_bytes + _FRAME_OVERHEAD

@@ -1,0 +1,78 @@
+  // What a realm has and has not; then everything is frozen.
+
+  const madeOfText = (name) => own(function () {
+    throw new EvalError(name + " is switched off: code cannot be made from text");
+  });
+  const closeConstructors = () => {
+    const samples = [function () {}, async function () {}, function* () {}, async function* () {}];
+    for (const sample of samples) {
+      const prototype = getPrototypeOf(sample);
+      const stub = madeOfText(prototype === Function.prototype ? "Function" : "the function constructor");
+      defineProperty(stub, "name", { value: prototype.constructor.name, configurable: true });
+      defineProperty(stub, "prototype", { value: prototype, writable: false, configurable: false });
+      defineProperty(prototype, "constructor", { value: stub, writable: true, enumerable: false, configurable: true });
+    }
+    global.Function = Function.prototype.constructor;
+  };
+  // Frozen prototypes make `child.name = x` throw; an accessor that defines on the child restores what people expect.
+  const assignable = (prototype, names) => {
+    for (const name of names) {
+      const slot = getOwnPropertyDescriptor(prototype, name);
+      if (slot === undefined || !("value" in slot)) continue;
+      const value = slot.value;
+      defineProperty(prototype, name, bare({ enumerable: false, configurable: false,
+        get: own(function () { return value; }),
+        set: own(function (given) {
+          if (this === prototype || this === null || (typeof this !== "object" && typeof this !== "function")) {
+            throw new TypeError("'" + name + "' is read-only");
+          }
+          defineProperty(this, name, bare({ value: given, writable: true, enumerable: true, configurable: true }));
+        }) }));
+    }
+  };
+  const freezeRealm = () => {
+    const seen = new Set();
+    const todo = [function* () {}, async function () {}, async function* () {}, [][Symbol.iterator](), new Map()[Symbol.iterator](),
+      new Set()[Symbol.iterator](), ""[Symbol.iterator](), "".matchAll(/x/g), (async function* () {})(), (function* () {})()];
+    for (const name of ownKeys(global)) {
+      const slot = getOwnPropertyDescriptor(global, name);
+      if ("value" in slot) todo.push(slot.value);
+      if (name !== "globalThis" && slot.configurable) {
+        defineProperty(global, name, bare({ value: slot.value, writable: false, enumerable: false, configurable: false }));
+      }
+    }
+    while (todo.length > 0) {
+      const item = todo.pop();
+      if ((typeof item !== "object" && typeof item !== "function") || item === null || item === global || seen.has(item)) continue;
+      seen.add(item);
+      freeze(item);
+      todo.push(getPrototypeOf(item));
+      for (const name of ownKeys(item)) {
+        const slot = getOwnPropertyDescriptor(item, name);
+        todo.push(slot.value, slot.get, slot.set);
+      }
+    }
+    defineProperty(global, "globalThis", bare({ value: global, writable: false, enumerable: false, configurable: false }));
+  };
+
+  for (const name of ["eval", "WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry", "performance",
+    "DOMException", "print", "std", "os", "bjson", "navigator", "gc"]) delete global[name];
+  closeConstructors();
+  delete Error.captureStackTrace;
+  defineProperty(Error, "prepareStackTrace", bare({ value: undefined, writable: false, enumerable: false, configurable: false }));
+  defineProperty(Error, "stackTraceLimit", bare({ value: 20, writable: false, enumerable: false, configurable: false }));
+  defineProperty(Error.prototype, "stack", bare({ enumerable: false, configurable: false, set: stackSlot.set,
+    get: own(function () { const raw = rawStack(this); return typeof raw === "string" ? trim(raw) : raw; }) }));
+  defineProperty(Function.prototype, "toString", bare({ enumerable: false, configurable: true, writable: true, value: own(function toString() {
+    return typeof this === "function" && weakGet(ours, this) === true ? "function () { [native code] }" : sourceOf(this);
+  }) }));
+  for (const [name, value] of [["Date", GuestDate], ["console", console], ["sleep", sleep], ["setTimeout", setTimeout],
+    ["clearTimeout", clearTimeout], ["queueMicrotask", queueMicrotask], ["store", store]]) {
+    defineProperty(global, name, bare({ value, writable: true, enumerable: false, configurable: true }));
+  }
+  Math.random = random;
+  assignable(Object.prototype, ownKeys(Object.prototype));
+  assignable(Function.prototype, ["toString", "constructor", "call", "apply", "bind"]);
+  for (const kind of ["Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError", "InternalError",
+    "AggregateError", "SuppressedError"]) if (global[kind]) assignable(global[kind].prototype, ["name", "message", "constructor", "toString", "toJSON"]);
+  freezeRealm();

@@ -1,0 +1,109 @@
+"""Decides what a worker gives up before it sees a script, in which order, and says what could not be given up.
+
+The zygote gives up what its children need neither: files, privileges, core dumps, memory beyond its bound. Each
+child then gives up the rest: outliving the zygote, descriptors, processes, and all but a few system calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Callable
+
+from toolscript.confine import landlock, process, rlimits, seccomp, syscalls
+from toolscript.confine.seccomp import ALLOW, KILL, Action, Arg, Filter, Rule
+
+MIB = 1024 * 1024
+PROT_EXEC = 4
+
+_USED = (
+    "read", "write", "recvfrom", "sendto", "close", "futex", "munmap", "mremap", "brk", "madvise", "clock_gettime",
+    "gettimeofday", "time", "getrusage", "setitimer", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
+    "exit", "exit_group", "getpid", "gettid", "sched_yield", "restart_syscall", "getrandom",
+)  # fmt: skip
+_NEVER = (
+    "execve", "execveat", "fork", "vfork", "clone", "clone3", "socket", "connect", "bind", "ptrace",
+    "process_vm_readv", "process_vm_writev", "bpf", "io_uring_setup", "userfaultfd", "mount", "unshare", "setns",
+)  # fmt: skip
+
+WORKER_FILTER = Filter(
+    rules=(
+        Rule(calls=_USED, action=ALLOW),
+        # Memory that can be run would turn a corrupted heap into code of the attacker's own.
+        Rule(calls=("mmap", "mprotect"), when=(Arg(index=2, equals=PROT_EXEC, mask=PROT_EXEC),),
+             action=Action.errno(errno.EPERM)),
+        Rule(calls=("mmap", "mprotect"), action=ALLOW),
+        # No honest worker asks for these: whoever does is past the engine.
+        Rule(calls=_NEVER, action=KILL),
+    ),
+    default=Action.errno(errno.EPERM),
+)  # fmt: skip
+
+
+def lock_zygote(*, address_space: int, cpu_seconds: int) -> tuple[str, ...]:
+    """Give up files, privileges and dumps for this process and all it forks; return what could not be given up.
+
+    ``cpu_seconds`` and ``address_space`` (bytes) bound each process on its own.
+    """
+    missing = _steps(
+        (process.no_new_privileges, "no_new_privs"),
+        (process.drop_capabilities, "capabilities"),
+        (process.undumpable, "undumpable"),
+        (_no_files, "landlock"),
+    )
+    limited = rlimits.restrict(
+        core=0, file_size=0, locked_memory=0, address_space=address_space, cpu_seconds=cpu_seconds
+    )
+    return (*missing, *limited, *_unfiltered())
+
+
+def _no_files() -> None:
+    landlock.restrict()
+
+
+def _unfiltered() -> tuple[str, ...]:
+    return () if seccomp.supported() else ("seccomp",)
+
+
+def compiled_filter() -> bytes | None:
+    """Return the worker's filter, compiled once for all workers; None where calls cannot be filtered."""
+    arch = syscalls.machine()
+    return WORKER_FILTER.compiled(arch) if arch is not None and seccomp.supported() else None
+
+
+def lock_worker(kept: int, *, zygote: int, code: bytes | None) -> tuple[str, ...]:
+    """Give up everything else in a child: only the descriptor ``kept`` stays. Returns what could not be given up.
+
+    The order is fixed: nothing may be opened, started or asked for once its step is done.
+    """
+
+    def filtered() -> None:
+        if code is not None:
+            seccomp.load(WORKER_FILTER, compiled=code)
+
+    missing = _steps((lambda: process.die_with_parent(parent=zygote), "parent_death"))
+    process.close_all_but([kept])
+    missing += rlimits.restrict(open_files=0, processes=0)
+    return missing + _steps((filtered, "seccomp"))
+
+
+def _steps(*steps: tuple[Callable[[], None], str]) -> tuple[str, ...]:
+    missing = []
+    for step, name in steps:
+        try:
+            step()
+        except OSError:
+            missing.append(name)
+    return tuple(missing)
+
+
+def address_space_for(heap_bytes: int) -> int:
+    """Return how much memory a worker with such a heap may map: Python, the engine, and values in transit."""
+    return 192 * MIB + 4 * heap_bytes
+
+
+def platform_note() -> str:
+    """Return what a person should know of this platform's workers."""
+    if sys.platform == "linux":
+        return ""
+    return "workers are separate processes with resource limits, but this system confines them no further"

@@ -1,0 +1,193 @@
+"""Decides how workers come to be: forked from one process that has everything loaded and nothing to lose.
+
+Started by exec with an empty environment, so it never saw a secret. Speaks with the host over one socket: a byte
+and a descriptor ask for a worker; answers tell pids, and ends of workers. When the host goes, all go.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from toolscript.runtime import sandbox
+from toolscript.runtime.engine import Engine
+from toolscript.runtime.frames import Kind, encode
+from toolscript.runtime.rehearsal import Prefault, Range, practise, rehearse
+from toolscript.runtime.worker import serve
+
+ANSWER = struct.Struct("!BiiI")
+"""What; pid; status, error number, or whether a descriptor of the process comes along; length of the text."""
+HELLO, SPAWNED, ENDED, REFUSED = range(1, 5)
+FORK, FURNISH = b"F", b"T"
+LENGTH = struct.Struct("!I")
+
+
+class Prepared:
+    """Hands out engines: first those made before the fork, shared with all siblings until written to."""
+
+    def __init__(self, make: Callable[[], Engine], count: int) -> None:
+        self._make = make
+        self._ready = [make() for _ in range(count)]
+
+    def __call__(self) -> Engine:
+        """Return an engine that no script has touched."""
+        return self._ready.pop() if self._ready else self._make()
+
+    def furnish(self, facade: str) -> None:
+        """Lay out the tools in all that are ready."""
+        for engine in self._ready:
+            engine.furnish(facade)
+
+
+def main(control: socket.socket, settings: dict[str, Any]) -> None:
+    """Prepare, give up what is not needed, and serve until the host hangs up."""
+    engine, blank = _load(settings["engine"]), _load(settings["blank"])
+    engines = Prepared(engine, settings["prepared"])
+    blank("const warm: number = 1;", last_expression=False)
+    _Zygote(control, engines, blank, settings).run()
+
+
+def _load(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket, engines: Prepared, blank: Any, settings: dict[str, Any]) -> None:
+        self._control = control
+        self._engines = engines
+        self._blank = blank
+        self._pid = os.getpid()
+        self._filter = sandbox.compiled_filter()
+        # Nothing is collected from here on: a collection in a child would touch, and so copy, every page.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._uses = settings["uses"]
+        self._prefault = Prefault(_rehearsed(engines, blank))
+        self._missing = sandbox.lock_zygote(
+            address_space=settings["address_space"], cpu_seconds=settings["cpu_seconds"]
+        )
+        self._wake, wake = socket.socketpair()
+        wake.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        self._kept_open = wake
+
+    def run(self) -> None:
+        self._answer(HELLO, self._pid, 0, json.dumps(self._missing))
+        while True:
+            ready, _, _ = select.select([self._control, self._wake], [], [])
+            if self._wake in ready:
+                self._wake.recv(4096)
+                self._reap()
+            if self._control in ready and not self._serve():
+                return
+
+    def _serve(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self._control, 1, 1)
+        if not data:
+            return False
+        if data == FURNISH:
+            self._furnish()
+        for fd in fds:
+            self._fork(fd)
+        return True
+
+    def _furnish(self) -> None:
+        (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
+        self._engines.furnish(self._exactly(length).decode())
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self._control.recv(size - len(data))
+            if not more:
+                os._exit(0)
+            data += more
+        return data
+
+    def _fork(self, fd: int) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(fd)
+            self._answer(REFUSED, 0, error.errno or errno.EAGAIN, error.strerror or "")
+            return
+        if pid == 0:
+            self._become_worker(fd)
+        os.close(fd)
+        pidfd = _pidfd(pid)
+        self._answer(SPAWNED, pid, int(pidfd is not None), "", pidfd)
+
+    def _become_worker(self, fd: int) -> None:
+        """Never returns: whatever happens in a child must not run the zygote's loop."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            # All is said here: asking the kernel what kind of socket it is would be a call that is then forbidden.
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fd)
+            self._prefault()
+            missing = sandbox.lock_worker(fd, zygote=self._pid, code=self._filter)
+            sock.sendall(encode(Kind.READY, [json.dumps(missing).encode()]))
+            serve(sock, self._engines, self._blank, self._uses)
+            status = 0
+        finally:
+            os._exit(status)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._answer(ENDED, pid, os.waitstatus_to_exitcode(status), "")
+
+    def _answer(self, what: int, pid: int, status: int, text: str, fd: int | None = None) -> None:
+        data = text.encode()
+        message = ANSWER.pack(what, pid, status, len(data)) + data
+        try:
+            if fd is None:
+                self._control.sendall(message)
+            else:
+                socket.send_fds(self._control, [message], [fd])
+                os.close(fd)
+        except (BrokenPipeError, ConnectionError):
+            os._exit(0)
+
+
+def _pidfd(pid: int) -> int | None:
+    """Return a descriptor that names the child even after its number is used anew; None where there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return None
+
+
+def _rehearsed(engines: Prepared, blank: Any) -> list[Range]:
+    if sys.platform != "linux":
+        return []
+    practise(lambda sock, engine, uses: serve(sock, engine, blank, uses))
+    return rehearse(lambda sock: serve(sock, engines, blank, 1))
+
+
+def start() -> None:
+    """Begin as a process: the control socket and the settings are the arguments."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in set(os.environ) - {"TZ"}:
+        del os.environ[name]  # Python itself adds LC_CTYPE where there is no locale
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=int(sys.argv[1]))
+    main(control, json.loads(sys.argv[2]))

@@ -1,0 +1,64 @@
+"""Decides how clicks in a notebook become decisions: through the loop, once, and refused ones are shown."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from toolscript.approvals.request import ApprovalRequest, Decision
+from toolscript.errors import ToolscriptError
+from toolscript_kernel.approvals.panel import Panel
+
+
+class Decides(Protocol):
+    """What deciders need of the approval bridge."""
+
+    def decide_threadsafe(self, approval_id: str, decision: Decision) -> concurrent.futures.Future[Decision]:
+        """Propose a decision from any thread."""
+        ...
+
+
+class ButtonDecider:
+    """Shows requests as buttons in one cell's view; ``place`` is given the panels that are open, oldest first."""
+
+    name = "widget"
+
+    def __init__(self, bridge: Decides, place: Callable[[tuple[Any, ...]], None], *, offset: int = 0) -> None:
+        self._bridge = bridge
+        self._place = place
+        self._offset = offset
+        self._loop = asyncio.get_running_loop()
+        self._panels: dict[str, Panel] = {}
+
+    def show(self, request: ApprovalRequest) -> None:
+        """Put the request at the end of the list."""
+        self._panels[request.approval_id] = Panel(request, self._clicked, offset=self._offset)
+        self._list()
+
+    def withdraw(self, approval_id: str, decision: Decision) -> None:
+        """Take the request off the list; later clicks on it do nothing."""
+        if (panel := self._panels.pop(approval_id, None)) is not None:
+            panel.settled(decision)
+            self._list()
+
+    def _list(self) -> None:
+        self._place(tuple(panel.box for panel in self._panels.values()))
+
+    def _clicked(self, approval_id: str, decision: Decision) -> None:
+        self._loop.call_soon_threadsafe(self._decide, approval_id, decision)
+
+    def _decide(self, approval_id: str, decision: Decision) -> None:
+        if (panel := self._panels.get(approval_id)) is None:
+            return
+        panel.wait()
+        future = self._bridge.decide_threadsafe(approval_id, decision)
+        future.add_done_callback(lambda f: self._loop.call_soon_threadsafe(self._ended, approval_id, f))
+
+    def _ended(self, approval_id: str, future: concurrent.futures.Future[Decision]) -> None:
+        panel = self._panels.get(approval_id)
+        if panel is None or future.cancelled():
+            return
+        if isinstance(error := future.exception(), ToolscriptError):
+            panel.refused(error.message)

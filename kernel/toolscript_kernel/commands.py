@@ -1,0 +1,200 @@
+"""Decides what ``%toolscript …`` and ``%agent …`` do; only cells that a person ran reach them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toolscript.errors import ConfigError, ToolscriptError
+from toolscript_kernel.cells import Cell, Command, Kind
+from toolscript_kernel.desk import CellError, Desk, cell_error
+from toolscript_kernel.stage import Stage
+
+Shown = str | Awaitable[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One command: how it is written, what it does in a few words, and the function that does it."""
+
+    usage: str
+    says: str
+    act: Callable[[Desk, list[str]], Shown]
+
+
+async def run(command: Command, desk: Desk, stage: Stage, *, alone: bool) -> str | None:
+    """Carry out one command line; returns the agent that it selects for the prompt below it, if it does.
+
+    Raises CellError.
+    """
+    if command.magic == "agent":
+        return _agent(command, desk, stage, alone=alone)
+    try:
+        shown = _perform(desk, command.arguments)
+        text = shown if isinstance(shown, str) else await shown
+    except ToolscriptError as error:
+        raise cell_error(error) from None
+    if text:
+        stage.display({"text/plain": text})
+    return None
+
+
+def for_agent(cell: Cell, agent: str | None) -> Cell:
+    """Return the cell, its prompt meant for this agent."""
+    return replace(cell, options=agent) if agent and cell.kind is Kind.TURN and not cell.options else cell
+
+
+def register(shell: Any, desk: Desk) -> None:
+    """Make the commands known to IPython as line magics, for completion and for cells that mix them with Python."""
+
+    def toolscript(line: str) -> None:
+        """Speak to toolscript: ``%toolscript help`` lists the commands."""
+        try:
+            shown = _perform(desk, line)
+        except ToolscriptError as error:
+            raise UsageError(error.message) from None
+        if not isinstance(shown, str):
+            close = getattr(shown, "close", None)
+            if close is not None:
+                close()
+            raise UsageError(f"%toolscript {line.split(' ', maxsplit=1)[0]} needs a cell without Python in it")
+        print(shown)
+
+    def agent(line: str) -> None:
+        """Choose the agent that plain cells speak to."""
+        desk.agent = line.strip() or None
+
+    from IPython.core.error import UsageError
+
+    shell.register_magic_function(toolscript, "line", "toolscript")
+    shell.register_magic_function(agent, "line", "agent")
+
+
+def _perform(desk: Desk, line: str) -> Shown:
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise ConfigError(f"%toolscript: {str(error).lower()}; quote arguments as in a shell") from None
+    name = words[0] if words else "help"
+    if (verb := VERBS.get(name)) is None:
+        raise ConfigError(f"%toolscript: there is no command {name!r}; commands are {', '.join(VERBS)}")
+    return verb.act(desk, words[1:])
+
+
+def _agent(command: Command, desk: Desk, stage: Stage, *, alone: bool) -> str | None:
+    name = command.arguments
+    if " " in name:
+        raise CellError("ConfigError", f"%agent takes one name, got {name!r}; the prompt goes on the lines below")
+    if not alone and name:
+        return name
+    if name:
+        desk.agent = name
+    stage.display({"text/plain": f"plain cells speak to {desk.agent or 'the default agent'}"})
+    return None
+
+
+def _help(desk: Desk, words: list[str]) -> str:
+    width = max(len(verb.usage) for verb in VERBS.values())
+    return "\n".join(f"%toolscript {verb.usage:<{width}}  {verb.says}" for verb in VERBS.values())
+
+
+def _status(desk: Desk, words: list[str]) -> str:
+    harness = desk.door.made()
+    facts = {
+        "workspace": str(harness.workspace),
+        "agent": desk.agent or "default",
+        "policy": f"{harness.policy.value}, commands {harness.sandbox.value}",
+        "tools": str(len(harness.registry)),
+        "waiting for approval": str(len(harness.approvals.pending)),
+        "allowed for this conversation": str(len(harness.permissions)),
+    }
+    return "\n".join(f"{name}: {value}" for name, value in facts.items())
+
+
+def _tools(desk: Desk, words: list[str]) -> str:
+    from toolscript.registry.declarations import declaration
+
+    registry = desk.door.made().registry
+    if words:
+        return "\n\n".join(declaration(registry.get(name).spec) for name in words)
+    width = max((len(tool.spec.path) for tool in registry), default=0)
+    listed = sorted(registry, key=lambda tool: tool.spec.path)
+    return "\n".join(f"{t.spec.path:<{width}}  {t.spec.effect.value:<7}  {_first_sentence(t.spec.doc)}" for t in listed)
+
+
+def _allow(desk: Desk, words: list[str]) -> str:
+    if not words:
+        raise ConfigError("%toolscript allow: name the tool, and its arguments: allow exec git status")
+    harness = desk.door.made()
+    harness.registry.get(words[0])
+    permission = harness.permissions.allow(words[0], *words[1:])
+    return f"allowed for this conversation: {permission}"
+
+
+def _answer(desk: Desk, words: list[str]) -> str:
+    from toolscript.approvals.request import Choice
+
+    choices = {"allow": Choice.ALLOW, "deny": Choice.DENY, "stop": Choice.DENY_AND_STOP}
+    if not words or words[0] not in choices:
+        raise ConfigError("%toolscript answer: say allow, deny or stop, and a reason if there is one")
+    desk.door.made().approvals.answer_next(choices[words[0]], " ".join(words[1:]))
+    return f"the next request will be answered: {' '.join(words)}"
+
+
+def _approvals(desk: Desk, words: list[str]) -> str:
+    harness = desk.door.made()
+    match words:
+        case []:
+            return _listed(harness)
+        case ["revoke", number] if number.isdigit():
+            return f"revoked: {harness.permissions.revoke(int(number))}"
+        case ["clear"]:
+            harness.permissions.clear()
+            dropped = harness.approvals.forget_answers()
+            return f"nothing is allowed ahead any more{f'; {dropped} unused answers dropped' if dropped else ''}"
+    raise ConfigError("%toolscript approvals: say nothing, `revoke NUMBER`, or `clear`")
+
+
+def _listed(harness: Any) -> str:
+    waiting = [f"waits: {r.tool} (call {r.operation})" for r in harness.approvals.pending]
+    kept = [f"{p.id}. {p}" for p in harness.permissions]
+    return "\n".join([*waiting, *kept]) or "nothing waits, and nothing is allowed ahead"
+
+
+def _workspace(desk: Desk, words: list[str]) -> Shown:
+    match words:
+        case []:
+            return str(desk.door.workspace)
+        case [folder]:
+            return _moved(desk, folder)
+    raise ConfigError("%toolscript workspace: name one directory, quoted if there are blanks in it")
+
+
+async def _moved(desk: Desk, folder: str) -> str:
+    await desk.door.move(Path(folder).expanduser())
+    return f"the workspace is {folder}; a new conversation begins"
+
+
+async def _reset(desk: Desk, words: list[str]) -> str:
+    await desk.door.close()
+    desk.agent = None
+    return "a new conversation begins; files are as they were"
+
+
+def _first_sentence(doc: str) -> str:
+    return f"{' '.join(doc.split()).split('. ')[0].rstrip('.')}"
+
+
+VERBS: dict[str, Verb] = {
+    "help": Verb("help", "list these commands", _help),
+    "status": Verb("status", "show workspace, agent, policy and what waits", _status),
+    "tools": Verb("tools [NAME]…", "list the tools, or show some as TypeScript", _tools),
+    "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
+    "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request, once", _answer),
+    "approvals": Verb("approvals [revoke NUMBER|clear]", "list or take back what is allowed", _approvals),
+    "workspace": Verb("workspace [DIRECTORY]", "show the workspace, or end what runs and go to another", _workspace),
+    "reset": Verb("reset", "end what runs and begin a new conversation", _reset),
+}

@@ -1,0 +1,172 @@
+"""Decides what becomes of a toolscript cell: who is asked, what is shown, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toolscript.errors import Json, ToolscriptError
+from toolscript_kernel import namespace, options
+from toolscript_kernel.cells import Cell, Kind
+from toolscript_kernel.door import Door
+from toolscript_kernel.front import Front
+from toolscript_kernel.stage import Stage
+
+if TYPE_CHECKING:
+    from toolscript.approvals.request import Policy
+    from toolscript.harness import Harness
+    from toolscript.run import Run
+    from toolscript_kernel.approvals.console import Asks
+    from toolscript_kernel.view.watch import View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who runs a cell, and how that client can be reached. ``prompt`` is None where none can be shown."""
+
+    front: Front
+    stage: Stage
+    cell_id: str | None = None
+    prompt: Callable[[], Asks] | None = None
+
+
+class CellError(Exception):
+    """A cell failed; what the front end shows of it: a name, a message, and lines that point at the source."""
+
+    def __init__(self, name: str, message: str, lines: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.name = name
+        self.message = message
+        self.lines = tuple(lines) or (f"{name}: {message}",)
+
+
+class Desk:
+    """Runs toolscript cells for a shell: the kernel's own, or the ordinary Python kernel's by its extension."""
+
+    def __init__(self, shell: Any, door: Door | None = None) -> None:
+        self.shell = shell
+        self.door = door or Door()
+        self.agent: str | None = None
+        """The agent that plain cells speak to; None is the configured default."""
+
+    async def run(self, cell: Cell, caller: Caller) -> None:
+        """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
+        try:
+            if cell.kind is Kind.SCRIPT:
+                await self._script(cell, caller)
+            else:
+                await self._turn(cell, caller)
+        except asyncio.CancelledError:
+            raise CellError(name="Interrupted", message="the cell was stopped; what had happened is kept") from None
+        except ToolscriptError as error:
+            raise _failure(error.to_json(), cell.body, cell.offset) from None
+
+    async def _script(self, cell: Cell, caller: Caller) -> None:
+        chosen = options.read(cell.options)
+        params = namespace.taken(self.shell.user_ns, chosen.inputs) | chosen.params
+        harness = await self.door.open()
+        async with self._watched(harness, caller, cell, in_turn=False):
+            run = await harness.run(
+                cell.body,
+                params=params,
+                limits=chosen.limits or None,
+                policy=_policy(chosen.policy),
+                allowed_tools=chosen.tools,
+                origin="cell",
+                last_expression=True,
+                mode="dry-run" if chosen.dry_run else "on",
+            )
+        self.shell.user_ns["_run"] = run
+        _raise_unless_completed(run, cell)
+        if chosen.output:
+            self.shell.user_ns[chosen.output] = run.result
+        if run.result is not None:
+            caller.stage.result(run.result)
+
+    async def _turn(self, cell: Cell, caller: Caller) -> None:
+        harness = await self.door.open()
+        async with self._watched(harness, caller, cell, in_turn=True):
+            turn = await harness.turn(cell.body, agent=cell.options or self.agent)
+        if turn.runs:
+            self.shell.user_ns["_run"] = turn.runs[-1]
+        if turn.error is not None:
+            raise _failure(_error_json(turn.error), "", 0)
+
+    @asynccontextmanager
+    async def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> AsyncIterator[None]:
+        """Show all that happens in the block, and put requests for consent before the caller if there is one."""
+        from toolscript_kernel.view.watch import Watch
+
+        offset = 0 if in_turn else cell.offset
+        view = self._view(caller, offset=offset, in_turn=in_turn, max_calls=harness.limits.calls)
+        watch = Watch(view)
+        try:
+            with harness.listening(watch):
+                async with self._asking(harness, caller, view, offset):
+                    yield
+        finally:
+            watch.finish()
+
+    def _view(self, caller: Caller, *, offset: int, in_turn: bool, max_calls: int) -> View:
+        from toolscript_kernel.view import live, plain
+
+        stage, workspace = caller.stage, self.door.workspace
+        match caller.front:
+            case Front.NOBODY:
+                return plain.QuietView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
+            case Front.CONSOLE:
+                return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
+            case _:
+                return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
+
+    @asynccontextmanager
+    async def _asking(self, harness: Harness, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:
+        if caller.front is Front.NOBODY:
+            yield
+        elif caller.front is Front.CONSOLE and caller.prompt is not None:
+            from toolscript_kernel.approvals.console import ConsoleDecider
+
+            decider = ConsoleDecider(harness.approvals, caller.stage, caller.prompt())
+            try:
+                with harness.approvals.attach(decider):
+                    yield
+            finally:
+                await decider.close()
+        else:
+            from toolscript_kernel.approvals.buttons import ButtonDecider
+
+            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place, offset=offset)):
+                yield
+
+
+def _raise_unless_completed(run: Run, cell: Cell) -> None:
+    if run.error is not None:
+        if run.error.get("code") == "aborted":
+            raise CellError(name="Interrupted", message=str(run.error.get("message", "the run was stopped")))
+        raise _failure(run.error, cell.body, cell.offset)
+
+
+def _policy(name: str | None) -> Policy | None:
+    from toolscript.approvals.request import Policy
+
+    return Policy(name) if name else None
+
+
+def cell_error(error: ToolscriptError) -> CellError:
+    """Return the error of a command as its cell shows it."""
+    return _failure(error.to_json(), "", 0)
+
+
+def _failure(error: dict[str, Json], source: str, offset: int) -> CellError:
+    from toolscript_kernel.record import carets
+
+    lines = carets.report(error, source, offset=offset)
+    message = carets.title(error).removeprefix(f"{carets.label(error)}: ")
+    return CellError(name=carets.label(error), message=message, lines=lines)
+
+
+def _error_json(error: Any) -> dict[str, Json]:
+    return error.to_json() if isinstance(error, ToolscriptError) else dict(error)

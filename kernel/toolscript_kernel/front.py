@@ -1,0 +1,62 @@
+"""Decides what the front end that runs a cell can do: show widgets, be asked on a prompt, or neither."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+CONTROL_TARGET = "jupyter.widget.control"
+
+
+class Front(StrEnum):
+    """What stands at the other end of an execute request."""
+
+    WIDGETS = "widgets"
+    """A notebook page that has shown that it renders widgets."""
+    NOTEBOOK = "notebook"
+    """A notebook page with a person before it; whether it renders widgets is not known yet."""
+    CONSOLE = "console"
+    """A terminal with a person before it."""
+    NOBODY = "nobody"
+    """A program that runs a notebook: nobody can be asked, and nothing is updated."""
+
+
+class Handshakes:
+    """Remembers which clients opened the widget control channel; safe to call from any thread."""
+
+    def __init__(self, comm_manager: Any) -> None:
+        self._manager = comm_manager
+        self._sessions: set[str] = set()
+        self.count = 0
+
+    def listen(self) -> None:
+        """Hear of each client that opens the channel. ipywidgets puts its own handler there when it is imported."""
+        self._manager.register_target(CONTROL_TARGET, self._opened)
+
+    def seen(self, session: str) -> bool:
+        """Tell whether this client renders widgets."""
+        return session in self._sessions
+
+    def _opened(self, comm: Any, msg: Any) -> None:
+        widgets = ipywidgets()
+        self.listen()
+        self._sessions.add(msg["header"]["session"])
+        self.count += 1
+        widgets.Widget.handle_control_comm_opened(comm, msg)
+
+
+def ipywidgets() -> Any:
+    """Return the module of widgets, loaded when the first client that renders them appears."""
+    import ipywidgets as module
+
+    return module
+
+
+def front_of(parent: Any, *, allow_stdin: bool, cell_id: str | None, handshakes: Handshakes) -> Front:
+    """Return what the client of this execute request can do."""
+    session = ((parent or {}).get("header") or {}).get("session", "")
+    if handshakes.seen(session):
+        return Front.WIDGETS
+    if not allow_stdin:
+        return Front.NOBODY
+    return Front.NOTEBOOK if cell_id else Front.CONSOLE

@@ -1,0 +1,200 @@
+"""Decides who takes a cell in the toolscript kernel, and how interrupt, restart and shutdown reach what runs."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import inspect
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+
+from toolscript_kernel import __version__, cells, commands
+from toolscript_kernel.busy import Busy
+from toolscript_kernel.cells import Cell, Kind
+from toolscript_kernel.desk import Caller, CellError, Desk
+from toolscript_kernel.front import Front, Handshakes, front_of
+from toolscript_kernel.paths import importable
+from toolscript_kernel.stage import Stage
+
+CLOSE_SECONDS = 5.0
+"""How long a shutdown waits for runs to end before the process goes anyway."""
+PYTHON = frozenset({Kind.PYTHON, Kind.IPYTHON})
+
+
+_Base: Any = IPythonKernel  # ipykernel declares few types; what is used of it is held by tests
+
+
+class ToolscriptKernel(_Base):  # type: ignore[misc]
+    """An IPython kernel whose plain cells are turns of an agent and whose ``%%toolscript`` cells are scripts."""
+
+    implementation = "toolscript"
+    implementation_version = __version__
+    banner = "toolscript: a plain cell is a turn, %%toolscript runs a script, %%py runs Python"
+    help_links: list[dict[str, str]] = []  # noqa: RUF012  (a trait)
+    language_info = {  # noqa: RUF012  (a trait)
+        "name": "toolscript",
+        "version": __version__,
+        "mimetype": "text/x-toolscript",
+        "file_extension": ".md",
+        # Front ends read the editor mode first: prose cells are Markdown, without any extension of ours.
+        "codemirror_mode": "ipythongfm",
+        "pygments_lexer": "toolscript-cell",
+        "nbconvert_exporter": "markdown",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.desk = Desk(self.shell)
+        self.handshakes = Handshakes(self.comm_manager)
+        self.handshakes.listen()
+        self.busy: Busy | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        commands.register(self.shell, self.desk)
+        self.shell.input_transformers_cleanup.insert(0, cells.python_lines)
+
+    def start(self) -> None:
+        """Begin to serve, clicks during turns included."""
+        super().start()
+        self.busy = Busy(self)
+        self._loop = self.io_loop.asyncio_loop
+
+    async def do_execute(
+        self,
+        code: str,
+        silent: bool,
+        store_history: bool = True,
+        user_expressions: dict[str, str] | None = None,
+        allow_stdin: bool = False,
+        *,
+        cell_meta: Any = None,
+        cell_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Run one cell. Silent requests come from programs, not from a person: they are never turns or scripts."""
+        request = (silent, store_history, user_expressions, allow_stdin, cell_meta, cell_id)
+        cell = Cell(kind=Kind.IPYTHON) if silent else cells.read(code, self._defined)
+        if cell.kind in PYTHON and not cell.commands:
+            return await self._python(cell, code, *request)
+        caller = self._caller(allow_stdin, cell_id)
+        with self._counted(code, store_history) as count:
+            reply: dict[str, Any] = {"status": "ok", "execution_count": count, "payload": []}
+            try:
+                await self._interruptible(self._ours(cell, caller))
+            except CellError as error:
+                return reply | self._failed(error)
+            reply["user_expressions"] = self.shell.user_expressions(user_expressions or {})
+        if cell.kind in PYTHON:
+            return await self._python(cell, code, *request)
+        return reply
+
+    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
+        """End what runs, then go."""
+        await self._on_main_loop(self._end())
+        reply = super().do_shutdown(restart)
+        return dict(await reply if inspect.isawaitable(reply) else reply)
+
+    async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
+        """Complete Python and magics as IPython does; a prompt completes to nothing."""
+        if cells.read(code, self._defined).kind in PYTHON or code.lstrip().startswith("%"):
+            found = super().do_complete(code, cursor_pos)
+            return dict(await found if inspect.isawaitable(found) else found)
+        return {
+            "status": "ok", "matches": [], "cursor_start": cursor_pos, "cursor_end": cursor_pos, "metadata": {},
+        }  # fmt: skip
+
+    async def do_is_complete(self, code: str) -> dict[str, Any]:
+        """Tell consoles when a cell ends: a prompt at once, a script at a blank line, Python as Python says."""
+        kind = cells.read(code, self._defined).kind
+        if kind is Kind.SCRIPT or (kind is Kind.PYTHON and code.lstrip().startswith("%%")):
+            return {"status": "complete"} if code.endswith("\n\n") else {"status": "incomplete", "indent": ""}
+        if kind in PYTHON:
+            found = super().do_is_complete(code)
+            return dict(await found if inspect.isawaitable(found) else found)
+        return {"status": "complete"}
+
+    async def _ours(self, cell: Cell, caller: Caller) -> None:
+        for command in cell.commands:
+            agent = await commands.run(command, self.desk, caller.stage, alone=cell.kind is Kind.EMPTY)
+            cell = commands.for_agent(cell, agent)
+        if cell.kind in (Kind.TURN, Kind.SCRIPT):
+            await self.desk.run(cell, caller)
+
+    async def _interruptible(self, work: Any) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            work.close()
+            raise CellError("ConfigError", "turns and scripts run in the kernel's main shell, not in a subshell")
+        assert self.busy is not None
+        self._task = asyncio.ensure_future(work)
+        try:
+            with self.busy.turn(self._task):
+                await self._task
+        except asyncio.CancelledError:
+            raise CellError("Interrupted", "the cell was stopped") from None
+        finally:
+            self._task = None
+
+    async def _python(self, cell: Cell, code: str, *request: Any) -> dict[str, Any]:
+        *arguments, cell_meta, cell_id = request
+        run = super().do_execute
+        with importable(self.desk.door.workspace) if cell.kind is Kind.PYTHON else nullcontext():
+            return dict(await run(code, *arguments, cell_meta=cell_meta, cell_id=cell_id))
+
+    def _caller(self, allow_stdin: bool, cell_id: str | None) -> Caller:
+        # ipywidgets takes the channel over when Python code imports it.
+        self.handshakes.listen()
+        parent = self.get_parent("shell")
+        front = front_of(parent, allow_stdin=allow_stdin, cell_id=cell_id, handshakes=self.handshakes)
+        return Caller(front=front, stage=Stage(self.shell), cell_id=cell_id, prompt=self._prompt(front))
+
+    def _prompt(self, front: Front) -> Any:
+        if front not in (Front.CONSOLE, Front.NOTEBOOK):
+            return None
+
+        def prompt() -> Any:
+            from toolscript_kernel.approvals.console import kernel_prompt
+
+            return kernel_prompt(self)
+
+        return prompt
+
+    def _failed(self, error: CellError) -> dict[str, Any]:
+        content = {"ename": error.name, "evalue": error.message, "traceback": list(error.lines)}
+        self.send_response(self.iopub_socket, "error", content)
+        return {"status": "error", **content}
+
+    @contextmanager
+    def _counted(self, code: str, store_history: bool) -> Iterator[int]:
+        """Count the cell as IPython does: some of its versions count before the cell runs, some after."""
+        shell = self.shell
+        count = shell.execution_count
+        early = shell.displayhook.prompt_count < count
+        if store_history:
+            shell.history_manager.store_inputs(count, code, code)
+        shell.execution_count += int(early and store_history)
+        try:
+            yield count
+        finally:
+            shell.execution_count += int(not early and store_history)
+
+    def _defined(self, name: str) -> bool:
+        return name in self.shell.user_ns or hasattr(builtins, name)
+
+    async def _end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        await self.desk.door.close()
+
+    async def _on_main_loop(self, work: Any) -> None:
+        """Run on the loop of the cells, from the control thread; give up when a Python cell blocks that loop."""
+        try:
+            if self._loop is None or self._loop is asyncio.get_running_loop():
+                await asyncio.wait_for(work, CLOSE_SECONDS)
+            else:
+                future = asyncio.run_coroutine_threadsafe(work, self._loop)
+                await asyncio.wait_for(asyncio.wrap_future(future), CLOSE_SECONDS)
+        except TimeoutError:
+            self.log.warning("toolscript: runs did not end in time")

@@ -1,0 +1,121 @@
+"""Decides what may stand after ``%%toolscript`` and what it means."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from toolscript.errors import ConfigError, Json
+from toolscript.limits import limit_names
+
+USAGE = (
+    "%%toolscript [--param NAME=VALUE]… [--in NAME]… [--out NAME] [--dry-run] [--policy POLICY] "
+    "[--limits NAME=VALUE,…] [--tools TOOL,…]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptOptions:
+    """How one ``%%toolscript`` cell is run. ``inputs`` are names of Python values, ``output`` takes the result."""
+
+    params: dict[str, Json] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    output: str | None = None
+    dry_run: bool = False
+    policy: str | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    tools: tuple[str, ...] | None = None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"%%toolscript: {message}; usage: {USAGE}")
+
+
+def read(text: str) -> ScriptOptions:
+    """Return the options in the text after ``%%toolscript``. Raises ConfigError that says what is wrong."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(f"%%toolscript: {str(error).lower()} in {text!r}; quote values as in a shell") from None
+    found = _parser().parse_args(words)
+    return ScriptOptions(
+        params=dict(found.param),
+        inputs=tuple(found.inputs),
+        output=found.output,
+        dry_run=found.dry_run,
+        policy=found.policy,
+        limits=dict(pair for group in found.limits for pair in group),
+        tools=tuple(found.tools) if found.tools is not None else None,
+    )
+
+
+def _parser() -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False, prog="%%toolscript")
+    parser.add_argument("--param", action="append", default=[], type=_checked(_param))
+    parser.add_argument("--in", dest="inputs", action="append", default=[], type=_checked(_name))
+    parser.add_argument("--out", dest="output", type=_checked(_name))
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--policy", choices=["untrusted", "on-request", "never", "always-ask"])
+    parser.add_argument("--limits", action="append", default=[], type=_checked(_limits))
+    parser.add_argument("--tools", type=_checked(_tools))
+    return parser
+
+
+def _checked(read_one: Any) -> Any:
+    """Let argparse show a converter's own words instead of the converter's name."""
+
+    def convert(text: str) -> Any:
+        try:
+            return read_one(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ValueError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value
+
+
+def _param(text: str) -> tuple[str, Json]:
+    name, value = _pair(text)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        # A bare word is a text; what begins like JSON and is not is more likely a slip than meant.
+        if value[:1] in set('{["'):
+            raise ValueError(f"the value of {name!r} begins like JSON and is none: {value}") from None
+        return name, value
+
+
+def _name(text: str) -> str:
+    if not text.isidentifier():
+        raise ValueError(f"{text!r} is not the name of a Python variable")
+    return text
+
+
+def _limits(text: str) -> list[tuple[str, float]]:
+    return [_limit(part) for part in text.split(",") if part.strip()]
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, value = _pair(text)
+    name = name.replace("-", "_")
+    if name not in limit_names():
+        raise ValueError(f"there is no limit {name!r}; limits are {', '.join(limit_names())}")
+    try:
+        return name, int(value) if value.strip().isdigit() else float(value)
+    except ValueError:
+        raise ValueError(f"limit {name} needs a number, got {value!r}") from None
+
+
+def _tools(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,110 @@
+"""Decides how often a view is refreshed: at once for what is new, at most twenty times a second for what grows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+from toolscript.events import (
+    ApprovalRequested,
+    BaseEvent,
+    OperationStarted,
+    ScriptExecution,
+    ScriptExecutionOutput,
+    TurnFinished,
+    TurnStarted,
+)
+from toolscript_kernel.record import Folder, Transcript
+
+REFRESH_SECONDS = 0.05
+"""The shortest time between two refreshes: 20 a second."""
+SHARE = 0.2
+"""At most this share of the loop's time goes into refreshing, however long one refresh takes."""
+
+_PROMPT = (ApprovalRequested, OperationStarted, ScriptExecutionOutput, TurnFinished)
+
+
+class View(Protocol):
+    """One way to show a cell."""
+
+    def event(self, event: BaseEvent) -> None:
+        """Take one event as it happens; must return at once."""
+        ...
+
+    def refresh(self, transcript: Transcript) -> float:
+        """Show the state so far; returns how many seconds it wants to be left alone now."""
+        ...
+
+    def finish(self, transcript: Transcript) -> None:
+        """Show the last state, and leave what is to be saved."""
+        ...
+
+
+class Mine:
+    """Tells the events of one cell from those of others: of tasks that go on from earlier cells, and of other faces."""
+
+    def __init__(self) -> None:
+        self._turn: str | None = None
+        self._runs: set[str] = set()
+
+    def takes(self, event: BaseEvent) -> bool:
+        """Say whether the event belongs to the first turn or script that was heard of, or to an agent under it."""
+        mine = self._belongs(event)
+        if mine and event.run_id is not None:
+            self._runs.add(event.run_id)
+        return mine
+
+    def _belongs(self, event: BaseEvent) -> bool:
+        if event.parent is not None:
+            return event.parent.partition("/")[0] in self._runs
+        if self._turn is not None:
+            return event.turn_id == self._turn
+        if self._runs:
+            return event.run_id in self._runs
+        self._turn = event.turn_id if isinstance(event, TurnStarted) else None
+        return isinstance(event, TurnStarted | ScriptExecution)
+
+
+class Watch:
+    """Listens to the events of one cell, folds them and keeps one view up to date."""
+
+    def __init__(self, view: View, *, interval: float = REFRESH_SECONDS) -> None:
+        self.view = view
+        self._folder = Folder()
+        self._mine = Mine()
+        self._loop = asyncio.get_running_loop()
+        self._interval = interval
+        self._next = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = False
+
+    def __call__(self, event: BaseEvent) -> None:
+        """Take one event; called by the harness on the loop."""
+        if self._ended or not self._mine.takes(event):
+            return
+        self._folder.add(event)
+        self.view.event(event)
+        if self._timer is None:
+            wait = 0.0 if isinstance(event, _PROMPT) else self._interval
+            self._timer = self._loop.call_later(max(wait, self._next - time.monotonic()), self._refresh)
+
+    def transcript(self) -> Transcript:
+        """Return what happened so far."""
+        return self._folder.transcript()
+
+    def finish(self) -> Transcript:
+        """Stop refreshing, show the end, and return all that happened."""
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        transcript = self._folder.transcript()
+        self.view.finish(transcript)
+        return transcript
+
+    def _refresh(self) -> None:
+        self._timer = None
+        begun = time.monotonic()
+        rest = self.view.refresh(self._folder.transcript())
+        spent = time.monotonic() - begun
+        self._next = begun + max(self._interval, spent / SHARE, rest)

@@ -1,0 +1,140 @@
+"""A stand-in for the harness: real events, a real approval bridge, and scripts that are lists of directives.
+
+Tests of the kernel's own promises (clicks, interrupts, front ends, versions of ipykernel) must not depend on a
+worker. A source is read line by line: ``log TEXT``, ``ask TOOL TEXT``, ``call TOOL TEXT``, ``spawn`` (a real child
+process), ``wait``, ``return JSON``, ``throw MESSAGE``. A prompt is written back as the answer, its indented lines run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+
+from toolscript import events as ev
+from toolscript.approvals.bridge import Bridge
+from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.request import ApprovalRequest, Policy
+from toolscript.errors import Position, ScriptThrew
+from toolscript.journal.records import MemoryJournal
+from toolscript.limits import Limits
+from toolscript.registry.classification import Classification, Danger, Effect
+from toolscript.registry.context import SandboxMode
+from toolscript.run import Run
+
+
+class StandIn:
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        self.policy = Policy.ON_REQUEST
+        self.sandbox = SandboxMode.WORKSPACE_WRITE
+        self.limits = Limits()
+        self.registry: list[object] = []
+        self.approvals = Bridge()
+        self.permissions = Permissions()
+        self.children: list[asyncio.subprocess.Process] = []
+        self._emitter = ev.Emitter(ids={"conversation_id": "c-1"})
+        self._runs = 0
+
+    async def __aenter__(self) -> StandIn:
+        return self
+
+    async def aclose(self) -> None:
+        for child in self.children:
+            child.kill()
+            await child.wait()
+
+    def listening(self, listener):
+        return self._emitter.listening(listener)
+
+    async def run(self, source, *, params=None, emitter=None, origin="cell", **_) -> Run:
+        self._runs += 1
+        run_id = f"r-{self._runs}"
+        emitter = (emitter or self._emitter).scoped(run_id=run_id)
+        events: list[ev.BaseEvent] = []
+        with emitter.listening(lambda e: events.append(e) if e.run_id == run_id else None):
+            emitter.emit(ev.ScriptExecution, source=source, script_hash="abc", origin=origin)
+            try:
+                result = await self._lines(source.split("\n"), emitter, run_id, params)
+                self._end(emitter, ev.RunStatus.COMPLETED, result=result)
+            except ScriptThrew as error:
+                self._end(emitter, ev.RunStatus.FAILED, error=error.to_json())
+            except BaseException:
+                self._end(
+                    emitter, ev.RunStatus.ABORTED, error={"name": "RunAborted", "code": "aborted", "message": "x"}
+                )
+                raise
+        return Run.fold(events)
+
+    async def turn(self, prompt, *, agent=None, images=()):
+        emitter = self._emitter.scoped(turn_id="t-1")
+        emitter.emit(ev.TurnStarted, prompt=prompt, agent=agent or "default", model="standin")
+        for word in prompt.split(" "):
+            emitter.emit(ev.MessageDelta, text=f"{word} ")
+        script = "\n".join(line.strip() for line in prompt.split("\n") if line.startswith("  "))
+        runs = [await self.run(script, emitter=emitter, origin="model")] if script else []
+        emitter.emit(ev.TurnFinished, status="completed", text=prompt, steps=1)
+        return SimpleNamespace(status="completed", runs=runs, error=None, text=prompt)
+
+    async def _lines(self, lines: Iterable[str], emitter, run_id, params):
+        for number, line in enumerate(lines, 1):
+            verb, _, rest = line.strip().partition(" ")
+            match verb:
+                case "log" | "warn":
+                    emitter.emit(ev.ScriptLog, level=verb, text=rest, line=number)
+                case "ask" | "call":
+                    await self._operation(number, *rest.split(" ", 1), emitter, run_id, asks=verb == "ask")
+                case "spawn":
+                    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(600)")
+                    self.children.append(child)
+                    emitter.emit(ev.ScriptLog, level="log", text=f"pid {child.pid}")
+                case "wait":
+                    await asyncio.Event().wait()
+                case "params":
+                    return params
+                case "return":
+                    return json.loads(rest)
+                case "throw":
+                    raise ScriptThrew("Error", rest, position=Position(number, 1))
+        return None
+
+    async def _operation(self, number, tool, text, emitter, run_id, *, asks) -> None:
+        arguments = {"command": text.split(" ")}
+        emitter.emit(
+            ev.OperationStarted, operation=number, tool=tool, arguments=arguments, line=number, effect="execute"
+        )
+        if asks:
+            request = ApprovalRequest(
+                approval_id=f"{run_id}-{number}", digest="0" * 64, run_id=run_id, operation=number, tool=tool,
+                arguments=arguments, script_hash="abc", line=number, cwd=str(self.workspace),
+                why="its command is not known to be safe",
+                classification=Classification(
+                    effect=Effect.EXECUTE, danger=Danger.ORDINARY, summary=f"runs {text}", remember=text,
+                ),
+            )  # fmt: skip
+            try:
+                decision = await self.approvals.ask(request, emitter=emitter, journal=MemoryJournal())
+            except Exception as error:
+                emitter.emit(
+                    ev.OperationFinished, operation=number, tool=tool, status=ev.OperationStatus.DENIED,
+                    error=error.to_json(),
+                )  # fmt: skip
+                raise ScriptThrew(type(error).__name__, str(error), position=Position(number, 1)) from None
+            if not decision.choice.value.startswith("allow"):
+                emitter.emit(
+                    ev.OperationFinished, operation=number, tool=tool, status=ev.OperationStatus.DENIED,
+                    error={"name": "ApprovalDenied", "message": f"denied: {decision.reason}"},
+                )  # fmt: skip
+                raise ScriptThrew(
+                    "ApprovalDenied", f"denied by {decision.by}: {decision.reason}", position=Position(number, 1)
+                )
+        emitter.emit(
+            ev.OperationFinished, operation=number, tool=tool, status=ev.OperationStatus.SUCCEEDED,
+            output={"exitCode": 0, "stdout": "ok\n"}, duration_ms=3.5,
+        )  # fmt: skip
+
+    def _end(self, emitter, status, **facts) -> None:
+        emitter.emit(ev.ScriptExecutionOutput, status=status, script_hash="abc", **facts)

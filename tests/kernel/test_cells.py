@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+
+from toolscript.errors import ConfigError
+from toolscript_kernel import namespace, options
+from toolscript_kernel.cells import Cell, Command, Kind, read
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("Find the TODOs", Kind.TURN),
+        ("What is this?", Kind.TURN),
+        ("Why?", Kind.TURN),
+        ("# A heading\nthen a prompt", Kind.TURN),
+        ("100% of it, please", Kind.TURN),
+        ("% is a sign", Kind.TURN),
+        ("! really", Kind.IPYTHON),
+        ("!ls", Kind.IPYTHON),
+        ("%pip list", Kind.IPYTHON),
+        ("%%time\nx = 1", Kind.IPYTHON),
+        ("?print", Kind.IPYTHON),
+        ("known?", Kind.IPYTHON),
+        ("known.attribute??", Kind.IPYTHON),
+        ("%%toolscript\nreturn 1", Kind.SCRIPT),
+        ("\n\n%%toolscript --dry-run\nreturn 1", Kind.SCRIPT),
+        ("%%toolscripts\nreturn 1", Kind.IPYTHON),
+        ("%%py\n1 + 1", Kind.PYTHON),
+        ("%%agent critic\nlook", Kind.TURN),
+        ("", Kind.EMPTY),
+        ("  \n\t", Kind.EMPTY),
+    ],
+)
+def test_the_first_line_says_who_takes_a_cell(code: str, kind: Kind):
+    assert read(code, defined=lambda name: name == "known").kind is kind
+
+
+def test_a_script_keeps_its_options_and_where_it_stands_in_the_cell():
+    assert read("\n%%toolscript --param a=1  \nx\ny") == Cell(
+        kind=Kind.SCRIPT, body="x\ny", options="--param a=1", offset=2
+    )
+
+
+def test_python_keeps_the_line_numbers_of_the_cell():
+    assert read("%%py\nx = 1\n").body == "\nx = 1\n"
+
+
+def test_commands_above_a_prompt_are_taken_off_it():
+    assert read("%agent critic\n%toolscript allow exec ls\n\nLook at this\n  and that") == Cell(
+        kind=Kind.TURN,
+        body="Look at this\n  and that",
+        offset=3,
+        commands=(
+            Command(magic="agent", arguments="critic", line=1),
+            Command(magic="toolscript", arguments="allow exec ls", line=2),
+        ),
+    )
+
+
+def test_a_cell_of_commands_alone_is_nothing_else():
+    assert read("%toolscript status\n").kind is Kind.EMPTY
+
+
+def test_all_options_of_a_script_cell():
+    text = """--param a=1 --param b=word --param 'c={"d": [true]}' --in x --in y --out z --dry-run --policy never
+              --limits calls=5,guest-seconds=0.5 --limits wall_seconds=10 --tools readFile,mcp.git.*"""
+    assert options.read(text) == options.ScriptOptions(
+        params={"a": 1, "b": "word", "c": {"d": [True]}},
+        inputs=("x", "y"),
+        output="z",
+        dry_run=True,
+        policy="never",
+        limits={"calls": 5, "guest_seconds": 0.5, "wall_seconds": 10},
+        tools=("readFile", "mcp.git.*"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("--parm a=1", "unrecognized arguments: --parm a=1"),
+        ("--param a", "'a' is not NAME=VALUE"),
+        ("--param 'a={'", "begins like JSON and is none"),
+        ("--in 2x", "'2x' is not the name of a Python variable"),
+        ("--limits cals=1", "there is no limit 'cals'; limits are source_bytes"),
+        ("--limits calls=many", "limit calls needs a number, got 'many'"),
+        ("--policy maybe", "invalid choice: 'maybe'"),
+        ("--param 'a=1", "no closing quotation"),
+        ("extra", "unrecognized arguments: extra"),
+    ],
+)
+def test_a_wrong_option_says_what_is_wrong(text: str, says: str):
+    with pytest.raises(ConfigError) as error:
+        options.read(text)
+    assert error.value.message.startswith("%%toolscript: ")
+    assert says in error.value.message
+
+
+def test_python_values_cross_as_json():
+    from dataclasses import dataclass
+    from datetime import date
+    from enum import Enum
+    from pathlib import Path
+
+    class Colour(Enum):
+        RED = "red"
+
+    @dataclass
+    class Point:
+        x: int
+
+    value = {1: (True, None, 2.5), "d": date(2026, 1, 2), "p": Path("a/b"), "c": Colour.RED, "o": Point(3), "s": {2, 1}}
+    assert namespace.taken({"v": value}, ["v"]) == {
+        "v": {"1": [True, None, 2.5], "d": "2026-01-02", "p": "a/b", "c": "red", "o": {"x": 3}, "s": [1, 2]}
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ([1, object()], "--in: v[1] is a object, which JSON cannot carry"),
+        ({"a": float("nan")}, "--in: v['a'] is nan, which JSON cannot carry"),
+        (2**60, "beyond what a script's numbers hold; pass a text"),
+        ({(1, 2): 3}, "a key of v is a tuple"),
+    ],
+)
+def test_a_value_that_cannot_cross_is_named(value: object, says: str):
+    with pytest.raises(ConfigError) as error:
+        namespace.taken({"v": value}, ["v"])
+    assert says in error.value.message
+
+
+def test_a_name_that_is_not_there_is_named():
+    with pytest.raises(ConfigError, match="there is no Python value 'v'"):
+        namespace.taken({}, ["v"])

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import psutil
+import pytest
+from tests.kernel.running import Kernel, kernel
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with kernel(cwd=tmp_path_factory.mktemp("workspace")) as it:
+        yield it
+
+
+def test_a_script_cell_prints_its_console_and_shows_its_result(running: Kernel):
+    it = running.run('%%toolscript\nlog hello, world\nreturn {"a": 1}')
+
+    assert it.reply["content"]["status"] == "ok"
+    assert it.outputs == [
+        {"type": "stream", "name": "stdout", "text": "hello, world\n"},
+        {"type": "execute_result", "data": {"text/plain": '{"a": 1}'}, "metadata": {}, "execution_count": 1},
+    ]
+
+
+def test_a_script_that_throws_is_one_error_that_points_at_the_users_line(running: Kernel):
+    it = running.run("%%toolscript\nlog before\nthrow no such thing")
+
+    assert it.reply["content"]["status"] == "error"
+    (error,) = it.of("error")
+    assert (error["ename"], error["evalue"]) == ("Error", "no such thing")
+    assert error["traceback"] == [
+        "Error: no such thing",
+        "  at line 3, column 1 of the cell",
+        "",
+        "  2 | log before",
+        "> 3 | throw no such thing",
+        "    | ^",
+    ]
+
+
+def test_a_plain_cell_is_a_turn_whose_record_is_shown_once_where_nothing_can_be_updated(running: Kernel):
+    it = running.run("Look around\n  call exec git status\n  return 3")
+
+    (record,) = it.of("display_data")
+    assert it.of("update_display_data") == []
+    assert set(record["data"]) == {"application/vnd.toolscript.run+json", "text/html", "text/markdown", "text/plain"}
+    assert record["data"]["text/plain"] == (
+        "Look around\n  call exec git status\n  return 3\n\n"
+        "✓ script completed · 1 operation\n  ✓ 1 exec git status → exit 0  (line 1)\n  = 3"
+    )
+
+
+def test_python_cells_have_the_kernels_own_namespace_and_see_the_last_run(running: Kernel):
+    running.run("%%toolscript --out answer\nreturn 42")
+    it = running.run("%%py\nanswer, _run.result, _run.status.value")
+
+    assert it.of("execute_result")[0]["data"]["text/plain"] == "(42, 42, 'completed')"
+
+
+def test_python_values_become_parameters(running: Kernel):
+    running.run("%%py\nnumbers = (1, 2)")
+    it = running.run("%%toolscript --in numbers --param word=x --param n=3\nparams")
+
+    assert it.of("execute_result")[0]["data"]["text/plain"] == '{"numbers": [1, 2], "word": "x", "n": 3}'
+
+
+def test_the_workspace_can_be_imported_from_only_while_a_python_cell_runs(running: Kernel):
+    (running.cwd / "mine.py").write_text("x = 1\n")
+
+    inside = running.run("%%py\nimport mine; mine.x")
+    running.run("!true\nimport sys; outside = list(sys.path)")
+    checked = running.run(
+        "%%py\nimport os; [p for p in outside if p in ('', '.', os.getcwd())], os.getcwd() in sys.path"
+    )
+
+    assert inside.of("execute_result")[0]["data"]["text/plain"] == "1"
+    assert checked.of("execute_result")[0]["data"]["text/plain"] == "([], True)"
+
+
+def test_a_request_is_refused_at_once_where_nobody_can_be_asked(running: Kernel):
+    it = running.run("%%toolscript\nask exec rm it")
+
+    assert it.reply["content"]["ename"] == "ApprovalUnavailable"
+    assert "%toolscript allow exec" in it.reply["content"]["evalue"]
+
+
+def test_an_answer_given_ahead_counts_once(running: Kernel):
+    ahead = running.run("%toolscript answer allow")
+    first = running.run("%%toolscript\nask exec rm it\nreturn 1")
+    second = running.run("%%toolscript\nask exec rm it\nreturn 1")
+
+    assert ahead.of("display_data")[0]["data"] == {"text/plain": "the next request will be answered: allow"}
+    assert first.reply["content"]["status"] == "ok"
+    assert second.reply["content"]["status"] == "error"
+
+
+def test_a_console_is_asked_on_its_prompt_and_reads_what_is_asked(running: Kernel):
+    cell = running.send("%%toolscript\nask exec rm it\nreturn 1", allow_stdin=True)
+    asked = running.client.get_stdin_msg(timeout=30)
+    running.client.input("y")
+    it = running.finish(cell)
+
+    assert asked["content"]["prompt"] == "Allow this once? [y]es, [n]o, [s]top, or no with a reason: "
+    assert it.reply["content"]["status"] == "ok"
+    assert "Argument command:\n  | [0] rm\n  | [1] it\n" in it.stdout
+    assert "✓ 1 exec rm it → exit 0" in it.stdout
+    assert it.of("display_data") == []
+
+
+@pytest.mark.parametrize("typed", ["", "n", "because"])
+def test_anything_but_a_clear_yes_on_a_console_denies(running: Kernel, typed: str):
+    cell = running.send("%%toolscript\nask exec rm it", allow_stdin=True)
+    running.client.get_stdin_msg(timeout=30)
+    running.client.input(typed)
+
+    assert running.finish(cell).reply["content"]["ename"] == "ApprovalDenied"
+
+
+def test_an_interrupt_takes_the_question_back_from_a_console(running: Kernel):
+    cell = running.send("%%toolscript\nask exec rm it", allow_stdin=True)
+    running.client.get_stdin_msg(timeout=30)
+    running.manager.interrupt_kernel()
+    stopped = running.finish(cell)
+    again = running.send("%%toolscript\nask exec rm it\nreturn 7", allow_stdin=True)
+    running.client.get_stdin_msg(timeout=30)
+    running.client.input("yes")
+
+    assert stopped.reply["content"]["ename"] == "Interrupted"
+    assert running.finish(again).of("execute_result")[0]["data"]["text/plain"] == "7"
+
+
+def test_a_console_reads_an_answer_as_it_streams(running: Kernel):
+    it = running.run("Look around\n  log inside\n  return 3", allow_stdin=True)
+
+    assert it.stdout == ("Look around\n  log inside\n  return 3 \n  | inside\n✓ script completed\n  = 3\n")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_nothing_is_left_behind_by_shutdown_or_restart(tmp_path, restart: bool):
+    with kernel(cwd=tmp_path) as it:
+        cell = it.send("%%toolscript\nspawn\nwait")
+        (message,) = [m for m in it.until(cell, lambda m: m["msg_type"] == "stream") if m["msg_type"] == "stream"]
+        child = psutil.Process(int(message["content"]["text"].split()[1]))
+        if restart:
+            it.manager.restart_kernel()
+        else:
+            it.manager.shutdown_kernel()
+        child.wait(timeout=10)
+
+    assert not child.is_running()
+
+
+def test_a_silent_request_is_never_a_turn(running: Kernel):
+    it = running.run("x = 1; x", silent=True, store_history=False)
+
+    assert it.reply["content"]["status"] == "ok"
+    assert it.outputs == []
+
+
+def test_a_wrong_option_is_an_error_that_shows_how_it_is_written(running: Kernel):
+    it = running.run("%%toolscript --parm a=1\nreturn 1")
+
+    assert it.reply["content"]["ename"] == "ConfigError"
+    assert it.reply["content"]["evalue"].startswith("%%toolscript: unrecognized arguments: --parm a=1; usage: ")
+
+
+def test_commands_say_what_they_did(running: Kernel):
+    shown = [
+        running.run(f"%toolscript {words}").of("display_data")[0]["data"]["text/plain"] for words in ("help", "status")
+    ]
+    wrong = running.run("%toolscript frobnicate")
+
+    assert shown[0].startswith("%toolscript help ")
+    assert "policy: on-request" in shown[1]
+    assert wrong.reply["content"]["evalue"].startswith("%toolscript: there is no command 'frobnicate'")
+
+
+def test_a_command_between_lines_of_python_works_as_a_magic(running: Kernel):
+    it = running.run("%%py\nx = 2\n%toolscript approvals\nx")
+
+    assert it.stdout == "nothing waits, and nothing is allowed ahead\n"
+    assert it.of("execute_result")[0]["data"]["text/plain"] == "2"
