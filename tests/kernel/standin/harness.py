@@ -23,6 +23,7 @@ from toolscript.journal.records import MemoryJournal
 from toolscript.limits import Limits
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.context import SandboxMode
+from toolscript.registry.registry import Registry
 from toolscript.run import Run
 
 
@@ -32,7 +33,8 @@ class StandIn:
         self.policy = Policy.ON_REQUEST
         self.sandbox = SandboxMode.WORKSPACE_WRITE
         self.limits = Limits()
-        self.registry: list[object] = []
+        self.registry = Registry()
+        self.configuration = SimpleNamespace(agents={"critic": None, "recorded": None})
         self.approvals = Bridge()
         self.permissions = Permissions()
         self.children: list[asyncio.subprocess.Process] = []
