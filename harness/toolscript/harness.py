@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from anyio import CancelScope, Event
+from anyio import Event, to_thread
 from anyio.abc import TaskGroup
 
 from toolscript.agent.config import AgentConfig
@@ -19,14 +19,16 @@ from toolscript.agent.configuration import load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
 from toolscript.agent.trust import Trust
-from toolscript.agent.turn import Turn, TurnLoop
+from toolscript.agent.turn import Turn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.plan import ApprovedPlan, Plan
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule, read_rules
 from toolscript.approvals.socket import OwnerSocket
 from toolscript.background import Background
 from toolscript.confine.command import Commands
+from toolscript.confine.modes import means
 from toolscript.errors import ConfigError, Json, ToolError
 from toolscript.events import Emitter, Listener
 from toolscript.facade.scope import World
@@ -50,7 +52,7 @@ from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner
 from toolscript.runtime.pool import Pool
-from toolscript.serving import Serving
+from toolscript.turns import Turns
 from toolscript.workshop import Journals, Order, Workshop, new_id
 
 
@@ -138,6 +140,12 @@ class Harness:
                 conversation_id=self.conversation_id, world=self._world,
             )  # fmt: skip
             self._runner = runner
+            self._turns = Turns(
+                configuration=self.configuration, workshop=self._workshop, board=self.board, emitter=self._emitter,
+                order=self._order, adapter=self._adapter,
+            )  # fmt: skip
+            self._workshop.delegate = self._turns.ask
+            group.start_soon(to_thread.run_sync, means)
             await self._open_sources(stack, group)
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
@@ -187,6 +195,7 @@ class Harness:
         origin: Origin = "file",
         last_expression: bool = False,
         mode: Mode = "on",
+        plan: ApprovedPlan | None = None,
     ) -> Run:
         """Run one script and return what became of it; a bad script is a failed run, not an exception.
 
@@ -196,10 +205,24 @@ class Harness:
         order = Order(
             limits=self.limits, lowered=limits or {}, policy=policy or self.policy, rules=self.rules, params=params,
             allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
-            last_expression=last_expression, mode=mode,
+            last_expression=last_expression, mode=mode, plan=plan,
         )  # fmt: skip
         await self._offered.wait()
+        if mode == "dry-run":
+            return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)
+
+    async def plan(self, source: str, *, params: Json = None, last_expression: bool = False) -> Plan:
+        """Return what a script would do, from one execution with live reads and without effects.
+
+        ``run(source, params=params, plan=plan.approve(rows))`` then carries out the approved rows; what differs asks.
+        """
+        await self._offered.wait()
+        order = Order(
+            limits=self.limits, policy=self.policy, rules=self.rules, params=params, origin="cell",
+            last_expression=last_expression,
+        )  # fmt: skip
+        return (await self._workshop.plan(source, order, self._emitter))[1]
 
     async def turn(self, prompt: str, *, agent: str | None = None, images: Sequence[str] = ()) -> Turn:
         """Let an agent answer a prompt and return what came of it; images are data URLs.
@@ -209,16 +232,7 @@ class Harness:
         """
         config = self.chosen.agent if agent is None else self.configuration.choose(agent).agent
         await self._offered.wait()
-        adapter = self._adapter(config)
-        serving = Serving(
-            workshop=self._workshop, board=self.board, order=self._order(config, prompt), structured=config.structured
-        )
-        loop = TurnLoop(adapter, serving, self.conversation, config.turn_settings(), self._emitter)
-        try:
-            return await loop.run_turn(prompt, images=tuple(images))
-        finally:
-            with CancelScope(shield=True):
-                await adapter.aclose()
+        return await self._turns.run(config, prompt, self.conversation, images=images)
 
     async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
         """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.

@@ -92,7 +92,10 @@ class Runner:
         course = Course(scope, self._board, "task")
         call = Call(number=1, tool=path, arguments=arguments)
         scope.journal.write(CallRecord(number=1, tool=path, arguments=arguments))
-        outcome = await course.road.travel(call, rendered=True)
+        try:
+            outcome = await course.road.travel(call, rendered=True)
+        finally:
+            scope.journal.close()
         return outcome.text, not outcome.ok
 
     def _start(self, script: Script, scope: RunScope) -> Start:
@@ -108,7 +111,7 @@ class Runner:
         """Commit the store, write the last record, report the output; the run's result goes on after that."""
         scope = course.scope
         course.console.close()
-        if ending.status is not RunStatus.ABORTED:
+        if ending.status is not RunStatus.ABORTED and scope.planned is None:
             ending = self._commit(course, ending)
         error = ending.error.to_json() if ending.error else None
         scope.journal.write(
@@ -122,6 +125,7 @@ class Runner:
         )
         if course.road.had_effect or course.store:
             await scope.journal.sync()
+        course.close_journal()
         scope.emitter.emit(
             ScriptExecutionOutput, status=ending.status, script_hash=scope.script_hash, error=error,
             result=None if ending.result is None else json.loads(ending.result),
@@ -165,6 +169,7 @@ def _open(script: Script, scope: RunScope) -> None:
             policy=scope.policy.value,
             digests=scope.digests,
             turn_id=scope.turn_id,
+            parent=scope.emitter.ids.get("parent"),
             task_prefix=script.task_prefix,
             facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
         )

@@ -71,6 +71,15 @@ async def slow(seconds: float, ctx: Context) -> str:
 
 
 @server.tool()
+async def grow(ctx: Context) -> str:
+    """Offer one more tool from now on."""
+    server.add_tool(lambda: "here", name="grown", description="It was not there before.")
+    await ctx.notify_tools_changed()
+    await ctx.session.send_tool_list_changed()
+    return "grown"
+
+
+@server.tool()
 def fail() -> str:
     """Fail."""
     raise ValueError("this one always fails")

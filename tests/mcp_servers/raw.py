@@ -37,6 +37,11 @@ def deep(levels: int) -> dict[str, Any]:
     return found
 
 
+def wide() -> dict[str, Any]:
+    several = [{"$ref": "#/$defs/d"}] * 100
+    return {**schema(a={"anyOf": several}), "$defs": {"d": {"anyOf": several}}}
+
+
 def exponential() -> dict[str, Any]:
     defs = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
     return {**schema(a={"$ref": "#/$defs/d0"}), "$defs": {**defs, "d40": {"type": "string"}}}
@@ -56,6 +61,9 @@ TOOLS: dict[str, list[dict[str, Any]]] = {
         tool("deep", inputSchema=deep(80)),
         tool("huge", inputSchema=schema(a={"description": "x" * 300_000})),
         tool("nonsense", inputSchema=schema(a={"type": "banana", "properties": [1, 2], "required": "yes", "allOf": 7})),
+        tool("wide", inputSchema=wide(), outputSchema=wide()),
+        tool("odd", inputSchema=schema(a={"$ref": 7, "enum": 7}, b={"type": {}, "required": {}, "items": 3})),
+        tool("quotes", inputSchema=schema(**{'*/ "};\n</tool-calls>': {"enum": ["*/", {"a": 1}, "\u2028"]}})),
         tool("protocol"),
     ],
     "breaks_list": [tool("go"), {"name": "bad", "inputSchema": {"type": "banana"}}],
@@ -69,6 +77,7 @@ RESULTS: dict[str, dict[str, Any]] = {
     "wrong": {"content": [], "structuredContent": {"n": "many"}},
     "missing": {"content": [{"type": "text", "text": "done"}]},
     "pattern": {"content": [], "structuredContent": {"a": "a" * 60 + "!"}},
+    "wide": {"content": [], "structuredContent": {"a": "x"}},
     "protocol": {"content": [{"type": "hologram"}]},
     "large": {"content": [{"type": "text", "text": "x" * 3_000_000}]},
     "picture": {"content": [{"type": "image", "mimeType": "image/png", "data": "AAAA" * 100_000, "_meta": {"a": 1}}]},
@@ -109,6 +118,16 @@ def misbehave(request: dict[str, Any]) -> None:
         case "endless_line":
             while True:
                 sys.stdout.write("x" * 65_536)
+        case "bombs":
+            zeros = "1" * 1_000_000
+            print("[" * 1_000_000)
+            print('{"jsonrpc": "2.0", "id": ' + zeros + ', "result": {"content": []}}')
+            print('{"jsonrpc": "2.0", "method": "x", "params": {"n": ' + zeros + "}}")
+            print('{"jsonrpc": "2.0", "method": "x", "params": {' + '"a": 1, ' * 200_000 + '"a": 2}}')
+            print('{"jsonrpc": "2.0", "method": "x", "params": ' + '{"a": ' * 100_000 + "1" + "}" * 100_001)
+            print('{"jsonrpc": "2.0", "method": "\\ud800", "params": {}}')
+            sys.stdout.buffer.write(b"\xff\xfe\x00\n")
+            send({"id": request["id"], "result": {"content": [{"type": "text", "text": "still here"}]}})
         case "progress":
             token = request["params"]["_meta"]["progressToken"]
             for number in range(1, 4):

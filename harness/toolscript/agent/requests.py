@@ -60,15 +60,16 @@ class Requests:
 
     def _build(self, turn: OpenTurn) -> ModelRequest:
         s = self._settings
+        structured = s.structured and s.mode != "dry-run"
         return ModelRequest(
             model=s.model,
             instructions=instructions(
                 declarations=self._executor.declarations() if s.mode != "off" else "", agent=s.instructions,
-                mode=s.mode, after_script=s.after_script, structured=s.structured,
+                mode=s.mode, after_script=s.after_script, structured=structured,
             ),
             original_prompt=original_prompt(turn.past.prompt),
             history=turn.history(),
-            tools=self._executor.function_tools() if s.structured else (),
+            tools=self._executor.function_tools() if structured else (),
             max_output_tokens=s.max_output_tokens,
             settings=s.provider,
             prompt=turn.past.prompt,

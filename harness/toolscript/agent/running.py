@@ -15,7 +15,7 @@ from toolscript.agent.step import Call, Script, Step
 from toolscript.agent.terms import TurnSettings
 from toolscript.errors import ToolscriptError
 from toolscript.events import BaseEvent, Emitter, FunctionCall, FunctionCallOutput, RunStatus, ScriptExecution
-from toolscript.models.adapter import ModelEvent
+from toolscript.models.adapter import FunctionCallDone, ModelEvent
 from toolscript.run import Run
 
 
@@ -90,10 +90,8 @@ class Running:
 
     async def _call(self, call: Call) -> None:
         asked = call.asked
-        if not _is_object(asked.arguments):
-            call.reply = ToolReply(
-                text=f"{asked.name}: the arguments are not a JSON object; nothing ran", is_error=True
-            )
+        if (refusal := self._refusal(asked)) is not None:
+            call.reply = ToolReply(text=f"{asked.name}: {refusal}; nothing ran", is_error=True)
         else:
             try:
                 call.reply = await self._executor.call(
@@ -105,6 +103,11 @@ class Running:
             FunctionCallOutput, call_id=asked.call_id, name=asked.name, output=call.reply.text,
             is_error=call.reply.is_error,
         )  # fmt: skip
+
+    def _refusal(self, asked: FunctionCallDone) -> str | None:
+        if self._settings.mode == "dry-run":
+            return "this is a dry run, and only scripts are planned"
+        return None if _is_object(asked.arguments) else "the arguments are not a JSON object"
 
 
 def _is_object(arguments: str) -> bool:

@@ -8,8 +8,8 @@ from tree_sitter import Node
 
 from toolscript.errors import ScriptSyntaxError, UnsupportedTypeScript
 from toolscript.language._edits import Edits
-from toolscript.language._trees import place
 from toolscript.language._types import has_break, separator, skip_gap
+from toolscript.language.positions import place
 
 Rule = Callable[[Edits, Node, list[Node]], bool]
 """Notes what is to be erased of a node, given its ancestors; returns whether its children are still to be visited."""
@@ -194,9 +194,7 @@ def _enum(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
 
 def _namespace(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
     if _only_types(node):
-        _refuse_break(edits, node.children[0])
-        edits.erase(node.start_byte, node.end_byte, ";")
-        return False
+        return _statement(edits, node, ancestors)
     raise _unsupported(edits, node, "a namespace", "write an object or plain functions instead")
 
 
@@ -243,7 +241,7 @@ def _export(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
     if node.children[1].type == "type" or empty:
         edits.erase(node.start_byte, node.end_byte, ";")
         return False
-    if inner is not None and inner.type in _TYPE_STATEMENTS:
+    if inner is not None and (inner.type in _TYPE_STATEMENTS or inner.type in {"internal_module", "module"}):
         return True
     raise ScriptSyntaxError(
         "scripts export nothing: remove `export`; `return value` gives the result",

@@ -13,21 +13,20 @@ from functools import partial
 from tree_sitter import Node
 
 from toolscript.errors import ScriptSyntaxError, ToolscriptError
+from toolscript.language._diagnose import syntax_error
 from toolscript.language._edits import Edits
 from toolscript.language._erase import RULES, Rule
 from toolscript.language._repair import repair
-from toolscript.language._trees import kinds, place, refuse_errors, typescript, walk
+from toolscript.language._trees import JAVASCRIPT, TYPESCRIPT, javascript, kinds, typescript, walk
 from toolscript.language._types import (
     TIGHT_OPERATOR,
     NoType,
-    arguments_end,
-    balanced_end,
+    TypeReader,
     has_break,
-    parameters_end,
     separator,
     skip_gap,
-    type_end,
 )
+from toolscript.language.positions import place
 
 _MAX_ROUNDS = 12
 _BEFORE_CALL = (b"(", b"[", b"`")
@@ -43,9 +42,11 @@ def settle(text: str, prepare: Callable[[Edits, Node], None]) -> Edits:
     for _ in range(_MAX_ROUNDS):
         wrong = Edits(text.encode(), text)
         tree = typescript(wrong.source)
-        if tree.root_node.has_error:
+        if tree is None:
+            if not repaired and (plain := _plain(wrong, prepare)):
+                return plain
             if repaired or not repair(wrong):
-                refuse_errors(tree.root_node, wrong.source)
+                raise syntax_error(TYPESCRIPT, wrong.source)
             repaired = True
         else:
             one = _Pass(wrong)
@@ -57,6 +58,24 @@ def settle(text: str, prepare: Callable[[Edits, Node], None]) -> Edits:
     raise ScriptSyntaxError("the script's types are too ambiguous; use more parentheses")
 
 
+def _plain(edits: Edits, prepare: Callable[[Edits, Node], None]) -> Edits | None:
+    """Return the edits for a source that is JavaScript although the TypeScript grammar fails on it; None if it is not.
+
+    Where TypeScript would see type arguments in it (``f<T>(x)``), it is not taken for JavaScript.
+    """
+    tree = javascript(edits.source)
+    if tree is None or {n.type for n in tree.root_node.named_children} & {"import_statement", "export_statement"}:
+        return None
+    root = tree.root_node
+    one = _Pass(edits)
+    walk(root, {number: partial(_comparison, one) for number in _COMPARISONS}, edits.source)
+    if edits.ranges:
+        edits.ranges.clear()
+        return None
+    prepare(one.erased, root)
+    return one.erased
+
+
 class _Pass:
     """One walk over a tree: what is wrong with it, and, if nothing is, what to erase."""
 
@@ -64,6 +83,7 @@ class _Pass:
         self.wrong = wrong
         self.source = wrong.source
         self.erased = Edits(wrong.source, wrong.text)
+        self.types = TypeReader(self.source)
         self.failure: ToolscriptError | None = None
 
     def run(self, root: Node) -> None:
@@ -83,12 +103,14 @@ class _Pass:
                 self.failure = error  # raised only if the tree is right: else it may come from a wrong reading
         return descend
 
-    def end(self, measure: Callable[[bytes, int], int], node: Node, at: int) -> int:
+    def end(self, measure: Callable[[int], int], node: Node, at: int) -> int:
         """Return where a type ends. Raises ScriptSyntaxError, placed at the node, where there is none."""
         try:
-            return measure(self.source, at)
+            return measure(at)
         except NoType:
             raise self.ambiguous(node, "this type is not understood") from None
+        except ScriptSyntaxError as error:
+            raise error.at(place(self.source, node.start_byte)) from None
 
     def ambiguous(self, node: Node, why: str) -> ScriptSyntaxError:
         return ScriptSyntaxError(why, position=place(self.source, node.start_byte))
@@ -104,7 +126,7 @@ def _assertion(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     inner = node.children[0]
     if has_break(c.source, inner.end_byte, keyword.start_byte):
         raise c.ambiguous(keyword, f"a line break before {keyword.type!r} ends the statement; join the lines")
-    end = c.end(type_end, node, keyword.end_byte)
+    end = c.end(c.types.type_end, node, keyword.end_byte)
     following = skip_gap(c.source, end)
     if TIGHT_OPERATOR.match(c.source, following) and not _leads(node, inner, ancestors):
         raise c.ambiguous(node, "an operator follows this type assertion; put it in parentheses: (value as Type)")
@@ -131,7 +153,7 @@ def _leads(node: Node, inner: Node, ancestors: list[Node]) -> bool:
 
 
 def _annotation(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
-    end = c.end(type_end, node, node.start_byte + 1)
+    end = c.end(c.types.type_end, node, node.start_byte + 1)
     if end != node.end_byte:
         parent = ancestors[-1]
         if parent.type != "variable_declarator":
@@ -144,7 +166,7 @@ def _alias(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     value = node.child_by_field_name("value")
     if value is None:
         return True
-    end = c.end(type_end, node, value.start_byte)
+    end = c.end(c.types.type_end, node, value.start_byte)
     if end != value.end_byte:
         whole = ancestors[-1] if ancestors[-1].type in {"export_statement", "ambient_declaration"} else node
         c.wrong.erase(whole.start_byte, end, ";")
@@ -152,7 +174,7 @@ def _alias(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
 
 
 def _parameters(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
-    if c.end(parameters_end, node, node.start_byte) != node.end_byte:
+    if c.end(c.types.parameters_end, node, node.start_byte) != node.end_byte:
         raise c.ambiguous(node, "it is not clear where these type parameters end")
     return False
 
@@ -161,7 +183,7 @@ def _arguments(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     parent = ancestors[-1]
     if parent.type not in {"call_expression", "new_expression", "instantiation_expression", "extends_clause"}:
         return False
-    if c.end(arguments_end, node, node.start_byte) != node.end_byte:
+    if c.end(c.types.arguments_end, node, node.start_byte) != node.end_byte:
         raise c.ambiguous(node, "it is not clear where these type arguments end")
     if parent.type != "extends_clause" and not _may_follow(c.source, node.end_byte):
         raise c.ambiguous(node, "this could be type arguments or two comparisons; use parentheses")
@@ -179,7 +201,7 @@ def _comparison(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     ):
         return True
     try:
-        end = arguments_end(c.source, operator.start_byte)
+        end = c.types.arguments_end(operator.start_byte)
     except NoType:
         return True
     if _may_follow(c.source, end):
@@ -219,7 +241,7 @@ def _signature(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
 def _block(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     """Interfaces and ambient declarations with a body end with it."""
     body = node.child_by_field_name("body")
-    if body is not None and c.end(balanced_end, node, body.start_byte) != node.end_byte:
+    if body is not None and c.end(c.types.balanced_end, node, body.start_byte) != node.end_byte:
         raise c.ambiguous(node, "it is not clear where this declaration ends")
     return node.type != "interface_declaration"
 
@@ -239,3 +261,4 @@ _CHECKS: dict[str, Check] = {
     "interface_declaration": _block,
 }
 _VISITED = kinds({kind: (_CHECKS.get(kind), RULES.get(kind)) for kind in _CHECKS.keys() | RULES.keys()})
+_COMPARISONS = kinds({"binary_expression": True}, JAVASCRIPT)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from toolscript.errors import ScriptSyntaxError
 from toolscript.language._body import prepare_body
+from toolscript.language._characters import check_characters
+from toolscript.language._diagnose import syntax_error
 from toolscript.language._settle import settle
-from toolscript.language._trees import javascript, place, refuse_errors
+from toolscript.language._trees import JAVASCRIPT, javascript
 
 
 def blank(source: str, *, last_expression: bool = False) -> str:
@@ -22,26 +23,14 @@ def blank(source: str, *, last_expression: bool = False) -> str:
     Raises UnsupportedTypeScript for syntax that cannot be erased and ScriptSyntaxError for what is no
     TypeScript, both with line and column.
     """
-    _check_characters(source)
+    check_characters(source)
     blanked = settle(source, partial(prepare_body, last_expression=last_expression)).apply()
     _check(blanked)
     return blanked
 
 
-def _check_characters(source: str) -> None:
-    try:
-        data = source.encode()
-    except UnicodeEncodeError as error:
-        before = source[: error.start].encode()
-        raise ScriptSyntaxError(
-            "the script holds half a character (a lone surrogate); write it as an escape: \\ud800",
-            position=place(before, len(before)),
-        ) from None
-    if (nul := data.find(b"\0")) >= 0:
-        raise ScriptSyntaxError("the script holds a NUL character; write \\0", position=place(data, nul))
-
-
 def _check(blanked: str) -> None:
     """What was blanked must be JavaScript; if it is not, this refuses rather than run something else."""
     source = blanked.encode()
-    refuse_errors(javascript(source).root_node, source)
+    if javascript(source) is None:
+        raise syntax_error(JAVASCRIPT, source)

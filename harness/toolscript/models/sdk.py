@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
@@ -11,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from toolscript.errors import ProviderError
-from toolscript.models.adapter import ModelEvent, ModelRequest
+from toolscript.models.adapter import Finished, ModelEvent, ModelRequest
 from toolscript.models.errors import failure, mapped
 from toolscript.models.http import client as http_client
 from toolscript.models.retry import retried
@@ -50,6 +51,9 @@ class Reader(Protocol):
 
 C = TypeVar("C", bound=Client)
 
+_LINGER = 0.2
+"""How long the end of a reply may take to be followed by the end of its stream; seconds."""
+
 
 class SdkAdapter(Generic[C]):
     """A ModelAdapter on an official SDK; each API says how it is asked and how its stream is read."""
@@ -87,12 +91,26 @@ class SdkAdapter(Generic[C]):
         client = self._client or await opened(self._make, self._settings)
         self._client = client
         reader = self._reader(request)
+        finished: Finished | None = None
         async with streaming(self._settings, self.url, lambda: self._create(client, request)) as events:
             async for event in events:
                 for meant in _read(reader, event):
-                    yield meant
-        for meant in reader.finish():
+                    if isinstance(meant, Finished):
+                        finished = meant
+                    else:
+                        yield meant
+                if finished is not None:
+                    break
+            await _drain(events)
+        for meant in reader.finish() if finished is None else (finished,):
             yield meant
+
+
+async def _drain(events: AsyncIterator[Any]) -> None:
+    """Read what comes after the end of a reply, which is nothing: so the connection can serve the next step too."""
+    with anyio.move_on_after(_LINGER), contextlib.suppress(ProviderError):
+        async for _ in events:
+            pass
 
 
 def _read(reader: Reader, event: Any) -> Iterator[ModelEvent]:

@@ -16,7 +16,7 @@ MOST_PARTS = 4096
 _HEAD = struct.Struct("!IBBH")
 _LENGTH = struct.Struct("!I")
 _SETTLE = struct.Struct("!IBd")
-_BATCH = struct.Struct("!dB")
+_BATCH = struct.Struct("!IdB")
 
 Parts = list[bytes]
 
@@ -51,9 +51,12 @@ def encode_settlement(number: int, ok: bool, value: bytes, time_ms: float) -> by
     return encode(Kind.SETTLE, [_SETTLE.pack(number, ok, time_ms), value])
 
 
-def encode_batch(guest_seconds: float, flags: int, messages: bytes, carried: Parts) -> bytes:
-    """Return the frame of what a script did: a JSON array of messages, and the long texts that it refers to."""
-    return encode(Kind.BATCH, [_BATCH.pack(guest_seconds, flags), messages, *carried])
+def encode_batch(serial: int, guest_seconds: float, flags: int, messages: bytes, carried: Parts) -> bytes:
+    """Return the frame of what a script did: a JSON array of messages, and the long texts that it refers to.
+
+    ``serial`` counts the scripts of one worker: what is left over of one cannot pass for the next.
+    """
+    return encode(Kind.BATCH, [_BATCH.pack(serial, guest_seconds, flags), messages, *carried])
 
 
 def settlement_head(part: bytes) -> tuple[int, bool, float]:
@@ -63,13 +66,13 @@ def settlement_head(part: bytes) -> tuple[int, bool, float]:
     return number, bool(ok), time_ms
 
 
-def batch_head(part: bytes) -> tuple[float, int]:
-    """Return the guest's seconds and the flags. Raises ProtocolFault."""
+def batch_head(part: bytes) -> tuple[int, float, int]:
+    """Return the script's serial, its guest seconds and the flags. Raises ProtocolFault."""
     _fits(_BATCH, part)
-    seconds, flags = _BATCH.unpack(part)
+    serial, seconds, flags = _BATCH.unpack(part)
     if not 0 <= seconds < 1e9:
         raise ProtocolFault(f"a batch claims {seconds!r} guest seconds")
-    return seconds, flags
+    return serial, seconds, flags
 
 
 def _fits(layout: struct.Struct, part: bytes) -> None:

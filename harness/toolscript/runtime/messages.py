@@ -62,7 +62,8 @@ class Decoder:
     never make one up.
     """
 
-    def __init__(self, source: str, limits: Limits, failures: Mapping[int, str]) -> None:
+    def __init__(self, serial: int, source: str, limits: Limits, failures: Mapping[int, str]) -> None:
+        self._serial = serial
         self._sites = Sites(source)
         self._calls: dict[int, Position] = {}
         self._limits = limits
@@ -82,7 +83,9 @@ class Decoder:
     def _batch(self, parts: Parts) -> Batch:
         if len(parts) < 2:
             raise ProtocolFault("a batch has no messages part")
-        seconds, flags = batch_head(parts[0])
+        serial, seconds, flags = batch_head(parts[0])
+        if serial != self._serial:
+            raise ProtocolFault(f"a batch belongs to script {serial} of its worker, not {self._serial}")
         carried = [part.decode() for part in parts[2:]]
         prepared = carried.pop() if flags & Flag.PREPARED else None
         rows = orjson.loads(parts[1])

@@ -20,7 +20,7 @@ import toolscript
 from toolscript.errors import ConfigError, HostError
 from toolscript.runtime.link import Link
 from toolscript.runtime.process import WorkerProcess
-from toolscript.runtime.zygote import ANSWER, ENDED, FORK, HELLO, REFUSED, SPAWNED
+from toolscript.runtime.zygote import ANSWER, ENDED, FORK, FURNISH, HELLO, LENGTH, REFUSED, SPAWNED
 
 START_SECONDS = 20.0
 _STDERR_KEPT = 4096
@@ -34,6 +34,7 @@ class Settings:
 
     engine: str
     prepared: int
+    uses: int
     address_space: int
     cpu_seconds: int
     blank: str = "toolscript.language.blank:blank"
@@ -56,6 +57,7 @@ class Nursery:
         self._hello: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
         self.alive = True
         self.missing: tuple[str, ...] = ()
+        self.furnished = ""
         control.setblocking(False)
         self._loop.add_reader(control.fileno(), self._readable)
 
@@ -91,6 +93,20 @@ class Nursery:
         """The zygote's process id."""
         return self._process.pid
 
+    def furnish(self, facade: str) -> None:
+        """Let later workers have these tools laid out before they are asked."""
+        data = facade.encode()
+        message = FURNISH + LENGTH.pack(len(data)) + data
+        try:
+            sent = self._control.send(message)
+        except OSError:
+            return
+        if sent < len(message):
+            # Half a message would be read as the next one: better no zygote than a confused one.
+            self._lost(EOFError("the zygote does not listen"))
+            return
+        self.furnished = facade
+
     async def fork(self) -> WorkerProcess:
         """Return a new worker once it has locked itself down. Raises HostError."""
         try:
@@ -98,6 +114,7 @@ class Nursery:
         except OSError as error:
             raise HostError(f"no worker can be started: {error}") from error
         worker = WorkerProcess(Link(ours, self._frame_limit))
+        worker.furnished = self.furnished
         born: asyncio.Future[WorkerProcess] = self._loop.create_future()
         try:
             with theirs:
@@ -195,13 +212,11 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
 
 def _spawn(settings: Settings, control: socket.socket) -> subprocess.Popen[bytes]:
     told = {
-        "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared,
+        "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared, "uses": settings.uses,
         "address_space": settings.address_space, "cpu_seconds": settings.cpu_seconds,
     }  # fmt: skip
-    command = [
-        sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(_roots(settings.modules)), str(control.fileno()),
-        json.dumps(told),
-    ]  # fmt: skip
+    roots = _roots((*settings.modules, settings.engine.partition(":")[0]))
+    command = [sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(roots), str(control.fileno()), json.dumps(told)]
     return subprocess.Popen(
         command, env=dict(settings.environment), cwd="/", pass_fds=[control.fileno()], stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
@@ -215,13 +230,18 @@ def _roots(modules: tuple[str, ...]) -> list[str]:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             raise HostError(f"the module {name} is not installed, and no script can run without it")
-        folder = Path(spec.origin).parent
-        roots.append(str(folder.parent if spec.submodule_search_locations else folder))
+        above = name.count(".") + bool(spec.submodule_search_locations)
+        roots.append(str(Path(spec.origin).parents[above]))
     return list(dict.fromkeys(roots))
 
 
 def engine_path(name: str) -> str:
-    """Return ``module:class`` of an engine by its entry point's name. Raises ConfigError for one that is not there."""
+    """Return ``module:class`` of an engine by its entry point's name, or as it is if it has that form.
+
+    Raises ConfigError for an engine that is not there.
+    """
+    if ":" in name:
+        return name
     if name == "quickjs-ng":
         return "toolscript.runtime.quickjs:QuickJSEngine"
     from importlib.metadata import entry_points

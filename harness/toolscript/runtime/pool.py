@@ -60,6 +60,7 @@ class Pool:
         self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
         self._restarts: Counter[str] = Counter()
         self._scripts = 0
+        self._last_facade = ""
         self._nursery: Nursery | None = None
         self._opening = anyio.Lock()
         self._group: TaskGroup | None = None
@@ -75,13 +76,14 @@ class Pool:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         assert self._group is not None
         try:
             with anyio.CancelScope(shield=True):
                 await self._drain(0.0 if kind is not None else self._grace)
             self._group.cancel_scope.cancel()
-            return await self._group.__aexit__(kind, error, trace)
+            # The body's exception is not the group's: it must not come out wrapped.
+            await self._group.__aexit__(None, None, None)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._close()
@@ -130,7 +132,6 @@ class Pool:
             raise HostError("the pool is closed")
         if len(self._busy) < self._max and not self._waiting and (worker := self._next_idle()) is not None:
             self._busy.add(worker)
-            self._replenish()
             return worker
         if len(self._waiting) >= self._queue + self._free_places():
             raise PoolBusy(
@@ -160,7 +161,7 @@ class Pool:
     def _next_idle(self) -> WorkerProcess | None:
         while self._idle:
             worker = self._idle.popleft()
-            if worker.link.quiet:
+            if worker.link.rests() and not worker.has_ended:
                 return worker
             self._discard(worker, "died_idle")
         return None
@@ -175,14 +176,24 @@ class Pool:
         if lease.started:
             self._scripts += 1
             worker.uses += 1
+            self._expect(lease.facade)
         whole = worker.link.quiet and not self._closing
         if whole and (not lease.started or (lease.clean and worker.uses < self._uses)):
             self._keep(worker)
         else:
-            self._discard(worker, lease.cause or ("used_up" if lease.clean else "cancelled"))
-        self._replenish()
+            self._restarts[lease.cause or ("used_up" if lease.clean else "cancelled")] += 1
+            # Whoever ran the script need not wait until its worker is gone and the next one begun.
+            asyncio.get_running_loop().call_soon(worker.close)
+        asyncio.get_running_loop().call_soon(self._replenish)
         if not self._busy:
             self._emptied.set()
+
+    def _expect(self, facade: str) -> None:
+        """Have the tools of the last script laid out for the next, once two in a row had the same."""
+        nursery = self._nursery
+        if facade == self._last_facade and nursery is not None and nursery.alive and nursery.furnished != facade:
+            nursery.furnish(facade)
+        self._last_facade = facade
 
     def _discard(self, worker: WorkerProcess, cause: str) -> None:
         self._restarts[cause] += 1
@@ -297,6 +308,7 @@ def _settings(limits: Limits, engine: str, uses: int) -> Settings:
     return Settings(
         engine=engine_path(engine),
         prepared=min(uses, _MOST_PREPARED),
+        uses=uses,
         address_space=address_space_for(limits.heap_bytes),
         # Behind the profiling timer of each script: all that a worker's scripts together may use, and a little more.
         cpu_seconds=int(uses * RING_2 * limits.guest_seconds) + 2,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import sys
 from collections.abc import Callable
 from functools import cache
 from time import process_time
@@ -26,6 +27,7 @@ LARGEST_STACK = 4 * 1024 * 1024
 _AFTERWARDS = 0.05  # seconds for draining a script that was interrupted
 _PLACE = re.compile(r"script:(\d+):(\d+)")
 _NULL_THROWN = '["f","thrown null"'
+_STUCK = "2"
 _CAN_THROW = re.compile(r"\b(?:throw|reject)\b")
 
 
@@ -39,17 +41,22 @@ class QuickJSEngine:
     def __init__(self, source: str | None = None) -> None:
         self._context = _quickjs.Context()
         pick = self._context.eval(source if source is not None else prelude())
-        self._begin, self._run, self._settle, self._drain, self._part, self._drained, self._stop = (
-            pick(name) for name in ("begin", "run", "settle", "drain", "part", "drained", "stop")
+        self._furnish, self._begin, self._run, self._settle, self._drain, self._part, self._drained, self._stop = (
+            pick(name) for name in ("furnish", "begin", "run", "settle", "drain", "part", "drained", "stop")
         )
         self._left = self._granted = 0.0
         self._out_of_time = False
+
+    def furnish(self, facade: str) -> None:
+        """Lay the tools out for a script that is likely to come."""
+        self._furnish(self._parsed(facade))
 
     def start(self, script: Script) -> Drained:
         """Build the facade and run the script until it waits or ends."""
         self._granted = self._left = script.guest_seconds
         self._script = script
         _peak_at_first()
+        self._peak_at_start = _peak()
         self._context.set_memory_limit(script.heap_bytes)
         self._context.set_max_stack_size(min(script.stack_bytes, LARGEST_STACK))
         return self._attempt(lambda: self._launch(script))
@@ -71,10 +78,9 @@ class QuickJSEngine:
         return self._context.parse_json(text)
 
     def _launch(self, script: Script) -> None:
-        self._enter(
-            self._begin, self._parsed(script.config), self._parsed(script.facade), script.params, script.context,
-            script.store,
-        )  # fmt: skip
+        if script.facade:
+            self._enter(self._furnish, self._parsed(script.facade))
+        self._enter(self._begin, self._parsed(script.config), script.params, script.context, script.store)
         self._enter(self._run, self._enter(self._context.eval, HEADER + script.code + FOOTER))
 
     def _attempt(self, step: Callable[[], None]) -> Drained:
@@ -121,6 +127,9 @@ class QuickJSEngine:
         except (Interrupted, _quickjs.JSException):
             # The heap is full, or draining would never end: only the ending is left to tell.
             return Drained(messages=f"{ending or _HEAP},[]]", ended=True, guest_seconds=used)
+        if ended == _STUCK and not messages and self._grown() > 0.75 * self._script.heap_bytes:
+            # A heap that fills up between two jobs loses the promise, and with it the error.
+            return self._take(_HEAP, used)
         return Drained(
             messages=messages, carried=carried, ended=ended == "1", guest_seconds=used,
             heap_full=_NULL_THROWN in messages and self._heap_was_full(),
@@ -130,13 +139,19 @@ class QuickJSEngine:
         """Say whether null was thrown by a full heap, which has no room for an error, or by the script."""
         if _CAN_THROW.search(self._script.code) is None:
             return True
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return (peak - _peak_at_first()) * 1024 > self._script.heap_bytes // 4
+        return _peak() - _peak_at_first() > self._script.heap_bytes // 4
+
+    def _grown(self) -> int:
+        return _peak() - self._peak_at_start
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 @cache
 def _peak_at_first() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return _peak()
 
 
 _HEAP = '["b","HeapExceeded",null,null,null'

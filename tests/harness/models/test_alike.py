@@ -120,3 +120,14 @@ async def test_halves_of_characters_in_neighbouring_pieces_are_put_together(wire
     assert next(e.arguments for e in events if isinstance(e, FunctionCallDone)) == '{"path": "🎈"}'
     for event in events:
         repr(event).encode()
+
+
+async def test_a_connection_serves_the_next_step_too(wire):
+    kept = Answer([wire.reply(Text("ok"))], headers={"Connection": "keep-alive"})
+    async with provider(kept, kept, Answer([wire.reply(Text("ok"))])) as served:
+        adapter = wire.adapter(served.url)
+        for _ in range(3):
+            assert TextDelta("ok") in [e async for e in adapter.stream(request())]
+        await adapter.aclose()
+
+    assert (len(served.requests), served.connections) == (3, 1)

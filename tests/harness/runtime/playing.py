@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toolscript.errors import ToolscriptError
@@ -131,12 +131,12 @@ def play_engine(engine: Engine, source: str, answer: Answer = echoes, **options:
     start = start_of(source, **options)
     played, host = Played(), _Host(answer)
     failures: dict[int, str] = {}
-    decoder = Decoder(start.source or start.prepared or "", start.limits, failures)
+    decoder = Decoder(1, start.source or start.prepared or "", start.limits, failures)
 
     def take(drained: Drained) -> Batch:
         flags = (frames.Flag.ENDED if drained.ended else 0) | (frames.Flag.HEAP_FULL if drained.heap_full else 0)
         text = f"[{drained.messages}]".encode()
-        encoded = frames.encode_batch(drained.guest_seconds, flags, text, [c.encode() for c in drained.carried])
+        encoded = frames.encode_batch(1, drained.guest_seconds, flags, text, [c.encode() for c in drained.carried])
         ((_, parts),) = frames.Splitter(1 << 30).feed(encoded)
         batch = decoder.batch(parts)
         played.add(batch)
@@ -160,15 +160,11 @@ def play_engine(engine: Engine, source: str, answer: Answer = echoes, **options:
 
 
 def script_of(start: Start) -> Script:
-    ((_, parts),) = frames.Splitter(1 << 30).feed(wire.encode_start(start))
-    config, (code, facade, params, context, store) = wire.decode_start(parts)
-    if start.prepared is None:
-        code = blank(code, last_expression=start.last_expression)
-    return Script(
-        code=code, config=json.dumps(config), facade=facade, params=params, context=context, store=store,
-        guest_seconds=start.limits.guest_seconds, heap_bytes=start.limits.heap_bytes,
-        stack_bytes=start.limits.stack_bytes,
-    )  # fmt: skip
+    ((_, parts),) = frames.Splitter(1 << 30).feed(wire.encode_start(start, 1, ""))
+    order = wire.decode_start(parts)
+    if order.prepared:
+        return order.script
+    return replace(order.script, code=blank(order.script.code, last_expression=order.last_expression))
 
 
 async def play(pool: Pool, source: str, answer: Answer = echoes, **options: Any) -> Played:

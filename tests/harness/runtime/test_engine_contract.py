@@ -147,7 +147,7 @@ def test_a_syntax_error_names_line_and_column(engine):
     played = play_engine(engine(), "", prepared="let a = 1;\n  let b = ;")
 
     assert isinstance(played.error, ScriptSyntaxError)
-    assert played.error.position == Position(2, 12)
+    assert played.error.position == Position(2, 11)
 
 
 def test_all_race_any_and_all_settled_work_as_everywhere(engine):

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from tests.tools.files.rows import LIST
-from tests.tools.files.world import plant, text_of, use, world
+from tests.tools.files.world import plant, plant_undecodable, text_of, use, world
 
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript_tools.files import ListDir
@@ -75,7 +75,7 @@ async def test_hidden_files_are_listed_and_25_entries_are_shown(tmp_path: Path):
 
 async def test_names_that_are_no_text_are_left_out(tmp_path: Path):
     context = world(tmp_path / "w")
-    (tmp_path / "w" / os.fsdecode(b"bad\xff")).touch()
+    plant_undecodable(tmp_path / "w")
     plant(tmp_path / "w", {"good": ""})
     assert [entry.path for entry in await use(listing, context)] == ["good"]
 

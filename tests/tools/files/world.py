@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +46,9 @@ def plant(root: Path, tree: dict[str, str]) -> None:
             path.symlink_to(content.removeprefix("symlink:"))
         else:
             path.write_text(content)
+
+
+def plant_undecodable(root: Path) -> None:
+    """Make a file whose name is no text, where the file system allows it."""
+    with contextlib.suppress(OSError):
+        (root / os.fsdecode(b"bad\xff.py")).write_text("TODO\n")

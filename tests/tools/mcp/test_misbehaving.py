@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import tree_sitter_typescript
 from tests.tools.mcp.world import World, only, proper, raw, stopped
+from tree_sitter import Language, Parser
 
 from toolscript.errors import InvalidArguments, McpToolError, OutputTooLarge, ToolError
+from toolscript.registry.declarations import declaration, declarations
 from toolscript_tools.mcp import McpServers
 
 pytestmark = pytest.mark.anyio
@@ -113,6 +117,13 @@ async def test_what_a_server_prints_beside_the_protocol_is_kept_apart(world: Wor
     assert not {"\x1b", "\u200b"} & set(status.stderr)
 
 
+async def test_json_made_to_break_parsers_is_passed_over(world: World) -> None:
+    async with McpServers([raw("bombs")]) as servers:
+        output = await world.call(await only(servers))
+
+    assert output["content"] == [{"type": "text", "text": "still here"}]
+
+
 async def test_answers_to_nobody_and_second_answers_are_passed_over(world: World) -> None:
     async with McpServers([raw("strangers")]) as servers:
         tool = await only(servers)
@@ -166,14 +177,28 @@ async def test_a_schemas_patterns_are_not_run(world: World) -> None:
     assert output["structuredContent"] == {"a": "a" * 60 + "!"}
 
 
-@pytest.mark.parametrize("name", ["remote", "circle", "exponential", "deep", "huge", "nonsense"])
+@pytest.mark.parametrize("name", ["remote", "circle", "exponential", "deep", "huge", "nonsense", "wide", "odd"])
 async def test_a_schema_that_cannot_be_checked_lets_the_call_through(name: str, world: World) -> None:
     async with McpServers([raw("lies")]) as servers:
         tool = await only(servers, name)
 
-        assert await world.call(tool, {"a": "x"}) == {"content": []}
+        assert (await world.call(tool, {"a": "x"}))["content"] == []
         assert tool.spec.input.schema["type"] == "object"
         assert len(str(tool.spec.input.schema)) < 20_000
+
+
+async def test_declarations_made_of_any_schema_are_short_valid_typescript(world: World) -> None:
+    async with McpServers([raw("lies"), raw("names"), raw("poison"), raw("results"), proper()]) as servers:
+        tools = await servers.tools()
+
+    text = declarations(tools)
+
+    assert len(text) < 20_000
+    assert not Parser(Language(tree_sitter_typescript.language_typescript())).parse(text.encode()).root_node.has_error
+    assert text.count("interface McpResult ") == 1
+    for tool in tools:
+        json.dumps(tool.spec.input.schema), json.dumps(tool.spec.output.schema)
+        assert len(declaration(tool.spec)) < 4_000
 
 
 async def test_a_list_that_breaks_the_protocol_is_a_failed_start(world: World) -> None:

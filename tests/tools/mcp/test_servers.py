@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -237,6 +238,38 @@ async def test_a_registry_is_kept_in_step(world: World) -> None:
     assert all(tool.spec.lazy for tool in registry)
 
 
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+async def test_a_tool_that_comes_later_is_registered_when_the_server_says_so(protocol: str, world: World) -> None:
+    registry = Registry()
+    async with McpServers([proper(protocol=protocol)]) as servers:
+        await servers.offer(registry)
+        grown = anyio.Event()
+        registry.subscribe(lambda: grown.set() if "mcp.proper.grown" in registry else None)
+        await world.call(registry.get("mcp.proper.grow"))
+        with anyio.fail_after(20):
+            await grown.wait()
+
+        assert registry.get("mcp.proper.grown").spec.doc == "It was not there before."
+
+
+async def test_a_name_that_somebody_else_has_costs_only_that_tool(world: World) -> None:
+    async with McpServers([proper("proper")]) as first, McpServers([proper("proper")]) as servers:
+        taken = await only(first, "weather")
+        registry = Registry(
+            [
+                dataclasses.replace(
+                    taken, spec=dataclasses.replace(taken.spec, namespace=(), name="mcp__proper__weather")
+                )
+            ]
+        )
+        await servers.offer(registry)
+        (status,) = servers.status()
+
+    assert {"mcp__proper__weather", "mcp.proper.who"} <= {tool.spec.path for tool in registry}
+    assert "mcp.proper.weather" not in registry
+    assert "registered twice" in status.stderr
+
+
 HINTS = [
     ({}, Effect.NETWORK, Ask.ALWAYS),
     ({"read_only_hint": True}, Effect.READ, Ask.BY_POLICY),
@@ -295,9 +328,8 @@ async def test_a_server_is_reached_by_http(address: str, protocol: str, tmp_path
     assert world.heard == ["progress: 1/2 half\n"]
 
 
-async def test_an_untrusted_address_of_this_machine_is_not_connected_to(address: str, world: World) -> None:
-    # Checked again when connecting: what a name leads to is known only then.
-    server = McpServer.model_construct(name="web", url=address, allow_local=False)
+async def test_a_machines_metadata_is_refused_before_anything_is_looked_up(world: World) -> None:
+    server = McpServer.model_construct(name="web", url="http://169.254.169.254/mcp")
     async with McpServers([server]) as servers:
         assert await servers.tools() == []
-        assert "private network" in servers.status()[0].problem
+        assert "never reached" in servers.status()[0].problem

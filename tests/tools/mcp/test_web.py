@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.mcp_servers.web import Web, serving
@@ -99,3 +101,46 @@ async def test_a_broken_connection_does_not_break_the_next_call(world: World) ->
                 await world.call(tool)
             web.mode = "works"
             assert await world.call(tool) == {"content": [{"type": "text", "text": "went"}]}
+
+
+def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Let the name service answer with these addresses, which can be changed."""
+    answers = list(addresses)
+
+    async def lookup(host: str, port: int, **options: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers]
+
+    monkeypatch.setattr("toolscript_tools.mcp.urls.anyio.getaddrinfo", lookup)
+    return answers
+
+
+async def test_a_public_name_that_leads_to_this_machine_is_not_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch, "127.0.0.1")
+
+    async with McpServers([McpServer(name="web", url="http://public.example/mcp", allow_local=False)]) as servers:
+        assert await servers.tools() == []
+        assert "public.example is this machine or on its private network" in servers.status()[0].problem
+
+
+async def test_the_address_that_was_checked_is_the_one_connected_to(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The name does not resolve but in the lookup that is checked.
+    names(monkeypatch, "127.0.0.1")
+
+    with serving("works") as web:
+        async with McpServers([at(web, url=web.url.replace("127.0.0.1", "public.example"))]) as servers:
+            assert await world.call(await only(servers)) == {"content": [{"type": "text", "text": "went"}]}
+
+
+async def test_a_name_that_changes_its_address_is_checked_at_every_connection(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = names(monkeypatch, "127.0.0.1")
+
+    with serving("works") as web:
+        async with McpServers([at(web, url=web.url.replace("127.0.0.1", "public.example"))]) as servers:
+            assert len(await servers.tools()) == 1
+            answers.append("169.254.169.254")
+            with pytest.raises(ToolError, match="metadata or link-local address, which is never reached"):
+                await servers.restart("web")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tools.files.world import plant, text_of, use, world
+from tests.tools.files.world import plant, plant_undecodable, text_of, use, world
 
 from toolscript.errors import InvalidArguments, OutputTooLarge, ToolError
 from toolscript.files import OverlayFiles
@@ -230,5 +229,5 @@ async def test_more_than_a_result_carries_is_refused_naming_offset_and_limit(tmp
 
 async def test_names_that_are_no_text_are_left_out(tmp_path: Path):
     context = world(tmp_path / "w")
-    (tmp_path / "w" / os.fsdecode(b"bad\xff.py")).touch()
+    plant_undecodable(tmp_path / "w")
     assert await paths(context, pattern="*.py") == []

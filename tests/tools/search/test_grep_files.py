@@ -18,6 +18,7 @@ from tests.tools.search.tree import grow
 from toolscript.errors import InvalidArguments, OutputTooLarge, ToolError
 from toolscript.files import OverlayFiles
 from toolscript_tools.search import GrepFiles, grep_files, ripgrep
+from toolscript_tools.search.pattern import compile_pattern
 
 pytestmark = pytest.mark.anyio
 grep = GrepFiles()
@@ -56,6 +57,7 @@ QUERIES: list[dict[str, Any]] = [
     {"pattern": "TODO", "path": "linked"},
     {"pattern": "TODO", "include": "*.txt"},
     {"pattern": "TODO", "include": "src/**/*.{ts,log}"},
+    {"pattern": "TODO", "include": "!src"},
     {"pattern": "TODO", "mode": "files"},
     {"pattern": "TODO", "mode": "counts"},
     {"pattern": "TODO", "context": 2},
@@ -135,6 +137,13 @@ async def test_files_come_newest_first_and_counts_by_path(tmp_path: Path):
     assert await text_of(grep, context, pattern="none") == "No matches found."
 
 
+async def test_a_glob_chooses_files_and_one_with_a_mark_leaves_them_out(tmp_path: Path):
+    context = world(tmp_path / "w")
+    plant(tmp_path / "w", {"a.ts": "X", "b.js": "X", "dist/c.ts": "X"})
+    for include, expected in (("*.ts", ["a.ts", "dist/c.ts"]), ("!dist", ["a.ts", "b.js"]), ("!*.ts", ["b.js"])):
+        assert [match["path"] for match in await found(context, pattern="X", include=include)] == expected
+
+
 async def test_the_text_shows_a_hundred_files_unless_told_otherwise(tmp_path: Path):
     context = world(tmp_path / "w")
     plant(tmp_path / "w", {f"{n:03}": "X" for n in range(150)})
@@ -180,6 +189,16 @@ async def test_a_pattern_that_the_two_engines_would_read_differently_is_refused(
     with pytest.raises(ToolError, match=hint.replace("(", r"\(").replace(")", r"\)")) as caught:
         await use(grep, context, pattern=pattern)
     assert caught.value.code == "bad_pattern"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "required"),
+    [("class \\w+Error", b"class "), ("a|b", None), ("abc?d", b"ab"), ("abc+d", b"abc"), ("(abc)d", b"d"), ("ab{0,2}c", b"a"),
+     ("^a$", b"a"), ("^", None), (".", None), ("(?i)abc", None), ("[abc]", None), ("{x}", b"{x}"), ("aé", "aé".encode()),
+     ("x*", None), ("(?:a|b)cd", None)],
+)  # fmt: skip
+def test_what_every_match_must_hold_is_known_where_it_is_plain(pattern: str, required: bytes | None):
+    assert compile_pattern(pattern).required == required
 
 
 async def test_a_path_that_is_not_there_is_named_as_it_was_given(tmp_path: Path):

@@ -6,6 +6,8 @@ import os
 import random
 from pathlib import Path
 
+from tests.tools.files.world import plant_undecodable
+
 WORDS = [
     "alpha",
     "beta",
@@ -62,7 +64,7 @@ def _odd(root: Path) -> None:
     (root / "ends").write_text("TODO\n")
     (root / "-dash").write_text("TODO\n")
     (root / "new\nline").write_text("TODO\n")
-    (root / os.fsdecode(b"bad\xff")).write_text("TODO\n")
+    plant_undecodable(root)
     (root / "latin.txt").write_bytes("TODO na\xefve caf\xe9\nplain\n".encode("latin-1"))
     (root / "utf16.txt").write_bytes("TODO é\r\nalpha beta\r\n".encode("utf-16"))
     (root / "utf16be.txt").write_bytes(b"\xfe\xff" + "alpha\nTODO".encode("utf-16-be"))

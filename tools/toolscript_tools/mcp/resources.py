@@ -27,7 +27,7 @@ class ReadInput(ToolModel):
     uri: str = Field(min_length=1, max_length=8_192, description="The resource's URI, as the server spells it")
 
 
-class ReadOutput(ToolModel):
+class McpContents(ToolModel):
     """A resource's contents: each part with text or base64 blob, or the handle of a large one."""
 
     contents: list[dict[str, Json]] = Field(description="Parts: {uri, mimeType?, text? | blob? | handle? & bytes}")
@@ -39,7 +39,7 @@ class ListInput(ToolModel):
     cursor: str | None = Field(default=None, description="`nextCursor` of the page before")
 
 
-class Resource(ToolModel):
+class McpResource(ToolModel):
     """One resource that a server offers."""
 
     uri: str
@@ -48,10 +48,10 @@ class Resource(ToolModel):
     mime_type: str | None = None
 
 
-class ListOutput(ToolModel):
+class McpResources(ToolModel):
     """One page of resources."""
 
-    resources: list[Resource]
+    resources: list[McpResource]
     next_cursor: str | None = Field(default=None, description="Given when there are more")
 
 
@@ -69,7 +69,7 @@ class ReadResource:
         summary = f"read {clean(arguments.uri, 300)} of MCP server {self.connection.server.name}"
         return Classification(effect=Effect.READ, paths=paths, summary=summary, remember=arguments.uri)
 
-    async def call(self, arguments: ReadInput, context: ToolContext) -> ReadOutput:
+    async def call(self, arguments: ReadInput, context: ToolContext) -> McpContents:
         """Read it through the server. Raises ToolError, ``outside_workspace`` for a file that is not to be read."""
 
         async def send(client: Client, call: Call) -> mcp_types.ReadResourceResult:
@@ -78,9 +78,9 @@ class ReadResource:
         if (place := _file(arguments.uri, context)) is not None and context.files.on_disk(place) is None:
             raise ToolError("the server would not see what the plan has changed", tool=self.spec.path, code="planned")
         result = await self.connection.request(self.spec.path, send, context)
-        return ReadOutput(**contents(self.spec.path, result, context))
+        return McpContents(**contents(self.spec.path, result, context))
 
-    def render(self, arguments: ReadInput, output: ReadOutput) -> str:
+    def render(self, arguments: ReadInput, output: McpContents) -> str:
         """Return the parts as JSON."""
         return output.model_dump_json()
 
@@ -97,7 +97,7 @@ class ListResources:
         summary = f"list the resources of MCP server {self.connection.server.name}"
         return Classification(effect=Effect.READ, summary=summary, remember=self.spec.path)
 
-    async def call(self, arguments: ListInput, context: ToolContext) -> ListOutput:
+    async def call(self, arguments: ListInput, context: ToolContext) -> McpResources:
         """Return one page. Raises ToolError."""
 
         async def send(client: Client, call: Call) -> mcp_types.ListResourcesResult:
@@ -105,7 +105,7 @@ class ListResources:
 
         page = await self.connection.request(self.spec.path, send, context)
         listed = [
-            Resource(
+            McpResource(
                 uri=resource.uri,
                 name=clean(resource.name, 200),
                 description=clean(resource.description) if resource.description else None,
@@ -113,9 +113,9 @@ class ListResources:
             )
             for resource in page.resources
         ]
-        return ListOutput(resources=listed, next_cursor=page.next_cursor)
+        return McpResources(resources=listed, next_cursor=page.next_cursor)
 
-    def render(self, arguments: ListInput, output: ListOutput) -> str:
+    def render(self, arguments: ListInput, output: McpResources) -> str:
         """Return the page as JSON."""
         return output.model_dump_json(by_alias=True, exclude_none=True)
 
@@ -125,9 +125,9 @@ def resource_tools(connection: Connection, server_key: str, taken: set[str]) -> 
     name = connection.server.name
     lazy = connection.server.lazy
     doc = f"Read a resource of MCP server {clean(name, 200)}."
-    reading = _spec(server_key, _free("readResource", taken), doc, ReadInput, ReadOutput, lazy=lazy)
+    reading = _spec(server_key, _free("readResource", taken), doc, ReadInput, McpContents, lazy=lazy)
     doc = f"List the resources of MCP server {clean(name, 200)}."
-    listing = _spec(server_key, _free("listResources", taken), doc, ListInput, ListOutput, lazy=lazy)
+    listing = _spec(server_key, _free("listResources", taken), doc, ListInput, McpResources, lazy=lazy)
     return [ReadResource(reading, connection), ListResources(listing, connection)]
 
 

@@ -7,7 +7,6 @@ made passes: the server judges its own arguments in the end.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -19,17 +18,12 @@ from referencing import Registry
 from toolscript.errors import InvalidArguments, Json
 from toolscript.registry.shape import Shape
 from toolscript_tools.mcp.clean import clean
+from toolscript_tools.mcp.reading import readable
 
-LARGEST = 128 * 1024
-"""Bytes of a schema as JSON; a larger one is left out of prompts and checks."""
-
-DEEPEST = 40
 STEPS = 100_000
 SHOWN = 10
 
-_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_IN_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_DATA = ("const", "enum", "default", "examples", "required")
+_DATA = ("const", "enum", "default", "required")
 _KEYWORDS = (
     "$ref", "additionalProperties", "allOf", "anyOf", "const", "enum", "exclusiveMaximum", "exclusiveMinimum", "if",
     "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minLength", "minProperties", "minimum",
@@ -41,15 +35,12 @@ Problem = tuple[str, str]
 
 Check = Callable[[Json], list[Problem]]
 
-OPEN: dict[str, Json] = {"type": "object", "properties": {}}
-"""The schema of a tool that gives none that can be used."""
-
 
 def input_shape(tool: str, schema: Json) -> Shape:
     """Return the shape of a tool's arguments; what is given is passed on unchanged."""
-    readable = _readable(schema)
-    readable = {**readable, "type": "object", "properties": _named(readable.get("properties"))}
-    check = _checker(readable)
+    known = readable(schema)
+    known = {**known, "type": "object", "properties": known.get("properties", {})}
+    check = _checker(known)
 
     def checked(value: Json) -> Json:
         value = {} if value is None else value
@@ -60,26 +51,30 @@ def input_shape(tool: str, schema: Json) -> Shape:
             raise InvalidArguments(f"{tool}: {listed}", tool=tool, details={"errors": errors})
         return value
 
-    return Shape(schema=readable, check=checked, dump=lambda value: value)
+    return Shape(schema=known, check=checked, dump=lambda value: value)
 
 
 def output_shape(schema: Json) -> Shape:
     """Return the shape of a tool's result: its content, and what it is structured as where the server says so."""
-    content: Json = {"type": "array", "items": _BLOCK, "description": "What the tool answered, block by block"}
+    # Declarations are read by models: what all tools share gets a name, and structure makes blocks unimportant.
+    block: Json = {"type": "object"} if isinstance(schema, dict) else _BLOCK
+    content: Json = {"type": "array", "items": block, "description": "What the tool answered, block by block"}
     whole: dict[str, Json] = {"type": "object", "properties": {"content": content}, "required": ["content"]}
     if isinstance(schema, dict):
-        inner = _moved(_readable(schema))
+        inner = _moved(readable(schema))
         for name in ("$defs", "definitions"):
-            if isinstance(inner.get(name), dict):
+            if name in inner:
                 whole[name] = inner.pop(name)
         whole["properties"]["structuredContent"] = inner
         whole["required"].append("structuredContent")
+    else:
+        whole["title"] = "McpResult"
     return Shape(schema=whole, check=lambda value: value, dump=lambda value: value)
 
 
 def output_check(schema: Json) -> Check:
     """Return a check of structured content: where and how it is not what the server declared, nothing where it is."""
-    return _checker(_readable(schema)) if isinstance(schema, dict) else lambda value: []
+    return _checker(readable(schema)) if isinstance(schema, dict) else lambda value: []
 
 
 _BLOCK: Json = {
@@ -97,41 +92,6 @@ _BLOCK: Json = {
     },
     "required": ["type"],
 }
-
-
-def _readable(schema: Json) -> dict[str, Json]:
-    """Return the schema with its texts cleaned, or an open one where it cannot be used."""
-    try:
-        if not isinstance(schema, dict) or len(json.dumps(schema)) > LARGEST:
-            return dict(OPEN)
-        cleaned = _cleaned(schema, 0)
-    except (RecursionError, ValueError, TypeError):
-        return dict(OPEN)
-    return cleaned if isinstance(cleaned, dict) else dict(OPEN)
-
-
-def _cleaned(schema: Json, depth: int) -> Json:
-    if not isinstance(schema, dict):
-        return schema if isinstance(schema, bool) else True
-    if depth > DEEPEST:
-        return True
-    result: dict[str, Json] = {}
-    for key, value in schema.items():
-        if key in ("title", "description", "$comment"):
-            result[key] = clean(str(value), 1_000)
-        elif key in _BY_NAME:
-            result[key] = {name: _cleaned(inner, depth + 1) for name, inner in _named(value).items()}
-        elif key in _IN_LISTS or (key == "items" and isinstance(value, list)):
-            result[key] = [_cleaned(inner, depth + 1) for inner in value] if isinstance(value, list) else []
-        elif isinstance(value, dict) and key not in _DATA:
-            result[key] = _cleaned(value, depth + 1)
-        else:
-            result[key] = value
-    return {key: value for key, value in result.items() if value != [] or key not in _IN_LISTS}
-
-
-def _named(value: Json) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
 
 
 def _moved(schema: Json) -> Json:

@@ -89,7 +89,11 @@ class McpServers:
             for tool in [tool for tool in registry if tool.spec.namespace == ("mcp", key)]:
                 registry.remove(tool.spec.path)
             for tool in tools:
-                registry.add(tool)
+                try:
+                    registry.add(tool)
+                except ConfigError as error:
+                    # Somebody else's tool has the name: one tool less is better than none.
+                    self._note(key, error.message)
 
         self._listeners.append(replace)
         for connection in self._connections.values():
@@ -107,6 +111,11 @@ class McpServers:
     def status(self) -> tuple[ServerStatus, ...]:
         """Return how each server fares."""
         return tuple(self._status(connection) for connection in self._connections.values())
+
+    def _note(self, key: str, text: str) -> None:
+        for connection in self._connections.values():
+            if self._keys[connection.server.name] == key:
+                connection.tail.add(f"[toolscript] {text}\n".encode())
 
     def _connection(self, name: str) -> Connection:
         try:

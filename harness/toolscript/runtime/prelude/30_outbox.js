@@ -1,6 +1,7 @@
   // What waits to be taken by the worker.
 
-  // The first two places of the outbox are its own: how many long texts lie beside, and whether the script has ended.
+  // The first two places of the outbox are its own: how many long texts lie beside; and 1 when the script
+  // has ended, 2 when it waits for nothing that anybody could settle.
   const HEAD = 2;
   let limits = bare({});
   let out = list();
@@ -27,7 +28,7 @@
     flushLines();
     flushStore();
     out[0] = parts.length;
-    out[1] = ended ? 1 : 0;
+    out[1] = ended ? 1 : mapSize(waiting) === 0 ? 2 : 0;
     const text = join(out, ",");
     out = list();
     count = HEAD;

@@ -54,7 +54,6 @@
     }
     defineProperty(global, "globalThis", bare({ value: global, writable: false, enumerable: false, configurable: false }));
   };
-  const constant = (name, value) => defineProperty(global, name, bare({ value, writable: false, enumerable: false, configurable: false }));
 
   for (const name of ["eval", "WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry", "performance",
     "DOMException", "print", "std", "os", "bjson", "navigator", "gc"]) delete global[name];

@@ -1,0 +1,148 @@
+"""Each ring of limits acts by itself: the engine's interrupt, the worker's own signal and limits, the host's kill."""
+
+from __future__ import annotations
+
+import pytest
+from tests.harness.runtime.playing import play, tight
+
+from toolscript.errors import GuestTimeExceeded, HeapExceeded, ScriptThrew, StackExceeded, WorkerCrashed
+from toolscript.runtime import watch
+from toolscript.runtime.pool import Pool
+
+pytestmark = pytest.mark.anyio
+
+LIMITS = tight(guest_seconds=0.2)
+NATIVE_LOOPS = {
+    "a sparse array as text": "return new Array(1e9) + '';",
+    "a sparse array joined": "return new Array(1e9).join('x').length;",
+    "a scan repeated": "const s = 'a'.repeat(2 ** 22); let n = 0; for (let i = 0; i < 1e9; i++) n += s.indexOf('b' + i); return n;",
+    "a loop": "for (;;) {}",
+    "a regular expression": "return /(a+)+$/.test('a'.repeat(40) + 'b');",
+    "a reversed sparse array": "const a = []; a.length = 4294967295; a.reverse(); return 1;",
+}
+
+
+def workers(engine: str, **options) -> Pool:
+    name = engine if engine == "quickjs-ng" else f"tests.workers.unlimited:{engine}"
+    return Pool(tight(guest_seconds=0.2), min_size=1, max_size=2, engine=name, grace_seconds=0.1, **options)
+
+
+async def ends(pool: Pool, source: str, **options) -> tuple[Exception, bool]:
+    """Return how the script ended, and whether the worker lived to tell."""
+    try:
+        return (await play(pool, source, **{"limits": LIMITS} | options)).error, True
+    except (GuestTimeExceeded, HeapExceeded, WorkerCrashed) as error:
+        return error, False
+
+
+async def goes_on(pool: Pool) -> bool:
+    return (await play(pool, "return 'next';", limits=LIMITS)).result == "next"
+
+
+async def test_ring_1_interrupts_and_the_worker_tells():
+    async with workers("quickjs-ng") as pool:
+        error, told = await ends(pool, "for (;;) {}")
+
+        assert (type(error), told) == (GuestTimeExceeded, True)
+        assert 0.2 <= error.used < 0.22
+        assert await goes_on(pool)
+
+
+@pytest.mark.parametrize("loop", NATIVE_LOOPS)
+async def test_ring_2_ends_what_no_engine_interrupts(loop):
+    async with workers("WithoutRing1") as pool:
+        error, told = await ends(pool, NATIVE_LOOPS[loop])
+
+        assert (type(error), told) == (GuestTimeExceeded, False)
+        assert (error.allowed, error.used) == (0.2, 0.22)
+        assert error.lost_logs
+        assert await goes_on(pool)
+
+
+async def test_behind_ring_2_the_kernels_own_cpu_limit_ends_the_process(monkeypatch):
+    monkeypatch.setattr(watch, "FACTOR", 1000)
+    monkeypatch.setattr(watch, "STALL_FACTOR", 1000)
+    async with workers("WithoutRings1And2") as pool:
+        error, told = await ends(pool, "for (;;) {}")
+
+        assert (type(error), told) == (GuestTimeExceeded, False)
+
+
+@pytest.mark.parametrize("loop", NATIVE_LOOPS)
+async def test_ring_3_kills_from_outside(loop):
+    async with workers("WithoutRings1And2") as pool:
+        error, told = await ends(pool, NATIVE_LOOPS[loop])
+
+        assert (type(error), told) == (GuestTimeExceeded, False)
+        assert 0.2 * 1.2 + 0.25 <= error.used < 0.6
+        assert "killed" in error.message
+        assert await goes_on(pool)
+
+
+async def test_ring_3_needs_nothing_of_a_worker_that_ignores_every_signal():
+    async with workers("Immortal") as pool:
+        error, told = await ends(pool, "for (;;) {}")
+
+        assert (type(error), told) == (GuestTimeExceeded, False)
+
+
+@pytest.mark.parametrize("loop", NATIVE_LOOPS)
+async def test_with_all_rings_in_place_native_loops_end_as_guest_time(loop):
+    async with workers("quickjs-ng") as pool:
+        error, _ = await ends(pool, NATIVE_LOOPS[loop])
+
+        assert isinstance(error, GuestTimeExceeded)
+        assert error.used < 0.3
+        assert await goes_on(pool)
+
+
+async def test_time_spent_waiting_is_not_the_scripts_and_a_loop_afterwards_is():
+    async with workers("quickjs-ng") as pool, pool.checkout() as session:
+        import anyio
+        from tests.harness.runtime.playing import start_of
+
+        from toolscript.runtime.session import Settlement
+
+        batch = await session.start(start_of("await tools.echo({}); for (;;) {}", limits=LIMITS))
+        await anyio.sleep(0.7)  # longer than the limit, and than every ring's deadline
+        assert batch.ended is None
+        (batch,) = await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
+
+        assert isinstance(batch.ended.error, GuestTimeExceeded)
+        assert batch.guest_seconds < 0.25
+
+
+async def test_memory_beyond_the_engines_limit_meets_the_systems():
+    async with workers("WithoutHeapLimit") as pool:
+        error, _ = await ends(
+            pool, "const a = []; for (;;) a.push(new Uint8Array(1e6).fill(1));", limits=tight(guest_seconds=5)
+        )
+
+        assert isinstance(error, HeapExceeded | ScriptThrew | WorkerCrashed)
+        assert await goes_on(pool)
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("const a = []; for (;;) a.push('x'.repeat(1000) + a.length);", HeapExceeded),
+        ("const f = async () => { await null; return f(); }; await f();", HeapExceeded),
+        ("const m = new Map(); for (let i = 0; ; i++) m.set(i, i);", HeapExceeded),
+        ("const f = () => f() + 1; f();", StackExceeded),
+    ],
+)
+async def test_heap_and_stack_are_their_own_errors_in_a_worker(source, kind):
+    async with workers("quickjs-ng") as pool:
+        error, _ = await ends(pool, source, limits=tight(guest_seconds=5))
+
+        assert isinstance(error, kind), error
+        assert error.used == error.allowed
+        assert await goes_on(pool)
+
+
+async def test_a_thrown_null_is_not_a_full_heap():
+    async with workers("quickjs-ng") as pool:
+        error, _ = await ends(pool, "throw null;")
+
+        assert isinstance(error, ScriptThrew)
+        assert error.message == "thrown null"
