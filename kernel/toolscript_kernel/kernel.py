@@ -84,6 +84,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         if cell.kind in PYTHON and not cell.commands:
             return await self._python(cell, code, *request)
         caller = self._caller(allow_stdin, cell_id)
+        await self.desk.forget(_deleted(cell_meta))
         with self._counted(code, store_history) as count:
             reply: dict[str, Any] = {"status": "ok", "execution_count": count, "payload": []}
             try:
@@ -218,3 +219,9 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
                 await asyncio.wait_for(asyncio.wrap_future(future), CLOSE_SECONDS)
         except TimeoutError:
             self.log.warning("toolscript: runs did not end in time")
+
+
+def _deleted(cell_meta: Any) -> list[str]:
+    """Return the ids of cells that the front end says were deleted since the last request."""
+    found = cell_meta.get("deletedCells") if isinstance(cell_meta, dict) else None
+    return [c for c in found if isinstance(c, str)] if isinstance(found, list) else []

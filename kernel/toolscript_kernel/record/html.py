@@ -15,12 +15,7 @@ _CELL = f"padding:3px 10px 3px 0;text-align:left;vertical-align:top;border:0;bor
 _HEAD = f"padding:3px 10px 3px 0;text-align:left;font-weight:500;{_MUTED}"
 _TABLE = (
     "border-collapse:collapse;border:0;table-layout:fixed;width:100%;min-width:26em;margin:4px 0;"
-<<<<<<< HEAD
-    "font-size:12px;color:inherit;"
-    "background:transparent"
-=======
     "font-size:12px;color:inherit;background:transparent"
->>>>>>> kernel
 )
 _PRE = (
     "font-size:12px;line-height:1.5;margin:6px 0;padding:8px 10px;overflow-x:auto;"
