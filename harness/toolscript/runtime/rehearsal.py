@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
+import signal
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -28,6 +30,7 @@ Range = tuple[int, int]
 
 _CODE = "const r = await tools.a({command: ['x', 1]}); console.log('r', r.x); const e = [await tools.b.c(r)]; return e;"
 _TOOLS = (FacadeEntry(path=("a",), positional=("command",), flat=True), FacadeEntry(path=("b", "c")))
+_PATIENCE_SECONDS = 2.0
 _PRACTICE = 12
 """Scripts after which the interpreter has made its code its own, as it does for what is run often."""
 
@@ -91,9 +94,12 @@ def rehearse(become: Callable[[socket.socket], None]) -> list[Range]:
     pid = os.fork()
     if pid == 0:
         _act(theirs, tell, mapped, become)
-    # Nothing is done meanwhile: a page that the parent writes to is the child's own as well.
-    os.waitpid(pid, 0)
     os.close(tell)
+    # Nothing is done meanwhile: a page that the parent writes to is the child's own as well.
+    ready, _, _ = select.select([told], [], [], _PATIENCE_SECONDS)
+    if not ready:
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
     ours.close()
     theirs.close()
     with os.fdopen(told, "rb") as report:
@@ -107,8 +113,8 @@ def _act(theirs: socket.socket, tell: int, mapped: list[Range], become: Callable
         # Looked at first and thought about afterwards: thinking writes to memory, too.
         pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
         seen = [os.pread(pagemap, length // PAGE * 8, start // PAGE * 8) for start, length in mapped]
-        for (start, _), entries in zip(mapped, seen, strict=True):
-            os.write(tell, b"".join(struct.pack("=QQ", *found) for found in _own(start, entries)))
+        spans = (found for (start, _), entries in zip(mapped, seen, strict=True) for found in _own(start, entries))
+        os.write(tell, b"".join(struct.pack("=QQ", *found) for found in spans))
     finally:
         os._exit(0)
 

@@ -175,12 +175,13 @@ async def test_the_pool_survives_the_zygotes_death_idle_and_at_work():
         await play(pool, "return 1;")
         first = pool._nursery.pid
         os.kill(first, signal.SIGKILL)
-        await until(lambda: not pool._nursery.alive)
+        await until(lambda: pool._nursery is None or not pool._nursery.alive)
         assert (await play(pool, "return 2;")).result == 2
 
         async with pool.checkout() as session:
             await session.start(start_of("await tools.echo({}); return 1;"))
             os.kill(pool._nursery.pid, signal.SIGKILL)
+            await until(lambda: not alive(session._worker.pid))
             with pytest.raises(WorkerCrashed):
                 await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
         assert (await play(pool, "return 3;")).result == 3
