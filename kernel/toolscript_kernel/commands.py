@@ -166,7 +166,7 @@ def _listed(harness: Any) -> str:
 
 def _history(desk: Desk, words: list[str]) -> str:
     marks = desk.history.marks
-    lines = [f"{n}. {_first_words(m.prompt)}  ({m.status}, {len(m.runs)} scripts)" for n, m in enumerate(marks, 1)]
+    lines = [f"{n}. {_first_words(m.prompt)}  ({m.status}, {_count(len(m.runs))})" for n, m in enumerate(marks, 1)]
     harness = desk.door.harness
     left = len(harness.conversation.branches) if harness is not None else 0
     if left:
@@ -198,6 +198,10 @@ def _first_words(prompt: str) -> str:
     from toolscript_kernel.record import inert
 
     return inert.one_line(" ".join(prompt.split()), 80)
+
+
+def _count(scripts: int) -> str:
+    return f"{scripts} script{'' if scripts == 1 else 's'}"
 
 
 def _first_sentence(doc: str) -> str:
