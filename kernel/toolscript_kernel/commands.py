@@ -164,6 +164,16 @@ def _listed(harness: Any) -> str:
     return "\n".join([*waiting, *kept]) or "nothing waits, and nothing is allowed ahead"
 
 
+def _history(desk: Desk, words: list[str]) -> str:
+    marks = desk.history.marks
+    lines = [f"{n}. {_first_words(m.prompt)}  ({m.status}, {_count(len(m.runs))})" for n, m in enumerate(marks, 1)]
+    harness = desk.door.harness
+    left = len(harness.conversation.branches) if harness is not None else 0
+    if left:
+        lines.append(f"{left} earlier branch{'' if left == 1 else 'es'} left by running cells again")
+    return "\n".join(lines) or "no turn yet"
+
+
 def _workspace(desk: Desk, words: list[str]) -> Shown:
     match words:
         case []:
@@ -184,6 +194,16 @@ async def _reset(desk: Desk, words: list[str]) -> str:
     return "a new conversation begins; files are as they were"
 
 
+def _first_words(prompt: str) -> str:
+    from toolscript_kernel.record import inert
+
+    return inert.one_line(" ".join(prompt.split()), 80)
+
+
+def _count(scripts: int) -> str:
+    return f"{scripts} script{'' if scripts == 1 else 's'}"
+
+
 def _first_sentence(doc: str) -> str:
     return f"{' '.join(doc.split()).split('. ')[0].rstrip('.')}"
 
@@ -195,6 +215,7 @@ VERBS: dict[str, Verb] = {
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
     "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request, once", _answer),
     "approvals": Verb("approvals [revoke NUMBER|clear]", "list or take back what is allowed", _approvals),
+    "history": Verb("history", "show the turns of the conversation", _history),
     "workspace": Verb("workspace [DIRECTORY]", "show the workspace, or end what runs and go to another", _workspace),
     "reset": Verb("reset", "end what runs and begin a new conversation", _reset),
 }

@@ -13,6 +13,7 @@ from toolscript_kernel import namespace, options
 from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.door import Door
 from toolscript_kernel.front import Front
+from toolscript_kernel.rewind import Branch, Heard, script_note
 from toolscript_kernel.stage import Stage
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Desk:
         self.door = door or Door()
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
+        self._turns = Branch()
+        self._branch_of: Harness | None = None
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
@@ -80,6 +83,7 @@ class Desk:
                 mode="dry-run" if chosen.dry_run else "on",
             )
         self.shell.user_ns["_run"] = run
+        harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
         _raise_unless_completed(run, cell)
         if chosen.output:
             self.shell.user_ns[chosen.output] = run.result
@@ -88,12 +92,35 @@ class Desk:
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
         harness = await self.door.open()
-        async with self._watched(harness, caller, cell, in_turn=True):
-            turn = await harness.turn(cell.body, agent=cell.options or self.agent)
+        branch = self._branch(harness)
+        if told := (await branch.rewind(harness, caller.cell_id)).told():
+            caller.stage.display({"text/plain": told})
+        before, heard = branch.before(harness), Heard()
+        try:
+            with harness.listening(heard):
+                async with self._watched(harness, caller, cell, in_turn=True):
+                    turn = await harness.turn(cell.body, agent=cell.options or self.agent)
+        finally:
+            branch.took(harness, caller.cell_id, before, heard.runs)
         if turn.runs:
             self.shell.user_ns["_run"] = turn.runs[-1]
         if turn.error is not None:
             raise _failure(_error_json(turn.error), "", 0)
+
+    async def forget(self, cell_ids: Sequence[str]) -> None:
+        """Take the turns of cells that were deleted out of the conversation."""
+        if cell_ids and (harness := self.door.harness) is not None:
+            await self._branch(harness).forget(harness, cell_ids)
+
+    @property
+    def history(self) -> Branch:
+        """The turns of the conversation by their cells."""
+        return self._branch(self.door.harness)
+
+    def _branch(self, harness: Harness | None) -> Branch:
+        if self._branch_of is not harness:
+            self._branch_of, self._turns = harness, Branch()
+        return self._turns
 
     @asynccontextmanager
     async def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> AsyncIterator[None]:
