@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 NOTEBOOK ?= notebooks/01-quickstart.ipynb
 PYTEST_ARGS ?=
 
-.PHONY: demo lab test check format bench clean
+.PHONY: demo lab test test-live check format bench clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -33,6 +33,10 @@ lab: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# Costs money: real models, with the keys that are set.
+test-live: $(READY)
+	TOOLSCRIPT_LIVE=1 $(BIN)/python -m pytest tests/live $(PYTEST_ARGS)
+
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -45,6 +49,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/runtime.py
+	$(BIN)/python benchmarks/agent.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache notebooks/.work .artefacts

@@ -24,7 +24,7 @@ def test_a_module_says_what_it_decides_and_stays_readable_in_one_sitting(path):
     first = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
 
     assert len(text.splitlines()) <= 400
-    assert first.startswith("Decides ") or path.name in ("__init__.py", "__main__.py")
+    assert first.startswith("Decides") or path.name in ("__init__.py", "__main__.py")
     assert first
 
 

@@ -6,24 +6,30 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from anyio import CancelScope
+from anyio import Event, to_thread
 from anyio.abc import TaskGroup
 
-from toolscript.agent.config import DEFAULTS, AgentConfig, choose
+from toolscript.agent.config import AgentConfig
+from toolscript.agent.configuration import load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
-from toolscript.agent.turn import Turn, TurnLoop
+from toolscript.agent.trust import Trust
+from toolscript.agent.turn import Turn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.plan import ApprovedPlan, Plan
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule, read_rules
+from toolscript.approvals.socket import OwnerSocket
 from toolscript.background import Background
 from toolscript.confine.command import Commands
-from toolscript.errors import ConfigError, Json
+from toolscript.confine.modes import means
+from toolscript.errors import ConfigError, Json, ToolError
 from toolscript.events import Emitter, Listener
 from toolscript.facade.scope import World
 from toolscript.facade.store import Store
@@ -37,14 +43,17 @@ from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
+from toolscript.recovery.undo import Pick
+from toolscript.recovery.undoing import Undoing
 from toolscript.registry.context import SandboxMode
 from toolscript.registry.registry import Registry, installed_tools
+from toolscript.registry.sources import ToolSource, open_source
 from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner
 from toolscript.runtime.pool import Pool
-from toolscript.serving import Serving
-from toolscript.workshop import Journals, Order, Workshop
+from toolscript.turns import Turns
+from toolscript.workshop import Journals, Order, Workshop, new_id
 
 
 class Harness:
@@ -59,7 +68,7 @@ class Harness:
         workspace: str | Path = ".",
         *,
         agent: str | None = None,
-        policy: Policy = Policy.ON_REQUEST,
+        policy: Policy | None = None,
         limits: Limits | None = None,
         tools: Iterable[Tool] = (),
         rules: Sequence[Rule] = (),
@@ -70,34 +79,39 @@ class Harness:
         self.workspace = Path(workspace).resolve()
         if not self.workspace.is_dir():
             raise ConfigError(f"the workspace {str(workspace)!r} is not a directory")
-        self.limits = limits or Limits()
-        self.policy = policy
-        self.rules = tuple(rules)
         self.sandbox = sandbox
         self.registry = Registry([*installed_tools(), *tools])
-        self.agents = dict(DEFAULTS)
-        self.chosen = choose(self.agents, agent)
+        self.configuration = load(self.workspace)
+        self.chosen = self.configuration.choose(agent)
         self.conversation = Conversation()
+        self._given_limits = limits
+        self.limits = limits or self.chosen.agent.run_limits
+        self.policy = policy or self.chosen.agent.policy
+        self.rules = (*rules, *read_rules(self.configuration.rules, source="toolscript.toml"))
         self._recordings = tuple(recordings)
         self.approvals = Bridge()
+        self.sources: tuple[ToolSource, ...] = ()
+        self._offered = Event()
         self.permissions = Permissions()
         self.store = Store()
         self.conversation_id = self.conversation.conversation_id
+        self.state = state_dir(self.workspace)
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
         self._background = Background(self._open)
         hidden = hidden_directories()
+        self._files = DiskFiles([self.workspace], hidden=hidden)
         self._world = World(
             cwd=self.workspace, roots=(self.workspace,), sandbox=sandbox, secret_paths=hidden,
-            files=DiskFiles([self.workspace], hidden=hidden),
+            files=self._files,
         )  # fmt: skip
 
     def _disk_journals(self) -> Journals:
         """Write each run to the workspace's state directory, secrets of the environment redacted."""
-        state, secrets = state_dir(self.workspace), secret_values(os.environ)
-        sweep(state)
-        return lambda run_id: DiskJournal.create(state, run_id, secrets=secrets)
+        secrets = secret_values(os.environ)
+        sweep(self.state)
+        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets)
 
     async def __aenter__(self) -> Self:
         await self._background.start()
@@ -119,12 +133,52 @@ class Harness:
             self.pool = await stack.enter_async_context(Pool(limits=self.limits))
             self.board = TaskBoard(group)
             stack.push_async_callback(self.board.close)
+            runner = Runner(self.pool, self._cache, self.board, self.store)
             self._workshop = Workshop(
                 registry=self.registry, cache=self._cache, bridge=self.approvals, permissions=self.permissions,
-                runner=Runner(self.pool, self._cache, self.board, self.store), journals=self._journals,
+                runner=runner, journals=self._journals,
                 conversation_id=self.conversation_id, world=self._world,
             )  # fmt: skip
+            self._runner = runner
+            self._turns = Turns(
+                configuration=self.configuration, workshop=self._workshop, board=self.board, emitter=self._emitter,
+                order=self._order, adapter=self._adapter,
+            )  # fmt: skip
+            self._workshop.delegate = self._turns.ask
+            group.start_soon(to_thread.run_sync, means)
+            await self._open_sources(stack, group)
+            owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
+            await stack.enter_async_context(owner)
             yield
+
+    async def _open_sources(self, stack: AsyncExitStack, group: TaskGroup) -> None:
+        """Start what serves further tools, in the background: only the first run waits for it."""
+        opening = open_source("mcp", self.configuration.mcp, (self.workspace,), self._server_files())
+        if opening is None:
+            self._offered.set()
+            return
+        source = await stack.enter_async_context(opening)
+        self.sources = (source,)
+        group.start_soon(self._offer, source)
+
+    async def _offer(self, source: ToolSource) -> None:
+        try:
+            await source.offer(self.registry)
+        finally:
+            self._offered.set()
+
+    def _server_files(self) -> tuple[Path, ...]:
+        """Return the usual JSON files of MCP servers: the user's own, and the workspace's once it is trusted."""
+        found = [user_file().parent / "mcp.json", *self._trusted(self.workspace / ".mcp.json")]
+        return tuple(path for path in found if path.is_file())
+
+    def _trusted(self, path: Path) -> tuple[Path, ...]:
+        trusted = path.is_file() and Trust().trusts(path, sha256(path.read_bytes()).hexdigest())
+        return (path,) if trusted else ()
+
+    async def abort(self, run_id: str) -> bool:
+        """Stop a run with its calls and their processes; False if no such run goes on here."""
+        return self._runner.abort(run_id)
 
     def listening(self, listener: Listener) -> AbstractContextManager[None]:
         """Call ``listener`` with every event, on the loop, while the block runs."""
@@ -141,6 +195,7 @@ class Harness:
         origin: Origin = "file",
         last_expression: bool = False,
         mode: Mode = "on",
+        plan: ApprovedPlan | None = None,
     ) -> Run:
         """Run one script and return what became of it; a bad script is a failed run, not an exception.
 
@@ -150,9 +205,24 @@ class Harness:
         order = Order(
             limits=self.limits, lowered=limits or {}, policy=policy or self.policy, rules=self.rules, params=params,
             allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
-            last_expression=last_expression, mode=mode,
+            last_expression=last_expression, mode=mode, plan=plan,
         )  # fmt: skip
+        await self._offered.wait()
+        if mode == "dry-run":
+            return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)
+
+    async def plan(self, source: str, *, params: Json = None, last_expression: bool = False) -> Plan:
+        """Return what a script would do, from one execution with live reads and without effects.
+
+        ``run(source, params=params, plan=plan.approve(rows))`` then carries out the approved rows; what differs asks.
+        """
+        await self._offered.wait()
+        order = Order(
+            limits=self.limits, policy=self.policy, rules=self.rules, params=params, origin="cell",
+            last_expression=last_expression,
+        )  # fmt: skip
+        return (await self._workshop.plan(source, order, self._emitter))[1]
 
     async def turn(self, prompt: str, *, agent: str | None = None, images: Sequence[str] = ()) -> Turn:
         """Let an agent answer a prompt and return what came of it; images are data URLs.
@@ -160,17 +230,27 @@ class Harness:
         Failures of the provider end the turn as ``failed``; nothing is raised for them. Raises ConfigError for
         an agent that there is not. Is stopped by cancelling its task; what had happened stays.
         """
-        config = self.chosen.agent if agent is None else choose(self.agents, agent).agent
-        adapter = self._adapter(config)
-        serving = Serving(
-            workshop=self._workshop, board=self.board, order=self._order(config, prompt), structured=config.structured
-        )
-        loop = TurnLoop(adapter, serving, self.conversation, config.turn_settings(), self._emitter)
-        try:
-            return await loop.run_turn(prompt, images=tuple(images))
-        finally:
-            with CancelScope(shield=True):
-                await adapter.aclose()
+        config = self.chosen.agent if agent is None else self.configuration.choose(agent).agent
+        await self._offered.wait()
+        return await self._turns.run(config, prompt, self.conversation, images=images)
+
+    async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
+        """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.
+
+        Where a path has changed since, nothing is touched and the run fails with code ``changed``: ``picks`` then
+        chooses ``keep``, ``restore`` or ``merge`` for each. Raises ToolError ``not_found`` for an unknown run.
+        """
+        if going := [r for r in run_ids if self._runner.is_running(r)]:
+            raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
+        run_id = new_id("r")
+        emitter = self._emitter.scoped(run_id=run_id)
+        undoing = Undoing(
+            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journal=self._journals(run_id),
+            workspace=self.workspace,
+        )  # fmt: skip
+        with emitter.collecting(run_id=run_id) as events:
+            await undoing.run(run_ids, picks or {})
+        return Run.fold(events)
 
     def _adapter(self, config: AgentConfig) -> ModelAdapter:
         settings = config.provider_settings()
@@ -179,7 +259,7 @@ class Harness:
     def _order(self, config: AgentConfig, prompt: str) -> Order:
         """Return an agent's terms: its limits never above the harness's, its policy only where it is its own."""
         return Order(
-            limits=self.limits, lowered=config.limits, policy=self.policy, pack=config.tool_pack, prompt=prompt,
+            limits=self._given_limits or config.run_limits, policy=self.policy, pack=config.tool_pack, prompt=prompt,
             rules=(*self.rules, *read_rules(config.rules, source=f"agent {config.id}")), agent=config.id,
             allowed_tools=config.tools,
         )  # fmt: skip

@@ -22,7 +22,7 @@ from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed
 from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 
-Origin = Literal["model", "cell", "file", "replay"]
+Origin = Literal["model", "cell", "file", "replay", "undo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class Runner:
         self._cache = cache
         self._board = board
         self._store = store
+        self._stops: dict[str, anyio.CancelScope] = {}
 
     async def execute(self, script: Script, scope: RunScope) -> Ending:
         """Run the script to its end; events and records tell of it, and the ending is returned.
@@ -61,9 +62,12 @@ class Runner:
         course = Course(scope, self._board, script.task_prefix)
         ending = Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
         try:
-            async with anyio.create_task_group() as group:
-                ending = await course.run(self._sessions, self._start(script, scope), group)
+            with anyio.CancelScope() as stop:
+                self._stops[scope.run_id] = stop
+                async with anyio.create_task_group() as group:
+                    ending = await course.run(self._sessions, self._start(script, scope), group)
         finally:
+            del self._stops[scope.run_id]
             # Whatever ended it, a run is reported and written down before anybody goes on.
             with anyio.CancelScope(shield=True):
                 ending = await self._close(course, ending)
@@ -72,12 +76,26 @@ class Runner:
             self._cache.put(digest, course.prepared, last_expression=script.last_expression)
         return ending
 
+    def is_running(self, run_id: str) -> bool:
+        """Say whether a run goes on."""
+        return run_id in self._stops
+
+    def abort(self, run_id: str) -> bool:
+        """Stop a run, whoever waits for it; False if no such run goes on."""
+        if (stop := self._stops.get(run_id)) is None:
+            return False
+        stop.cancel()
+        return True
+
     async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[str, bool]:
         """Serve one structured call: the same road, without a script. Returns its text and whether it failed."""
         course = Course(scope, self._board, "task")
         call = Call(number=1, tool=path, arguments=arguments)
         scope.journal.write(CallRecord(number=1, tool=path, arguments=arguments))
-        outcome = await course.road.travel(call, rendered=True)
+        try:
+            outcome = await course.road.travel(call, rendered=True)
+        finally:
+            scope.journal.close()
         return outcome.text, not outcome.ok
 
     def _start(self, script: Script, scope: RunScope) -> Start:
@@ -93,7 +111,7 @@ class Runner:
         """Commit the store, write the last record, report the output; the run's result goes on after that."""
         scope = course.scope
         course.console.close()
-        if ending.status is not RunStatus.ABORTED:
+        if ending.status is not RunStatus.ABORTED and scope.planned is None:
             ending = self._commit(course, ending)
         error = ending.error.to_json() if ending.error else None
         scope.journal.write(
@@ -107,6 +125,7 @@ class Runner:
         )
         if course.road.had_effect or course.store:
             await scope.journal.sync()
+        course.close_journal()
         scope.emitter.emit(
             ScriptExecutionOutput, status=ending.status, script_hash=scope.script_hash, error=error,
             result=None if ending.result is None else json.loads(ending.result),
@@ -150,6 +169,7 @@ def _open(script: Script, scope: RunScope) -> None:
             policy=scope.policy.value,
             digests=scope.digests,
             turn_id=scope.turn_id,
+            parent=scope.emitter.ids.get("parent"),
             task_prefix=script.task_prefix,
             facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
         )

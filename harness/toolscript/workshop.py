@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from toolscript.agent.executor import Mode, ToolReply
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.plan import ApprovedPlan, Plan, PlanRow
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule
-from toolscript.errors import Json, RunAborted, ToolscriptError
+from toolscript.errors import ConfigError, Json, RunAborted, ToolscriptError
 from toolscript.events import Emitter, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.scope import RunScope, World
-from toolscript.journal.records import Journal
+from toolscript.journal.records import Journal, MemoryJournal
 from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed, script_hash
 from toolscript.limits import Limits
@@ -47,6 +50,30 @@ class Order:
     turn_id: str | None = None
     agent: str = ""
     prompt: str = ""
+    planned: list[PlanRow] | None = None
+    plan: ApprovedPlan | None = None
+    seed: int | None = None
+    time_ms: int | None = None
+    depth: int = 0
+    """How many agents stand above this one, each asking the next."""
+
+
+Delegate = Callable[[Order, str, str, str], Awaitable[Json]]
+"""Lets another agent answer: who asks, which agent, what, and ``run_id/operation`` of the asking call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolset:
+    """The tools of one order, with what is made from them once."""
+
+    tools: tuple[Tool, ...]
+    by_path: Mapping[str, Tool]
+    digest: str
+
+    @classmethod
+    def of(cls, tools: tuple[Tool, ...]) -> Toolset:
+        """Return the set of these tools."""
+        return cls(tools=tools, by_path={t.spec.path: t for t in tools}, digest=tools_digest(tools))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -62,12 +89,19 @@ class Workshop:
     journals: Journals
     conversation_id: str
     runs: int = 0
+    delegate: Delegate | None = None
+    toolsets: dict[tuple[Json, ...], Toolset] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.registry.subscribe(self.toolsets.clear)
 
     async def run(self, source: str, order: Order, emitter: Emitter) -> Run:
         """Run one script; what is wrong with it is a failed run. Raises ConfigError for an order that cannot be."""
         run_id = new_id("r")
         emitter = emitter.scoped(run_id=run_id)
         granted = order.limits.tightened(order.lowered)
+        if order.plan is not None:
+            order = self._bound(source, order, order.plan)
         with emitter.collecting(run_id=run_id) as events:
             try:
                 if order.mode == "off":
@@ -82,9 +116,27 @@ class Workshop:
             script = Script(
                 parsed=parsed, origin=order.origin, last_expression=order.last_expression, mode=order.mode,
                 params=json.dumps(order.params), context=self._guest(scope, order), task_prefix=f"task-{self.runs}",
+                seed=secrets.randbits(32) if order.seed is None else order.seed,
+                time_ms=int(time.time() * 1000) if order.time_ms is None else order.time_ms,
             )  # fmt: skip
             await self.runner.execute(script, scope)
         return Run.fold(events)
+
+    async def plan(self, source: str, order: Order, emitter: Emitter) -> tuple[Run, Plan]:
+        """Run a script without effects and return what they would be; nothing is written anywhere."""
+        rows: list[PlanRow] = []
+        seed, now = secrets.randbits(32), int(time.time() * 1000)
+        files = self.world.files.overlay()
+        dry = replace(self, world=replace(self.world, files=files), journals=lambda run_id: MemoryJournal())
+        order = replace(order, mode="dry-run", planned=rows, seed=seed, time_ms=now)
+        run = await dry.run(source, order, emitter)
+        partial = run.status is not RunStatus.COMPLETED
+        plan = Plan(
+            source=source, script_hash=run.script_hash, params=order.params, rows=tuple(rows), seed=seed, time_ms=now,
+            status="partial" if partial else "complete", tools_digest=self._toolset(order).digest,
+            line=(run.error or {}).get("line") if partial else None,
+        )  # fmt: skip
+        return run, plan
 
     async def call(self, name: str, arguments: str, order: Order, emitter: Emitter) -> ToolReply:
         """Serve one structured call by its wire name on the same road as a script's calls."""
@@ -99,17 +151,35 @@ class Workshop:
         return ToolReply(text=text, is_error=is_error)
 
     def _scope(self, run_id: str, digest: str, order: Order, emitter: Emitter) -> RunScope:
-        tools = self.tools(order)
+        tools = self._toolset(order)
+        asking = None if self.delegate is None else partial(self.delegate, order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
-            tools={t.spec.path: t for t in tools}, known=self.registry.get, emitter=emitter,
-            journal=self.journals(run_id), bridge=self.bridge, permissions=self.permissions, world=self.world,
-            turn_id=order.turn_id, catalogue=lambda: catalogue(tools), digests={"tools": tools_digest(tools)},
+            tools=tools.by_path, known=self.registry.get, emitter=emitter,
+            journal=self.journals(run_id), bridge=self.bridge, permissions=self.permissions,
+            world=replace(self.world, run_agent=asking), turn_id=order.turn_id,
+            catalogue=lambda: catalogue(tools.tools), digests={"tools": tools.digest},
+            planned=order.planned, plan=order.plan,
+            conversation_id=self.conversation_id,
         )  # fmt: skip
 
     def tools(self, order: Order) -> tuple[Tool, ...]:
         """Return the tools of an order: its pack, narrowed to what it allows."""
-        return self.registry.select(pack=order.pack, allowed=order.allowed_tools)
+        return self._toolset(order).tools
+
+    def _toolset(self, order: Order) -> Toolset:
+        key = (order.pack, order.allowed_tools)
+        if key not in self.toolsets:
+            self.toolsets[key] = Toolset.of(self.registry.select(pack=order.pack, allowed=order.allowed_tools))
+        return self.toolsets[key]
+
+    def _bound(self, source: str, order: Order, approved: ApprovedPlan) -> Order:
+        """Return the order with the plan's seed and clock. Raises ConfigError when it is not this plan's script."""
+        plan = approved.plan
+        same = (plan.source, plan.params, plan.tools_digest) == (source, order.params, self._toolset(order).digest)
+        if not same:
+            raise ConfigError("the approved plan is of another script, other params or other tools; plan it anew")
+        return replace(order, seed=plan.seed, time_ms=plan.time_ms)
 
     def _guest(self, scope: RunScope, order: Order) -> str:
         return GuestContext(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from toolscript.errors import ConfigError, ToolscriptError
@@ -121,7 +122,7 @@ def _tools(desk: Desk, words: list[str]) -> str:
         return "\n\n".join(declaration(registry.get(name).spec) for name in words)
     width = max((len(tool.spec.path) for tool in registry), default=0)
     listed = sorted(registry, key=lambda tool: tool.spec.path)
-    return "\n".join(f"{t.spec.path:<{width}}  {t.spec.effect.value:<7}  {_first_line(t.spec.doc)}" for t in listed)
+    return "\n".join(f"{t.spec.path:<{width}}  {t.spec.effect.value:<7}  {_first_sentence(t.spec.doc)}" for t in listed)
 
 
 def _allow(desk: Desk, words: list[str]) -> str:
@@ -163,14 +164,48 @@ def _listed(harness: Any) -> str:
     return "\n".join([*waiting, *kept]) or "nothing waits, and nothing is allowed ahead"
 
 
+def _history(desk: Desk, words: list[str]) -> str:
+    marks = desk.history.marks
+    lines = [f"{n}. {_first_words(m.prompt)}  ({m.status}, {_count(len(m.runs))})" for n, m in enumerate(marks, 1)]
+    harness = desk.door.harness
+    left = len(harness.conversation.branches) if harness is not None else 0
+    if left:
+        lines.append(f"{left} earlier branch{'' if left == 1 else 'es'} left by running cells again")
+    return "\n".join(lines) or "no turn yet"
+
+
+def _workspace(desk: Desk, words: list[str]) -> Shown:
+    match words:
+        case []:
+            return str(desk.door.workspace)
+        case [folder]:
+            return _moved(desk, folder)
+    raise ConfigError("%toolscript workspace: name one directory, quoted if there are blanks in it")
+
+
+async def _moved(desk: Desk, folder: str) -> str:
+    await desk.door.move(Path(folder).expanduser())
+    return f"the workspace is {folder}; a new conversation begins"
+
+
 async def _reset(desk: Desk, words: list[str]) -> str:
     await desk.door.close()
     desk.agent = None
     return "a new conversation begins; files are as they were"
 
 
-def _first_line(doc: str) -> str:
-    return next((line.strip() for line in doc.splitlines() if line.strip()), "")
+def _first_words(prompt: str) -> str:
+    from toolscript_kernel.record import inert
+
+    return inert.one_line(" ".join(prompt.split()), 80)
+
+
+def _count(scripts: int) -> str:
+    return f"{scripts} script{'' if scripts == 1 else 's'}"
+
+
+def _first_sentence(doc: str) -> str:
+    return f"{' '.join(doc.split()).split('. ')[0].rstrip('.')}"
 
 
 VERBS: dict[str, Verb] = {
@@ -180,5 +215,7 @@ VERBS: dict[str, Verb] = {
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
     "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request, once", _answer),
     "approvals": Verb("approvals [revoke NUMBER|clear]", "list or take back what is allowed", _approvals),
+    "history": Verb("history", "show the turns of the conversation", _history),
+    "workspace": Verb("workspace [DIRECTORY]", "show the workspace, or end what runs and go to another", _workspace),
     "reset": Verb("reset", "end what runs and begin a new conversation", _reset),
 }

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
@@ -14,6 +13,7 @@ from toolscript_kernel import namespace, options
 from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.door import Door
 from toolscript_kernel.front import Front
+from toolscript_kernel.rewind import Branch, Heard, script_note
 from toolscript_kernel.stage import Stage
 
 if TYPE_CHECKING:
@@ -52,12 +52,8 @@ class Desk:
         self.door = door or Door()
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
-
-    @property
-    def workspace(self) -> Path:
-        """Where relative paths of tools begin."""
-        harness = self.door.harness
-        return harness.workspace if harness is not None else Path.cwd()
+        self._turns = Branch()
+        self._branch_of: Harness | None = None
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
@@ -87,6 +83,7 @@ class Desk:
                 mode="dry-run" if chosen.dry_run else "on",
             )
         self.shell.user_ns["_run"] = run
+        harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
         _raise_unless_completed(run, cell)
         if chosen.output:
             self.shell.user_ns[chosen.output] = run.result
@@ -95,37 +92,65 @@ class Desk:
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
         harness = await self.door.open()
-        async with self._watched(harness, caller, cell, in_turn=True):
-            turn = await harness.turn(cell.body, agent=cell.options or self.agent)
+        branch = self._branch(harness)
+        if told := (await branch.rewind(harness, caller.cell_id)).told():
+            caller.stage.display({"text/plain": told})
+        before, heard = branch.before(harness), Heard()
+        try:
+            with harness.listening(heard):
+                async with self._watched(harness, caller, cell, in_turn=True):
+                    turn = await harness.turn(cell.body, agent=cell.options or self.agent)
+        finally:
+            branch.took(harness, caller.cell_id, before, heard.runs)
         if turn.runs:
             self.shell.user_ns["_run"] = turn.runs[-1]
         if turn.error is not None:
             raise _failure(_error_json(turn.error), "", 0)
+
+    async def forget(self, cell_ids: Sequence[str]) -> None:
+        """Take the turns of cells that were deleted out of the conversation."""
+        if cell_ids and (harness := self.door.harness) is not None:
+            await self._branch(harness).forget(harness, cell_ids)
+
+    @property
+    def history(self) -> Branch:
+        """The turns of the conversation by their cells."""
+        return self._branch(self.door.harness)
+
+    def _branch(self, harness: Harness | None) -> Branch:
+        if self._branch_of is not harness:
+            self._branch_of, self._turns = harness, Branch()
+        return self._turns
 
     @asynccontextmanager
     async def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> AsyncIterator[None]:
         """Show all that happens in the block, and put requests for consent before the caller if there is one."""
         from toolscript_kernel.view.watch import Watch
 
-        view = self._view(caller, offset=0 if in_turn else cell.offset, in_turn=in_turn)
+        offset = 0 if in_turn else cell.offset
+        view = self._view(caller, offset=offset, in_turn=in_turn, max_calls=harness.limits.calls)
         watch = Watch(view)
         try:
             with harness.listening(watch):
-                async with self._asking(harness, caller, view):
+                async with self._asking(harness, caller, view, offset):
                     yield
         finally:
             watch.finish()
 
-    def _view(self, caller: Caller, *, offset: int, in_turn: bool) -> View:
+    def _view(self, caller: Caller, *, offset: int, in_turn: bool, max_calls: int) -> View:
         from toolscript_kernel.view import live, plain
 
-        make: Callable[..., View] = live.LiveView
-        if caller.front in (Front.NOBODY, Front.CONSOLE):
-            make = plain.QuietView if caller.front is Front.NOBODY else plain.TerminalView
-        return make(caller.stage, workspace=self.workspace, offset=offset, in_turn=in_turn)
+        stage, workspace = caller.stage, self.door.workspace
+        match caller.front:
+            case Front.NOBODY:
+                return plain.QuietView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
+            case Front.CONSOLE:
+                return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
+            case _:
+                return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
 
     @asynccontextmanager
-    async def _asking(self, harness: Harness, caller: Caller, view: Any) -> AsyncIterator[None]:
+    async def _asking(self, harness: Harness, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:
         if caller.front is Front.NOBODY:
             yield
         elif caller.front is Front.CONSOLE and caller.prompt is not None:
@@ -140,7 +165,7 @@ class Desk:
         else:
             from toolscript_kernel.approvals.buttons import ButtonDecider
 
-            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place)):
+            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place, offset=offset)):
                 yield
 
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from toolscript.errors import ConfigError
 
 if TYPE_CHECKING:
     from toolscript.harness import Harness
 
 
-def default_harness() -> Harness:
-    """Return a harness on the kernel's working directory."""
+def default_harness(workspace: Path) -> Harness:
+    """Return a harness on a workspace, as the configuration there says."""
     # Imported late: the kernel answers its first message before the library is loaded.
     from toolscript.harness import Harness
 
-    return Harness(".")
+    return Harness(workspace)
 
 
 class Door:
     """Holds the one harness of a kernel."""
 
-    def __init__(self, make: Callable[[], Any] = default_harness) -> None:
+    def __init__(self, make: Callable[[Path], Any] = default_harness) -> None:
         self._make = make
         self._harness: Harness | None = None
+        self._chosen: Path | None = None
         self._opening = asyncio.Lock()
         self._open = False
 
@@ -32,10 +36,24 @@ class Door:
         """The harness if it was made already; it may not be open yet."""
         return self._harness
 
+    @property
+    def workspace(self) -> Path:
+        """Where relative paths of tools begin: the chosen directory, else the kernel's own when it was first needed."""
+        if self._harness is not None:
+            return self._harness.workspace
+        return self._chosen or Path.cwd()
+
+    async def move(self, workspace: Path) -> None:
+        """End what runs and go on in another workspace. Raises ConfigError when that is no directory."""
+        if not workspace.is_dir():
+            raise ConfigError(f"the workspace {str(workspace)!r} is not a directory")
+        await self.close()
+        self._chosen = workspace.resolve()
+
     def made(self) -> Harness:
         """Return the harness, made but perhaps not open. Raises ConfigError."""
         if self._harness is None:
-            self._harness = self._make()
+            self._harness = self._make(self.workspace)
         return self._harness
 
     async def open(self) -> Harness:

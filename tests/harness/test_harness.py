@@ -66,7 +66,6 @@ async def test_a_tool_failure_is_a_real_error_that_the_script_can_handle(harness
 
 
 async def test_a_nonzero_exit_resolves(harness):
-    harness.permissions.allow(harness.registry.get("exec").spec, ["sh", "-c", "echo out; exit 3"])
     run = await harness.run("return (await tools.exec({command: ['sh', '-c', 'echo out; exit 3']})).exitCode")
 
     assert run.result == 3, run.error

@@ -24,7 +24,9 @@ def test_a_click_on_allow_resumes_the_waiting_script(running: Kernel):
     it = running.finish(cell)
 
     assert it.reply["content"]["status"] == "ok"
-    assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith("exec rm it → exit 0  (line 2)")
+    assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith(
+        "exec rm it → exit 0  [allowed once (widget)]  (line 2)"
+    )
 
 
 def test_a_click_on_deny_reaches_the_script_with_the_reason(running: Kernel):

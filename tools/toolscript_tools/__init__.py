@@ -7,7 +7,7 @@ from toolscript.registry.tool import Tool
 
 def tools() -> list[Tool]:
     """Return every tool of this package: what the ``toolscript.tools`` entry point offers."""
-    from toolscript_tools import discovery, editor, files, patch, search, shell, subagent
+    from toolscript_tools import discovery, editor, files, image, outputs, patch, search, shell, subagent
 
-    rooms = (shell, files, search, patch, editor, discovery, subagent)
+    rooms = (shell, files, search, image, patch, editor, outputs, discovery, subagent)
     return [tool for room in rooms for tool in room.tools()]

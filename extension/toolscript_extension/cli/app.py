@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from toolscript.errors import ToolscriptError
-from toolscript_extension.cli import demo, doctor, journals, run, tools
+from toolscript_extension.cli import agents, approvals, demo, doctor, journals, run, tools
 from toolscript_extension.cli.exits import Exit
 
 app = typer.Typer(
@@ -18,6 +18,9 @@ app = typer.Typer(
 app.command("run")(run.command)
 app.command("tools")(tools.command)
 app.command("doctor")(doctor.command)
+app.command("agents")(agents.agents_command)
+app.command("trust")(agents.trust_command)
+app.command("approvals")(approvals.command)
 app.command("demo")(demo.command)
 app.command("replay")(journals.replay_command)
 app.command("audit")(journals.audit_command)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from toolscript.agent.executor import Mode
 from toolscript.agent.output import DEFAULT_BUDGET
 from toolscript.agent.prompt import AfterScript
-from toolscript.agent.turn import TurnSettings
+from toolscript.agent.terms import TurnSettings
 from toolscript.approvals.request import Policy
 from toolscript.errors import ConfigError, Json
 from toolscript.limits import Limits
@@ -107,7 +107,7 @@ class AgentConfig(Frozen):
             agent=self.id, model=self.model, instructions=self.instructions, mode=self.mode,
             after_script=self.after_script, structured=self.structured, max_steps=self.max_steps,
             max_tokens=self.max_tokens, max_seconds=self.max_seconds, max_output_tokens=self.max_output_tokens,
-            output_bytes=self.output_bytes, provider=self.settings,
+            context_tokens=self.context_tokens, output_bytes=self.output_bytes, provider=self.settings,
         )  # fmt: skip
 
 

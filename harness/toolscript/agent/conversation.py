@@ -50,6 +50,7 @@ class Snapshot:
     turns: tuple[PastTurn, ...] = ()
     branches: tuple[Branch, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
+    shortened: dict[str, PastTurn] = field(default_factory=dict)
 
 
 _SNAPSHOTS: pydantic.TypeAdapter[Snapshot] = pydantic.TypeAdapter(Snapshot)
@@ -63,6 +64,8 @@ class Conversation:
         self._turns: tuple[PastTurn, ...] = ()
         self._branches: tuple[Branch, ...] = ()
         self._notes: dict[str, str] = {}
+        self._shortened: dict[str, PastTurn] = {}
+        """Turns as they are sent since a compaction; the turns themselves stay whole."""
 
     @property
     def turns(self) -> tuple[PastTurn, ...]:
@@ -87,13 +90,18 @@ class Conversation:
         """Add a turn that has ended."""
         self._turns = (*self._turns, turn)
 
-    def replace(self, turns: Iterable[PastTurn]) -> None:
-        """Put other turns in the place of the current branch's (compaction)."""
-        self._turns = tuple(turns)
+    def shorten(self, turns: Iterable[PastTurn]) -> None:
+        """Send these shorter forms in place of the turns of their ids from now on."""
+        self._shortened |= {turn.turn_id: turn for turn in turns}
+
+    @property
+    def sent(self) -> tuple[PastTurn, ...]:
+        """The turns of the current branch as a model is sent them."""
+        return tuple(self._shortened.get(turn.turn_id, turn) for turn in self._turns)
 
     def history(self) -> tuple[Item, ...]:
         """Return what was said so far, in order."""
-        return tuple(item for turn in self._turns for item in (turn.opening(), *turn.items))
+        return tuple(item for turn in self.sent for item in (turn.opening(), *turn.items))
 
     def rewind(self, turn_id: str) -> tuple[PastTurn, ...]:
         """Go back to before this turn and return the turns that were dropped; they are kept as a branch.
@@ -122,8 +130,9 @@ class Conversation:
     def snapshot(self) -> Json:
         """Return the conversation as JSON data."""
         snapshot = Snapshot(
-            conversation_id=self.conversation_id, turns=self._turns, branches=self._branches, notes=dict(self._notes)
-        )
+            conversation_id=self.conversation_id, turns=self._turns, branches=self._branches, notes=dict(self._notes),
+            shortened=dict(self._shortened),
+        )  # fmt: skip
         return _SNAPSHOTS.dump_python(snapshot, mode="json")
 
     @classmethod
@@ -135,7 +144,7 @@ class Conversation:
             raise ToolscriptError(f"this is no snapshot of a conversation: {error.errors()[0]['msg']}") from None
         conversation = cls(snapshot.conversation_id)
         conversation._turns, conversation._branches = snapshot.turns, snapshot.branches
-        conversation._notes = dict(snapshot.notes)
+        conversation._notes, conversation._shortened = dict(snapshot.notes), dict(snapshot.shortened)
         return conversation
 
     def _place(self, turn_id: str) -> int:

@@ -47,8 +47,8 @@ the conversation so far, oldest first. `<harness-note>` is the harness speaking,
 - Your answer is finished when it holds no script and no call.
 """
 _AFTER = {
-    "continue": "What you write after a script, you write without its output: close the tag, then wait for it.\n",
-    "stop": "Your reply ends with the closing tag of its first script; what comes after it is dropped.\n",
+    "continue": "- What you write after a script, you write without its output: close the tag, then wait for it.\n",
+    "stop": "- Your reply ends with the closing tag of its first script; what comes after it is dropped.\n",
 }
 _SHOWN_ONLY = """\
 You answer the user's questions about their workspace. Scripts are switched off: code that you write is shown to the

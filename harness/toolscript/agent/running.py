@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -13,13 +12,11 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from toolscript.agent.executor import Executor, ToolReply
 from toolscript.agent.reading import Reading
 from toolscript.agent.step import Call, Script, Step
+from toolscript.agent.terms import TurnSettings
 from toolscript.errors import ToolscriptError
 from toolscript.events import BaseEvent, Emitter, FunctionCall, FunctionCallOutput, RunStatus, ScriptExecution
-from toolscript.models.adapter import ModelEvent
+from toolscript.models.adapter import FunctionCallDone, ModelEvent
 from toolscript.run import Run
-
-if TYPE_CHECKING:
-    from toolscript.agent.turn import TurnSettings
 
 
 class Running:
@@ -93,10 +90,8 @@ class Running:
 
     async def _call(self, call: Call) -> None:
         asked = call.asked
-        if not _is_object(asked.arguments):
-            call.reply = ToolReply(
-                text=f"{asked.name}: the arguments are not a JSON object; nothing ran", is_error=True
-            )
+        if (refusal := self._refusal(asked)) is not None:
+            call.reply = ToolReply(text=f"{asked.name}: {refusal}; nothing ran", is_error=True)
         else:
             try:
                 call.reply = await self._executor.call(
@@ -108,6 +103,11 @@ class Running:
             FunctionCallOutput, call_id=asked.call_id, name=asked.name, output=call.reply.text,
             is_error=call.reply.is_error,
         )  # fmt: skip
+
+    def _refusal(self, asked: FunctionCallDone) -> str | None:
+        if self._settings.mode == "dry-run":
+            return "this is a dry run, and only scripts are planned"
+        return None if _is_object(asked.arguments) else "the arguments are not a JSON object"
 
 
 def _is_object(arguments: str) -> bool:

@@ -31,6 +31,11 @@ class Split:
     withheld: tuple[Keys, ...]
 
 
+def stricter(asker: Policy, own: Policy) -> Policy:
+    """Return an agent's own policy where it is stricter than its asker's, else the asker's."""
+    return own if own in _TIGHTER[asker] else asker
+
+
 def split(agent: AgentConfig, table: Mapping[str, Json]) -> Split:
     """Divide the workspace's table for an agent that the user has; values were validated before."""
     allowed: dict[str, Json] = {}

@@ -169,6 +169,9 @@ class Bridge:
             emitter.emit(ApprovalRequested, approval_id=request.approval_id, operation=request.operation, request=body)
             self._show_everywhere(waiting)
             yield
+        except ToolscriptError as error:
+            waiting.failure = error
+            raise
         finally:
             del self._pending[request.approval_id]
             self._settle(waiting, emitter, journal)
@@ -197,7 +200,7 @@ class Bridge:
 
     def _settle(self, waiting: Pending, emitter: Emitter, journal: Journal) -> None:
         request = waiting.request
-        final = waiting.outcome or self._withdrawn(request, journal)
+        final = waiting.outcome or self._withdrawn(waiting, journal)
         self._remember(request.approval_id, final)
         waiting.close(final, self._too_late(request.approval_id))
         for decider in tuple(self._deciders):
@@ -210,13 +213,12 @@ class Bridge:
             decision=final.choice.value, by=final.by, reason=final.reason,
         )  # fmt: skip
 
-    def _withdrawn(self, request: ApprovalRequest, journal: Journal) -> Decision:
-        decision = Decision(
-            choice=Choice.WITHDRAWN, by="run", reason="the call ended before it was decided", time=self._clock()
-        )
+    def _withdrawn(self, waiting: Pending, journal: Journal) -> Decision:
+        why = waiting.failure.message if waiting.failure else "the call ended before it was decided"
+        decision = Decision(choice=Choice.WITHDRAWN, by="run", reason=why, time=self._clock())
         # An answer that was taken but not yet durable must not be found alone by a later resume.
         with contextlib.suppress(JournalError):
-            journal.write(_record_of(request, decision))
+            journal.write(_record_of(waiting.request, decision))
         return decision
 
     def _remember(self, approval_id: str, decision: Decision) -> None:

@@ -46,8 +46,6 @@ class JsonLines:
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._searched = 0
-        # A peer that sends many lines at once must not keep everyone else from the loop.
-        await anyio.lowlevel.checkpoint()
         return _object(line)
 
     async def send(self, data: dict[str, Json]) -> None:

@@ -11,12 +11,12 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolscript.errors import ConfigError, OwnerGone
 from toolscript.journal.private import private_dir, read_private
-from toolscript.journal.state import interrupted
+from toolscript.journal.state import interrupted, is_locked
 
 SOCKET_PATH_BYTES = 100
 """Longer paths go through a directory descriptor; the kernel takes 107 bytes (103 on macOS)."""
@@ -28,7 +28,7 @@ class Owner:
 
     id: str
     pid: int
-    token: str
+    token: str = field(repr=False)
     socket: Path
     alive: bool
 
@@ -94,12 +94,9 @@ def _read(path: Path) -> Owner | None:
 def _locked(path: Path) -> bool:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return is_locked(fd)
     finally:
         os.close(fd)
-    return False
 
 
 @contextmanager

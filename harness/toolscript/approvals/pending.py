@@ -51,6 +51,8 @@ class Pending:
     validate: Callable[[Json], Awaitable[Json]] | None
     loop: asyncio.AbstractEventLoop
     outcome: Decision | None = None
+    failure: ToolscriptError | None = None
+    """Why an answer that was taken could not be made to count."""
     _proposals: deque[Proposal] = field(default_factory=deque)
     _winner: Proposal | None = None
     _arrived: anyio.Event = field(default_factory=anyio.Event)
@@ -112,6 +114,6 @@ class Pending:
             if self.outcome is not None:
                 self._winner.succeed(final)
             else:
-                self._winner.fail(late)
+                self._winner.fail(self.failure or late)
         while self._proposals:
             self._proposals.popleft().fail(late)

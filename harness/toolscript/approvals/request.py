@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -75,6 +76,11 @@ class ApprovalRequest:
     created: float = 0.0
     expires: float = 0.0
     extra: dict[str, Json] = field(default_factory=dict)
+
+
+def new_approval_id() -> str:
+    """Return an id that nobody can guess: 128 random bits, written without characters that need quoting."""
+    return secrets.token_hex(16)
 
 
 class Decider(Protocol):

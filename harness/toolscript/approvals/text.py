@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from toolscript.approvals.request import ApprovalRequest
 from toolscript.approvals.visible import LINE_END, one_line, punycode_hosts, shown, visible
 from toolscript.errors import Json
-from toolscript.registry.classification import Classification, PathEffect
+from toolscript.registry.classification import Classification, Effect, PathEffect
 
 HEAD_LINES = 40
 TAIL_LINES = 20
@@ -94,10 +94,11 @@ def _origin(request: ApprovalRequest) -> Iterator[Section]:
     if classification.environment:
         pairs = ", ".join(f"{name}={value}" for name, value in sorted(classification.environment.items()))
         yield Section(title="Environment added", text=one_line(pairs))
-    confined = "yes" if classification.confined else "no"
-    yield Section(
-        title="Confined by the operating system", text=f"{confined}, sandbox mode {request.sandbox or 'none'}"
-    )
+    if classification.effect is Effect.EXECUTE:
+        confined = "yes" if classification.confined else "no: it may do whatever you may do"
+        yield Section(
+            title="Confined by the operating system", text=f"{confined}; sandbox mode {request.sandbox or 'none'}"
+        )
     where = f", line {request.line}, column {request.column}" if request.line is not None else ""
     yield Section(title="Script", text=f"{request.script_hash or 'none'}{where}, call {request.operation}")
     if request.allowed_tools:

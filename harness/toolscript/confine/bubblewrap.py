@@ -16,13 +16,12 @@ _ROOT_CAPABILITIES = (
 
 def wrapped(confinement: Confinement, program: str, argv: Sequence[str], cwd: str) -> list[str]:
     """Return the argv that runs a program (a path) confined; opens a descriptor for the filter, to be inherited."""
-    renamed = ["--argv0", argv[0]] if argv[0] != program else []
     filtered = ["--seccomp", str(_filter_descriptor(confinement))] if confinement.seccomp else []
     places = [part for option in _places(confinement) for part in option]
     return [
         confinement.bubblewrap, "--die-with-parent", "--unshare-pid", "--unshare-ipc",
         *([] if confinement.network else ["--unshare-net"]),
-        *places, "--chdir", cwd, *_capabilities(), *filtered, *renamed, "--", program, *argv[1:],
+        *places, "--chdir", cwd, *_capabilities(), *filtered, "--", program, *argv[1:],
     ]  # fmt: skip
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -64,8 +65,10 @@ class Running:
 
     async def held(self) -> Identity:
         """Return who the process is once it is set up and waits. Raises LaunchFailed."""
-        with anyio.fail_after(START_SECONDS):
+        with anyio.move_on_after(START_SECONDS):
             await self._until("pid")
+        if "pid" not in self._facts:
+            raise HostError(f"the command's process was not there after {START_SECONDS:g} seconds")
         return Identity(**{name: self._facts[name] for name in ("pid", "start_time", "boot_id")})
 
     async def release(self) -> None:
@@ -106,7 +109,10 @@ class Running:
     async def _until(self, fact: str) -> None:
         while fact not in self._facts:
             await anyio.wait_readable(self._channel)
-            data = self._channel.recv(65536)
+            try:
+                data = self._channel.recv(65536)
+            except ConnectionError:
+                data = b""
             if not data:
                 raise HostError("the command's keeper was killed")
             for message in self._decoder.feed(data):
@@ -165,8 +171,11 @@ class Commands:
     @asynccontextmanager
     async def start(self, command: wire.Launch, *, stdin: bool = False) -> AsyncIterator[Running]:
         """Start a command, held until :meth:`Running.release`; leaving the block ends all that came from it."""
-        control = self._connected()
-        running = _spawn(control, stdin)
+        try:
+            running = self._spawned(stdin)
+        except OSError as error:
+            # Out of descriptors, processes or memory: the next command may find some again.
+            raise HostError(f"a command cannot be started now: {error}", details={"errno": error.errno}) from error
         try:
             await _send_all(running._channel, wire.encode(command.to_json()))
             yield running
@@ -174,9 +183,16 @@ class Commands:
             await running.end()
             running.close()
 
+    def _spawned(self, stdin: bool) -> Running:
+        try:
+            return _spawn(self._connected(), stdin)
+        except BrokenPipeError:
+            # The supervisor was killed a moment ago.
+            return _spawn(self._connected(), stdin)
+
     def _connected(self) -> socket.socket:
-        if self._process is not None and self._process.poll() is not None:
-            # It was killed from outside; what it kept is being ended by its keepers.
+        if self._process is not None and _ended(self._process, self._control):
+            # It was killed from outside; its keepers go on with what they keep.
             self._process = None
             if self._control is not None:
                 self._control.close()
@@ -186,14 +202,27 @@ class Commands:
         return self._control
 
 
+def _ended(process: subprocess.Popen[bytes], control: socket.socket | None) -> bool:
+    """Say whether the supervisor is gone: it never writes, so what can be read is the end."""
+    if control is not None and select.select([control], [], [], 0)[0]:
+        process.kill()
+        process.wait()
+        return True
+    return process.poll() is not None
+
+
 def _supervise() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOT)],
-            stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={},
-            start_new_session=True,
-        )  # fmt: skip
+    try:
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOT)],
+                stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={},
+                start_new_session=True,
+            )  # fmt: skip
+    except BaseException:
+        ours.close()
+        raise
     return ours, process
 
 
@@ -206,27 +235,30 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
 
 
 def _spawn(control: socket.socket, stdin: bool) -> Running:
-    ours, theirs = socket.socketpair()
-    pipes = [os.pipe(), os.pipe()]
-    given = os.pipe() if stdin else (os.open(os.devnull, os.O_RDONLY), None)
-    sent = [theirs.fileno(), given[0], pipes[0][1], pipes[1][1]]
-    try:
-        socket.send_fds(control, [wire.LAUNCH], sent)
-    except OSError as error:
-        for descriptor in (pipes[0][0], pipes[1][0], given[1]):
-            if descriptor is not None:
-                os.close(descriptor)
-        ours.close()
-        raise HostError(f"the supervisor of commands does not answer: {error}") from error
-    finally:
-        theirs.close()
-        for descriptor in sent[1:]:
-            os.close(descriptor)
-    ours.setblocking(False)
-    for descriptor in (pipes[0][0], pipes[1][0], given[1]):
-        if descriptor is not None:
-            os.set_blocking(descriptor, False)
-    return Running(ours, given[1], pipes[0][0], pipes[1][0])
+    """Send the ends of new pipes to the supervisor, and return the command with our ends."""
+    with ExitStack() as theirs, ExitStack() as ours:
+        channel, sent = socket.socketpair()
+        theirs.enter_context(sent)
+        ours.enter_context(channel)
+        reads, given = _descriptor_pair(theirs, ours) if stdin else (os.open(os.devnull, os.O_RDONLY), None)
+        if given is None:
+            theirs.callback(os.close, reads)
+        stdout, output = _descriptor_pair(ours, theirs)
+        stderr, errors = _descriptor_pair(ours, theirs)
+        socket.send_fds(control, [wire.LAUNCH], [sent.fileno(), reads, output, errors])
+        ours.pop_all()
+    channel.setblocking(False)
+    for descriptor in (stdout, stderr, *([given] if given is not None else [])):
+        os.set_blocking(descriptor, False)
+    return Running(channel, given, stdout, stderr)
+
+
+def _descriptor_pair(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """Return a pipe whose ends are closed with these stacks."""
+    read, write = os.pipe()
+    reader.callback(os.close, read)
+    writer.callback(os.close, write)
+    return read, write
 
 
 async def _send_all(channel: socket.socket, data: bytes) -> None:

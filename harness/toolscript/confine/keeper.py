@@ -17,53 +17,72 @@ from typing import Any
 
 from toolscript.confine import launcher, process, processes, wire
 
+DESCRIPTORS = 4
+"""A command comes with its channel and its standard input, output and error."""
 SWEEP_SECONDS = 5.0
 """How long processes may take to die of SIGKILL before they are reported as left."""
-WATCH_SECONDS = 0.25
+WATCH_SECONDS = 0.1
 
 
 class Keeper:
-    """Keeps one command; :meth:`run` returns when no process of it is left."""
+    """Keeps one command; :meth:`run` returns when no process of it is left.
 
-    def __init__(self, channel: socket.socket, stdio: tuple[int, int, int], host: int | None) -> None:
-        self._channel = channel
-        self._stdio = stdio
+    A keeper may be forked before there is a command: it waits for one on ``intake``.
+    """
+
+    def __init__(self, intake: socket.socket, host: int | None) -> None:
+        self._intake = intake
         self._host = host
+        self._channel: socket.socket | None = None
         self._child = 0
         self._exited = False
         self._ending = False
         self._told = False
         self._limit = 0
-        self._hold = self._report = -1
 
     def run(self) -> None:
-        """Start the command as the host describes it, keep it, and end everything with it."""
+        """Wait for a command, start it as the host describes it, keep it, and end everything with it."""
         with contextlib.suppress(OSError):
             process.adopt_orphans()
         try:
-            message = wire.receive(self._channel)
-            if message is None:
-                return
-            command = wire.Launch.from_json(message)
-            self._limit = command.max_processes
-            self._start(command)
-            self._watch()
+            self._fork_launcher()
+            if self._take():
+                self._watch()
         finally:
-            left = self._sweep()
-            self._say(done=True, left=left)
+            self._say(done=True, left=self._sweep())
 
-    def _start(self, command: wire.Launch) -> None:
-        wait_end, hold = os.pipe()
-        report, tell_end = os.pipe()
+    def _fork_launcher(self) -> None:
+        """Fork before there is a command, so that the command need not wait for it."""
+        self._orders, orders = socket.socketpair()
+        self._report, report = os.pipe()
+        me = os.getpid()
         self._child = os.fork()
         if self._child == 0:
-            os.close(hold)
-            launcher.launch(command, self._stdio, wait_end, tell_end)
-        for descriptor in (wait_end, tell_end, *self._stdio):
+            self._orders.close()
+            self._intake.close()
+            launcher.launch(orders, report, me)
+        orders.close()
+        os.close(report)
+
+    def _take(self) -> bool:
+        """Pass the next command on to the launcher; returns False when there will be none."""
+        descriptors = wire.receive_descriptors(self._intake, DESCRIPTORS)
+        self._intake.close()
+        if not descriptors:
+            return False
+        self._channel = socket.socket(fileno=descriptors[0])
+        message = wire.receive(self._channel)
+        if message is None:
+            return False
+        self._limit = message["max_processes"]
+        socket.send_fds(self._orders, [wire.LAUNCH], descriptors[1:])
+        for descriptor in descriptors[1:]:
             os.close(descriptor)
-        self._hold, self._report = hold, report
+        self._orders.sendall(wire.encode(message))
+        return True
 
     def _watch(self) -> None:
+        assert self._channel is not None
         wake, poke = os.pipe()
         os.set_blocking(poke, False)
         os.set_blocking(wake, False)
@@ -106,11 +125,12 @@ class Keeper:
 
     def _obey(self) -> bool:
         """Do what the host says; returns False when all must end now."""
+        assert self._channel is not None
         orders = self._channel.recv(64)
         if not orders or wire.KILL in orders:
             return False
         if wire.GO in orders:
-            os.write(self._hold, wire.GO)
+            self._orders.sendall(wire.GO)
         if wire.TERMINATE in orders:
             self._ending = True
             below = processes.descendants(os.getpid())
@@ -151,7 +171,8 @@ class Keeper:
         if self._child and not (self._exited and processes.traceable()):
             self._signal_group(signal.SIGKILL)
         while below := processes.descendants(me):
-            # Stopped first: what forks faster than we look would otherwise outrun us.
+            # A group dies at once, even one that forks faster than we look; what has left its group is stopped first.
+            processes.kill_groups(below)
             processes.send(below, signal.SIGSTOP)
             processes.send(below, signal.SIGKILL)
             self._reap()
@@ -169,6 +190,8 @@ class Keeper:
             return
 
     def _say(self, **message: Any) -> None:
+        if self._channel is None:
+            return
         try:
             self._channel.sendall(wire.encode(message))
         except OSError:

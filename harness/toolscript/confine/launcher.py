@@ -8,35 +8,42 @@ import json
 import os
 import resource
 import signal
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from toolscript.confine import bubblewrap, enclose, process
-from toolscript.confine.wire import Launch
+from toolscript.confine import bubblewrap, enclose, process, wire
 
 READY = b"R"
 FALLBACK_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
-def launch(command: Launch, stdio: tuple[int, int, int], hold: int, report: int) -> NoReturn:
-    """Become the command once a byte arrives on ``hold``; never returns.
+def launch(orders: socket.socket, report: int, keeper: int) -> NoReturn:
+    """Become the command that ``orders`` describe once a last byte arrives there; never returns.
 
-    Writes ``READY`` to ``report`` when all is set up, or one JSON object ``{stage, errno, message, path}`` for
-    what failed; the descriptor closes by itself when the command takes over.
+    The orders are the standard streams, then a :class:`Launch`, then :data:`wire.GO`. Writes ``READY`` to ``report``
+    when all is set up, or one JSON object ``{stage, errno, message, path}`` for what failed; the descriptor closes by
+    itself when the command takes over.
     """
     stage = "setup"
     try:
-        _settle(command, stdio)
-        if command.confinement is not None and not command.confinement.bubblewrap:
-            stage = "confine"
-            enclose.confine(command.confinement)
-        stage = "setup"
-        os.chdir(command.cwd)
-        os.write(report, READY)
-        if os.read(hold, 1):
-            stage = "exec"
-            _exec(command)
+        with contextlib.suppress(OSError):
+            process.die_with_parent(parent=keeper)
+        stdio = wire.receive_descriptors(orders, 3)
+        message = wire.receive(orders)
+        if stdio and message is not None:
+            command = wire.Launch.from_json(message)
+            _settle(stdio)
+            if command.confinement is not None and not command.confinement.bubblewrap:
+                stage = "confine"
+                enclose.confine(command.confinement)
+            stage = "setup"
+            os.chdir(command.cwd)
+            os.write(report, READY)
+            if orders.recv(1) == wire.GO:
+                stage = "exec"
+                _exec(command)
     except BaseException as error:
         os.write(report, json.dumps(_failure(stage, error)).encode())
     os._exit(127)
@@ -49,11 +56,9 @@ def _failure(stage: str, error: BaseException) -> dict[str, object]:
     return {"stage": stage, "errno": number, "message": reason, "path": os.fsdecode(path) if path else None}
 
 
-def _settle(command: Launch, stdio: tuple[int, int, int]) -> None:
+def _settle(stdio: list[int]) -> None:
     # Its own session: no terminal to ask passwords on, and one group that signals reach.
     os.setsid()
-    with contextlib.suppress(OSError):
-        process.die_with_parent()
     for number, descriptor in enumerate(stdio):
         os.dup2(descriptor, number)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -63,7 +68,7 @@ def _settle(command: Launch, stdio: tuple[int, int, int]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _exec(command: Launch) -> None:
+def _exec(command: wire.Launch) -> None:
     """Replace this process; raises the OSError that says most about why no candidate could be executed."""
     best: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command.program)
     for candidate in candidates(command.program, command.environment.get("PATH", FALLBACK_PATH)):
@@ -76,9 +81,11 @@ def _exec(command: Launch) -> None:
     raise best
 
 
-def _become(program: str, command: Launch) -> None:
+def _become(program: str, command: wire.Launch) -> None:
     argv = list(command.argv)
     if command.confinement is not None and command.confinement.bubblewrap:
+        if argv[0] != command.program:
+            raise OSError(errno.ENOTSUP, "bubblewrap cannot tell a program another name than its own")
         # Bubblewrap would report a missing program by an exit code, as if it had run.
         Path(program).stat()
         argv = bubblewrap.wrapped(command.confinement, program, command.argv, command.cwd)

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from toolscript.confine import mounts
@@ -13,11 +14,17 @@ from toolscript.confine.detect import Capabilities, detect
 from toolscript.confine.wire import Confinement
 from toolscript.errors import ConfigError
 
-PROTECTED = (
-    "toolscript.toml", ".git/config", ".git/config.worktree", ".git/hooks", ".git/modules/*/config",
-    ".git/modules/*/hooks", ".git/worktrees/*/config.worktree",
+PROTECTED = ("toolscript.toml",)
+"""What commands may not change at a root: it decides what they may do."""
+
+PROTECTED_IN_REPOSITORY = (
+    ".git/config", ".git/config.worktree", ".git/hooks", ".git/modules/*/config", ".git/modules/*/hooks",
+    ".git/worktrees/*/config.worktree",
 )  # fmt: skip
-"""What commands may not change in a workspace, relative to its root: it would run code or loosen rules later."""
+"""What commands may not change in a repository: it makes the next git run programs, outside the sandbox."""
+
+MAX_DIRECTORIES = 500
+"""How many directories of a root are looked into for repositories of their own."""
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts")
 _SHARED_MEMORY = "/dev/shm"
@@ -71,12 +78,12 @@ def plan(
     """
     by = by or means()
     real_roots = [_real(root) for root in roots]
-    writable = (*real_roots, *temporary_directories(temporary), _SHARED_MEMORY) if writes else ()
+    writable: tuple[str, ...] = (*real_roots, *temporary_directories(temporary), _SHARED_MEMORY) if writes else ()
     hidden = tuple(_existing([*secrets, *_block_devices()]))
     frozen = tuple(_frozen(real_roots)) if writes else ()
     wanted = Confinement(
         writable=tuple(dict.fromkeys(writable)), devices=_DEVICES, hidden=hidden, frozen=frozen,
-        pinned=tuple(_pinned(frozen)), network=network, seccomp=by.seccomp, landlock=by.landlock,
+        pinned=tuple(_pinned(frozen, writable)), network=network, seccomp=by.seccomp, landlock=by.landlock,
     )  # fmt: skip
     return _held(wanted, by)
 
@@ -111,34 +118,59 @@ def unguarded(confinement: Confinement, roots: Iterable[Path]) -> list[tuple[Pat
     mounted = set(confinement.frozen) if confinement.namespace or confinement.bubblewrap else set()
     found = []
     for root in map(os.path.realpath, roots):
-        for name in _protected_names(Path(root)):
+        for name in (*PROTECTED, *_names_in_repository(Path(root))):
             if f"{root}/{name}" not in mounted:
                 found.append((Path(root), name))
     return found
 
 
-def _protected_names(root: Path) -> Iterator[str]:
-    """Yield what is protected below a root: what exists, and what a command could newly make."""
-    for pattern in PROTECTED:
+def _names_in_repository(directory: Path) -> Iterator[str]:
+    """Yield what is protected below a repository: what exists, and what a command could newly make."""
+    for pattern in PROTECTED_IN_REPOSITORY:
         if "*" not in pattern:
             yield pattern
             continue
-        for path in sorted(root.glob(pattern)):
-            yield path.relative_to(root).as_posix()
+        for path in sorted(directory.glob(pattern)):
+            yield path.relative_to(directory).as_posix()
 
 
 def _frozen(roots: Iterable[str]) -> Iterator[str]:
     for root in roots:
-        for name in _protected_names(Path(root)):
-            path = f"{root}/{name}"
-            # A link would be frozen at its target: it is watched instead.
-            if os.path.realpath(path) == path and Path(path).exists():
-                yield path
+        yield from _frozen_files(root, PROTECTED)
+        for repository in (root, *_repositories_in(root)):
+            if Path(repository, ".git").is_file():
+                # A worktree's or submodule's: it must not be led to another repository.
+                yield from _frozen_files(repository, [".git"])
+            else:
+                yield from _frozen_files(repository, _names_in_repository(Path(repository)))
 
 
-def _pinned(frozen: Iterable[str]) -> list[str]:
-    """Return the repositories' directories: frozen files in them must not be moved away with them."""
-    return sorted({path.split("/.git/")[0] + "/.git" for path in frozen if "/.git/" in path})
+def _frozen_files(directory: str, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        path = f"{directory}/{name}"
+        # A link would be frozen at its target: it is watched instead.
+        if os.path.realpath(path) == path and Path(path).exists():
+            yield path
+
+
+def _repositories_in(root: str) -> Iterator[str]:
+    """Yield the directories right below a root that are repositories of their own."""
+    try:
+        with os.scandir(root) as entries:
+            directories = [
+                entry.path for entry in islice(entries, MAX_DIRECTORIES) if entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return
+    yield from (path for path in directories if Path(path, ".git").exists())
+
+
+def _pinned(frozen: Iterable[str], writable: Iterable[str]) -> list[str]:
+    """Return directories that must not be moved away with the frozen files in them."""
+    repositories = {path[: path.rindex("/.git/")] + "/.git" for path in frozen if "/.git/" in path}
+    # A root in a directory for temporary files could be moved away from there.
+    nested = {path for path in writable if _below(path, [other for other in writable if other != path])}
+    return sorted(repositories | nested)
 
 
 def _existing(paths: Iterable[Path | str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ Runs in the supervisor, so it needs nothing but the standard library; without /p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -66,15 +67,23 @@ def _boot_session() -> str:
 
 def children(pid: int) -> list[int]:
     """Return the direct children of a process, zombies included."""
+    if not _children_files():
+        return _children_by_scan(pid)
     found: list[int] = []
     try:
         for task in (_PROC / str(pid) / "task").iterdir():
-            found += map(int, (task / "children").read_text().split())
-    except FileNotFoundError:
-        return _children_by_scan(pid)
+            with contextlib.suppress(OSError):
+                found += map(int, (task / "children").read_text().split())
     except OSError:
-        pass
+        # It is gone, and its children belong to another now.
+        return found
     return found
+
+
+@cache
+def _children_files() -> bool:
+    """Say whether this kernel lists the children of each process."""
+    return (_PROC / "self" / "task" / str(os.getpid()) / "children").exists()
 
 
 def _children_by_scan(pid: int) -> list[int]:
@@ -111,3 +120,14 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
             continue
+
+
+def kill_groups(pids: Iterable[int]) -> None:
+    """Kill the process groups that these processes are in, but for the caller's own."""
+    groups = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            groups.add(os.getpgid(pid))
+    for group in groups - {os.getpgrp()}:
+        with contextlib.suppress(OSError):
+            os.killpg(group, signal.SIGKILL)

@@ -28,6 +28,14 @@ Picture = dict[str, Entry] | None
 """All entries at and below a path, by relative path ("." is the path itself); None when it was too large."""
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A protected path that was put back; ``became`` is what a command (or somebody else) had made of it, as text."""
+
+    path: Path
+    became: str
+
+
 class Guard:
     """Keeps protected paths across commands, of which several may run at once.
 
@@ -39,22 +47,25 @@ class Guard:
         self._held: dict[tuple[Path, str], tuple[int, Picture]] = {}
 
     @contextmanager
-    def holding(self, paths: Iterable[tuple[Path, str]]) -> Iterator[list[str]]:
-        """Remember the paths (root and relative path); yields a list that :meth:`restore` may fill meanwhile."""
+    def holding(self, paths: Iterable[tuple[Path, str]]) -> Iterator[list[Restored]]:
+        """Remember the paths (root and relative path); yields a list that tells afterwards what was put back."""
         held = tuple(paths)
         for key in held:
             count, picture = self._held.get(key) or (0, taken(*key))
             self._held[key] = (count + 1, picture)
-        restored: list[str] = []
+        restored: list[Restored] = []
         try:
             yield restored
         finally:
             for key in held:
                 restored += self._released(key)
 
-    def _released(self, key: tuple[Path, str]) -> list[str]:
+    def _released(self, key: tuple[Path, str]) -> list[Restored]:
         count, before = self._held[key]
-        report = [os.fspath(key[0] / key[1])] if _put_back(*key, before) else []
+        now = taken(*key)
+        report = [] if now == before else [Restored(key[0] / key[1], _told(now))]
+        if report:
+            _put_back(*key, before)
         if count > 1:
             self._held[key] = (count - 1, before)
         else:
@@ -103,17 +114,21 @@ def _content(parent: int, name: str, picture: dict[str, Entry]) -> bytes:
     return data
 
 
-def _put_back(root: Path, name: str, before: Picture) -> bool:
-    """Make a path what it was; returns whether it had changed (also when that is all that can be said)."""
-    now = taken(root, name)
-    if now == before:
-        return False
+def _told(picture: Picture) -> str:
+    """Return the files of a picture as text, each below its name."""
+    if picture is None:
+        return "(too large to keep)"
+    files = [(name, entry.data.decode("utf-8", "replace")) for name, entry in picture.items() if entry.data]
+    return "\n".join(f"== {name}\n{text}" for name, text in files)
+
+
+def _put_back(root: Path, name: str, before: Picture) -> None:
+    """Make a path what it was, as far as that was remembered."""
     if before is None:
-        return now is not None
+        return
     with contextlib.suppress(OSError), _parent(root, name, make=bool(before)) as parent:
         _remove(parent, Path(name).name)
         _rebuild(parent, Path(name).name, before)
-    return True
 
 
 def _rebuild(parent: int, name: str, before: dict[str, Entry]) -> None:

@@ -7,19 +7,21 @@ ends everything that was ever started through it.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 
-from toolscript.confine import filters, keeper, process, processes, syscalls
+from toolscript.confine import filters, keeper, process, processes, syscalls, wire
 
 CONTROL = 0
 """The descriptor on which the supervisor is given its socket to the host."""
 LINGER_SECONDS = 8.0
-_DESCRIPTORS = 4
+IDLE_MILLISECONDS = 20
 
 
 def main() -> None:
@@ -34,6 +36,9 @@ def main() -> None:
         # Compiled once here, inherited by every launcher.
         for network in (False, True):
             filters.compiled(network=network)
+    # What is never freed need not be copied for each keeper.
+    gc.freeze()
+    gc.disable()
     Supervisor(control, _host_descriptor()).serve()
 
 
@@ -48,15 +53,16 @@ def _host_descriptor() -> int | None:
 
 
 class Supervisor:
-    """Forks keepers, and ends what a killed keeper leaves behind."""
+    """Forks keepers, one ahead of need, and ends what a killed keeper leaves behind."""
 
     def __init__(self, control: socket.socket, host: int | None) -> None:
         self._control = control
         self._host = host
         self._keepers: set[int] = set()
+        self._spare: socket.socket | None = None
 
     def serve(self) -> None:
-        """Fork a keeper for each command that the host sends; at its end, end them all."""
+        """Give each command that the host sends to a keeper; at the host's end, end them all."""
         wake, poke = os.pipe()
         os.set_blocking(poke, False)
         os.set_blocking(wake, False)
@@ -68,39 +74,58 @@ class Supervisor:
         if self._host is not None:
             poll.register(self._host, select.POLLIN)
         while True:
-            ready = {descriptor for descriptor, _ in poll.poll()}
+            # The next keeper is forked when there is nothing else to do: a fork slows the command that starts.
+            ready = {descriptor for descriptor, _ in poll.poll(None if self._spare else IDLE_MILLISECONDS)}
             if wake in ready:
                 os.read(wake, 4096)
                 self._reap()
             if self._host in ready or (self._control.fileno() in ready and not self._take()):
                 break
+            if not ready and self._spare is None:
+                with contextlib.suppress(OSError):
+                    self._spare = self._fork()
         self._end()
 
     def _take(self) -> bool:
-        """Fork the keeper of one command; returns False when the host is gone."""
-        flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-        try:
-            data, descriptors, _, _ = socket.recv_fds(self._control, 1, _DESCRIPTORS, flags)
-        except ConnectionError:
+        """Give one command to a keeper; returns False when the host is gone."""
+        descriptors = wire.receive_descriptors(self._control, keeper.DESCRIPTORS)
+        if descriptors is None:
             return False
-        if len(descriptors) == _DESCRIPTORS:
-            self._fork(descriptors)
+        with contextlib.suppress(OSError):
+            # Without a process for it the command cannot be; its channel closes, and the host says so.
+            self._give(descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        return bool(data)
+        return True
 
-    def _fork(self, descriptors: list[int]) -> None:
-        for descriptor in descriptors:
-            os.set_inheritable(descriptor, False)
+    def _give(self, descriptors: list[int]) -> None:
+        while True:
+            intake = self._spare or self._fork(descriptors)
+            fresh, self._spare = self._spare is None, None
+            with intake:
+                try:
+                    socket.send_fds(intake, [wire.LAUNCH], descriptors)
+                except OSError:
+                    # A spare may have been killed while it waited.
+                    if not fresh:
+                        continue
+            return
+
+    def _fork(self, held: Sequence[int] = ()) -> socket.socket:
+        """Fork a keeper, without the descriptors held here, and return the socket on which it waits."""
+        ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid:
+            theirs.close()
             self._keepers.add(pid)
-            return
+            return ours
         try:
+            ours.close()
+            for descriptor in held:
+                os.close(descriptor)
             self._control.close()
             signal.set_wakeup_fd(-1)
-            channel = socket.socket(fileno=descriptors[0])
-            keeper.Keeper(channel, (descriptors[1], descriptors[2], descriptors[3]), self._host).run()
+            keeper.Keeper(theirs, self._host).run()
         except BaseException as error:
             sys.stderr.write(f"keeper: {error!r}\n")
             os._exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 from collections.abc import Mapping
@@ -113,3 +114,15 @@ def _exactly(channel: socket.socket, count: int) -> bytes | None:
             return None
         data += piece
     return bytes(data)
+
+
+def receive_descriptors(channel: socket.socket, count: int) -> list[int] | None:
+    """Return the descriptors that come with the next byte, closed on exec; None at the channel's end."""
+    flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+    try:
+        data, descriptors, _, _ = socket.recv_fds(channel, 1, count, flags)
+    except ConnectionError:
+        return None
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return descriptors if data else None

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import anyio
 from anyio.abc import TaskGroup
 
-from toolscript.errors import DeadlockError, Position, TimersExceeded, ToolscriptError
+from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
 from toolscript.events import RunStatus, ScriptStarted
+from toolscript.facade.binding import BoundRoad
 from toolscript.facade.clock import WallClock
 from toolscript.facade.console import Console
 from toolscript.facade.ending import Ending
 from toolscript.facade.pending import Pending
+from toolscript.facade.planning import PlanningRoad
 from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
 from toolscript.facade.spawn import CALLS, Spawner
@@ -34,6 +36,8 @@ from toolscript.runtime.session import (
     TimerCleared,
 )
 
+PARTIAL = "the plan ends here: nobody knows what this call would answer"
+
 
 class Course:
     """One execution of one script, from its worker's first batch to its ending."""
@@ -43,7 +47,7 @@ class Course:
         self.clock = WallClock(scope.limits.wall_seconds)
         self.pending = Pending(self.clock, scope.journal)
         self.console = Console(scope.emitter, scope.limits)
-        self.road = Road(scope, self._waiting)
+        self.road = self._road()
         self._spawner = Spawner(board, self.road, scope, task_prefix)
         self._calls: dict[int, Call] = {}
         self._running: dict[int, anyio.CancelScope] = {}
@@ -53,6 +57,13 @@ class Course:
         self.prepared: str | None = None
         self._began = time.monotonic()
         self._guest_seconds = 0.0
+
+    def _road(self) -> Road:
+        if self.scope.planned is not None:
+            return PlanningRoad(self.scope, self._waiting, self.scope.planned, self.pending.hold)
+        if self.scope.plan is not None:
+            return BoundRoad(self.scope, self._waiting, self.scope.plan)
+        return Road(self.scope, self._waiting)
 
     async def run(self, sessions: Sessions, start: Start, group: TaskGroup) -> Ending:
         """Serve the script until it ends; what it leaves pending is cancelled and waited for."""
@@ -68,10 +79,15 @@ class Course:
             self._cancel_rest()
 
     async def _serve(self, session: Session, start: Start, group: TaskGroup) -> Ending:
+        session.on_loss(self.pending.lose)
         ending = self._take([await session.start(start)], group)
         while ending is None:
             if self.pending.idle:
                 return Ending(status=RunStatus.FAILED, error=DeadlockError(self._last_position()))
+            if self.pending.lost:
+                return Ending(status=RunStatus.FAILED, error=WorkerCrashed("the worker ended while its script waited"))
+            if self.pending.only_held:
+                return Ending(status=RunStatus.ABORTED, error=RunAborted(PARTIAL).at(self._last_position()))
             settlements = await self.pending.next(self.console.due)
             if self.console.due == 0:
                 self.console.flush()
@@ -169,6 +185,10 @@ class Course:
             if call.line is not None:
                 return Position(call.line, call.column or 1)
         return None
+
+    def close_journal(self) -> None:
+        """Give the journal up, as soon as the last task that this script spawned has ended."""
+        self._spawner.when_idle(self.scope.journal.close)
 
     def durations(self) -> dict[str, float]:
         """Return milliseconds: in all, computing, and waiting for people."""

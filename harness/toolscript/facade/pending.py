@@ -40,10 +40,14 @@ class Pending:
         self._now = now
         self._calls: set[int] = set()
         self._asking: set[int] = set()
+        self._held: set[int] = set()
         self._timers: list[tuple[float, int]] = []
         self._inbox: list[Settlement] = []
         self._wake = anyio.Event()
         self._last_ms = 0
+        self._closed = False
+        self.lost = False
+        """Whether the worker is gone: nothing can be settled any more."""
 
     def begin(self, number: int) -> None:
         """A call is under way."""
@@ -53,6 +57,21 @@ class Pending:
         """A call began or ceased to wait for a person."""
         (self._asking.add if waits else self._asking.discard)(number)
         self._stir()
+
+    def lose(self) -> None:
+        """The worker died while its script waited."""
+        self.lost = True
+        self._stir()
+
+    def hold(self, number: int) -> None:
+        """A call of a dry run stays pending for good: nobody knows what it would answer."""
+        self._held.add(number)
+        self._stir()
+
+    @property
+    def only_held(self) -> bool:
+        """Whether nothing is left but calls that stay pending for good."""
+        return bool(self._held) and self._calls <= self._held and not (self._timers or self._inbox)
 
     def set_timer(self, number: int, delay_ms: float) -> float:
         """Set a timer; returns the seconds since the epoch at which it is due if the clock never stops."""
@@ -66,8 +85,13 @@ class Pending:
         heapq.heapify(self._timers)
 
     def deliver(self, outcome: Outcome) -> None:
-        """Put an outcome on the tape; outcomes of calls that are no longer open are dropped."""
+        """Put an outcome on the tape; outcomes of calls that are no longer open are dropped.
+
+        What a task did after its script had ended is written down all the same: an undo needs it.
+        """
         if outcome.number not in self._calls:
+            if self._closed and outcome.changes:
+                self._journal.write(self._record(outcome))
             return
         self._calls.discard(outcome.number)
         self._asking.discard(outcome.number)
@@ -75,6 +99,7 @@ class Pending:
 
     def close(self) -> None:
         """The script has ended: nothing takes a place on its tape any more."""
+        self._closed = True
         self._calls.clear()
         self._asking.clear()
         self._timers.clear()
@@ -94,7 +119,7 @@ class Pending:
 
         Raises WallTimeExceeded when the run's wall time is used up.
         """
-        while not self._inbox:
+        while not (self._inbox or self.only_held or self.lost):
             self._keep_time()
             if self.clock.exceeded:
                 raise WallTimeExceeded(self.clock.limit, round(self.clock.elapsed, 3))
@@ -134,20 +159,17 @@ class Pending:
         return fired
 
     def _settle(self, outcome: Outcome) -> None:
-        # The guest's clock never runs backwards, whatever the host's does.
-        self._last_ms = max(self._last_ms, int(self._now() * 1000))
-        self._journal.write(
-            EndRecord(
-                number=outcome.number,
-                ok=outcome.ok,
-                value=outcome.value,
-                time_ms=self._last_ms,
-                status=outcome.status,
-                changes=outcome.changes,
-            )
-        )
+        self._journal.write(self._record(outcome))
         self._inbox.append(Settlement(number=outcome.number, ok=outcome.ok, value=outcome.value, time_ms=self._last_ms))
         self._stir()
+
+    def _record(self, outcome: Outcome) -> EndRecord:
+        # The guest's clock never runs backwards, whatever the host's does.
+        self._last_ms = max(self._last_ms, int(self._now() * 1000))
+        return EndRecord(
+            number=outcome.number, ok=outcome.ok, value=outcome.value, time_ms=self._last_ms,
+            status=outcome.status, changes=outcome.changes,
+        )  # fmt: skip
 
     def _stir(self) -> None:
         self._wake.set()

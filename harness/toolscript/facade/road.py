@@ -26,14 +26,15 @@ from toolscript.errors import (
 )
 from toolscript.events import OperationFinished, OperationOutputDelta, OperationStarted, OperationStatus
 from toolscript.facade.consent import Consented, Gate
+from toolscript.facade.images import change_records
 from toolscript.facade.pending import Outcome
 from toolscript.facade.recording import RecordingFiles
 from toolscript.facade.scope import RunScope
 from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
-from toolscript.registry.classification import Effect
+from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import Answer, ProcessRecord, Question, ToolContext
 from toolscript.registry.files import Change, Place
-from toolscript.registry.tool import Tool
+from toolscript.registry.tool import Failing, Tool
 from toolscript.runtime.session import Call
 
 log = structlog.get_logger(__name__)
@@ -54,6 +55,8 @@ class Trip:
     diff: str | None = None
     value: Any = None
     rendered: bool = False
+    failed: bool = False
+    planned: bool = False
     text: str = ""
     stats: dict[str, Any] = field(default_factory=dict)
 
@@ -63,14 +66,15 @@ class Road:
 
     def __init__(self, scope: RunScope, waiting: Callable[[int, bool], None]) -> None:
         self._scope = scope
-        self._slots = anyio.Semaphore(scope.limits.in_flight)
-        self._gate = Gate(scope=scope, waiting=waiting, denied=self._note_denial)
+        self.slots = anyio.Semaphore(scope.limits.in_flight)
+        self.gate = Gate(scope=scope, waiting=waiting, denied=self._note_denial)
         self._count = 0
         self._denials = 0
         self.stop: ToolscriptError | None = None
         """Set when a decision or too many denials must end the run."""
         self.had_effect = False
-        self.bytes_out = 0
+        self.travelling = 0
+        """Calls on the road right now."""
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
@@ -79,6 +83,7 @@ class Road:
         reported as cancelled.
         """
         trip = Trip(call=call, rendered=rendered)
+        self.travelling += 1
         try:
             trip.arguments = json.loads(call.arguments)
             self._announce(trip, task_id)
@@ -91,8 +96,16 @@ class Road:
         except Exception as error:
             log.exception("tool failed unexpectedly", tool=call.tool)
             return self._failed(trip, ToolError(f"{call.tool} failed: {error!r}", tool=call.tool, code="internal"))
-        self._finish(trip, OperationStatus.SUCCEEDED, None)
-        return Outcome(number=call.number, ok=True, value=value, changes=_change_records(trip.changes), text=trip.text)
+        finally:
+            self.travelling -= 1
+        self._finish(trip, OperationStatus.PLANNED if trip.planned else OperationStatus.SUCCEEDED, None)
+        return Outcome(
+            number=call.number,
+            ok=not trip.failed,
+            value=value,
+            changes=change_records(trip.changes, self._scope.journal),
+            text=trip.text,
+        )
 
     def _announce(self, trip: Trip, task_id: str | None) -> None:
         call = trip.call
@@ -108,16 +121,21 @@ class Road:
         arguments = tool.spec.input.parse(call.tool, {} if trip.arguments is None else trip.arguments)
         self._count_call()
         context = self._context(trip)
-        consented = await self._gate.pass_(tool, arguments, call, context)
-        async with self._slots:
-            output = await self._performed(trip, tool, consented, context)
+        output = await self.serve(trip, tool, arguments, context)
         trip.value = tool.spec.output.dump(output)
         if trip.rendered:
             trip.text = tool.render(arguments, output)
+            trip.failed = isinstance(tool, Failing) and tool.failed(output)
             return ""
         return _encoded(trip, scope.limits.tool_output_bytes)
 
-    async def _performed(self, trip: Trip, tool: Tool, consented: Consented, context: ToolContext) -> Any:
+    async def serve(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext) -> Any:
+        """Get consent, wait for a slot, and do it."""
+        consented = await self.gate.pass_(tool, arguments, trip.call, context)
+        async with self.slots:
+            return await self.perform(trip, tool, consented, context)
+
+    async def perform(self, trip: Trip, tool: Tool, consented: Consented, context: ToolContext) -> Any:
         """Do what was consented to, on files that are still what they were; else ask anew."""
         while True:
             async with self._scope.world.files.locked_async(*_changed_places(context, consented)):
@@ -125,8 +143,8 @@ class Road:
                 if now is None or now.before == consented.classification.before:
                     trip.diff = consented.classification.diff
                     await self._begin(trip, consented)
-                    return await tool.call(consented.arguments, _widened(context, consented))
-            consented = await self._gate.pass_(tool, consented.arguments, trip.call, context)
+                    return await tool.call(consented.arguments, widened(context, consented.classification))
+            consented = await self.gate.pass_(tool, consented.arguments, trip.call, context)
 
     def _allowed(self, path: str) -> Tool:
         if (tool := self._scope.tools.get(path)) is not None:
@@ -153,7 +171,7 @@ class Road:
             await scope.journal.sync()
 
         async def ask(question: Question) -> Answer:
-            return await self._gate.question(trip.call, question)
+            return await self.gate.question(trip.call, question)
 
         async def run_agent(agent: str, prompt: str) -> Json:
             if scope.world.run_agent is None:
@@ -191,7 +209,7 @@ class Road:
         body = {"tool": trip.call.tool, "details": {}} | error.to_json()
         return Outcome(
             number=trip.call.number, ok=False, value=_json(body), status=status.value, text=error.message,
-            changes=_change_records(trip.changes),
+            changes=change_records(trip.changes, self._scope.journal),
         )  # fmt: skip
 
     def _finish(self, trip: Trip, status: OperationStatus, error: ToolscriptError | None) -> None:
@@ -208,9 +226,9 @@ def _changed_places(context: ToolContext, consented: Consented) -> list[Place]:
     return [context.files.place(str(path), context.cwd, follow=False) for path in paths]
 
 
-def _widened(context: ToolContext, consented: Consented) -> ToolContext:
+def widened(context: ToolContext, seen: Classification) -> ToolContext:
     """Return the context with files that may also touch exactly what a person or a rule consented to."""
-    paths = [p.path for p in consented.classification.paths if p.protected or not p.inside]
+    paths = [p.path for p in seen.paths if p.protected or not p.inside]
     return replace(context, files=context.files.permitting(paths)) if paths else context
 
 
@@ -237,7 +255,3 @@ def _bounded(value: Json) -> Json:
     """Return the value for an event: large ones as the head of their JSON, since events are shown, not used."""
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= KEPT_IN_EVENT else text[:KEPT_IN_EVENT] + "…"
-
-
-def _change_records(changes: list[Change]) -> tuple[dict[str, Json], ...]:
-    return tuple({"path": str(c.path), "before": c.before.digest, "after": c.after.digest} for c in changes)

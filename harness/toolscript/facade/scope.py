@@ -11,6 +11,7 @@ from typing import Protocol
 
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.plan import ApprovedPlan, PlanRow
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule
 from toolscript.confine.command import Commands
@@ -28,6 +29,10 @@ class WorldFiles(Files, Protocol):
 
     def locked_async(self, *places: Place) -> AbstractAsyncContextManager[None]:
         """Hold the real paths; calls within the block, in this task or its threads, hold them too."""
+        ...
+
+    def overlay(self) -> WorldFiles:
+        """Return files that show these and keep every change aside: what a plan is made on."""
         ...
 
 
@@ -64,15 +69,21 @@ class RunScope:
     permissions: Permissions
     world: World
     rules: tuple[Rule, ...] = ()
+    conversation_id: str = ""
     turn_id: str | None = None
     catalogue: Callable[[], Json] = dict
     digests: dict[str, str] = field(default_factory=dict)
+    planned: list[PlanRow] | None = None
+    """Where a dry run writes the effects that it only plans; None: this is no dry run."""
+    plan: ApprovedPlan | None = None
+    """The plan that this run carries out."""
 
     def context(self, number: int, **services: object) -> ToolContext:
         """Return the context of one call; ``services`` are what only the road can give (emit, started, ask)."""
         world = self.world
         return ToolContext(
             cwd=world.cwd, roots=world.roots, run_id=self.run_id, operation=number, sandbox=world.sandbox,
+            conversation_id=self.conversation_id,
             network=world.network, environment=world.environment, secret_paths=world.secret_paths,
             outputs=world.outputs, commands=world.commands, max_output_bytes=self.limits.tool_output_bytes,
             **({"files": world.files} | services),  # type: ignore[arg-type]

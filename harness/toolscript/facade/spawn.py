@@ -27,6 +27,8 @@ class Spawner:
         self._road = road
         self._scope = scope
         self._prefix = prefix
+        self._open = 0
+        self._idle: Callable[[], None] | None = None
 
     def start(self, call: Call, deliver: Callable[[Outcome], None]) -> None:
         """Start a call as a task; its outcome is delivered to the script, should that still run."""
@@ -37,11 +39,26 @@ class Spawner:
         )  # fmt: skip
 
         async def work() -> Outcome:
-            outcome = await self._road.travel(call, task_id=task.task_id)
-            deliver(outcome)
-            return outcome
+            self._open += 1
+            try:
+                outcome = await self._road.travel(call, task_id=task.task_id)
+                deliver(outcome)
+                return outcome
+            finally:
+                self._open -= 1
+                self._settle()
 
         self._board.start(task, work, self._scope.emitter)
+
+    def when_idle(self, action: Callable[[], None]) -> None:
+        """Do something once no task of this run is open any more: at once, if none is."""
+        self._idle = action
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._idle is not None and not self._open:
+            action, self._idle = self._idle, None
+            action()
 
     def waiting(self, number: int, waits: bool) -> None:
         """Stop or go on with a task's deadline while it waits for a person."""

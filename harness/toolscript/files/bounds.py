@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 from toolscript.errors import ToolError
@@ -58,7 +59,14 @@ class Bounds:
     def is_hidden(self, path: Path) -> bool:
         """Say whether a real path lies where no tool may look, under any spelling of it."""
         parts = _folded_parts(path)
-        return any(parts[: len(hidden.parts)] == _folded_parts(hidden) for hidden in self.hidden)
+        return any(parts[: len(hidden)] == hidden for hidden in map(_folded_parts, self.hidden))
+
+    def hidden_in(self, directory: Path) -> frozenset[str]:
+        """Return the folded names of the hidden directories that lie directly in a directory."""
+        if not self.hidden:
+            return frozenset()
+        parts = _folded_parts(directory)
+        return frozenset(hidden[-1] for hidden in map(_folded_parts, self.hidden) if hidden[:-1] == parts)
 
     def is_protected(self, path: Path) -> bool:
         """Say whether a path inside the roots has a protected name in it."""
@@ -95,8 +103,9 @@ class Bounds:
             raise _refusal(place, "permission_denied", "the path is closed to tools")
 
 
+@lru_cache(maxsize=4096)
 def _folded_parts(path: Path) -> tuple[str, ...]:
-    return tuple(folded(part) for part in path.parts)
+    return tuple(map(folded, path.parts))
 
 
 def _refusal(place: Place, code: str, reason: str) -> ToolError:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from toolscript.errors import ToolError
+from toolscript.files.cancelling import check_cancelled
 from toolscript.registry.files import Kind, State
 
 UNDO_BYTES = 64 * 1024 * 1024
@@ -125,6 +126,7 @@ def _read_state(fd: int, status: os.stat_result, *, content: bool) -> State:
         return file_state(read_all(fd, UNDO_BYTES), mode)
     sha = hashlib.sha256()
     while chunk := os.read(fd, _CHUNK):
+        check_cancelled()
         sha.update(chunk)
     return State(kind="file", digest=sha.hexdigest(), mode=mode)
 
@@ -133,6 +135,7 @@ def read_all(fd: int, limit: int) -> bytes:
     """Return all that an open file holds. Raises ``file_too_large`` beyond the limit, whatever its size said."""
     chunks, size = [], 0
     while chunk := os.read(fd, _CHUNK):
+        check_cancelled()
         size += len(chunk)
         if size > limit:
             raise ToolError(f"the file has more than {limit} bytes; read it in parts", code="file_too_large")

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from toolscript.errors import ToolError
 from toolscript.files import writing
@@ -27,8 +27,11 @@ from toolscript.files.content import (
 )
 from toolscript.files.descriptors import directory, open_exact, typed
 from toolscript.files.locks import Locks
-from toolscript.files.paths import link_on_disk, resolve, shown
+from toolscript.files.paths import folded, link_on_disk, resolve, shown
 from toolscript.registry.files import Change, Entry, Kind, Place, State
+
+if TYPE_CHECKING:
+    from toolscript.files.overlay import OverlayFiles
 
 
 class DiskFiles:
@@ -50,6 +53,12 @@ class DiskFiles:
     ) -> None:
         self.bounds = Bounds.of(roots, hidden, protected, allow_outside)
         self.locks = locks or Locks()
+
+    def overlay(self) -> OverlayFiles:
+        """Return files that show these and keep every change aside."""
+        from toolscript.files.overlay import OverlayFiles
+
+        return OverlayFiles(self)
 
     def permitting(self, paths: Iterable[Path]) -> DiskFiles:
         """Return the same files with more that may be touched."""
@@ -99,9 +108,8 @@ class DiskFiles:
         self.bounds.check(place, write=False)
         with typed(place.spelt), directory(place.path, listing=True) as fd, os.scandir(fd) as found:
             entries = [_entry(item) for item in found]
-        for entry in entries:
-            if not (self.bounds.hidden and self.bounds.is_hidden(place.path / entry.name)):
-                yield entry
+        hidden = self.bounds.hidden_in(place.path)
+        yield from (entry for entry in entries if not hidden or folded(entry.name) not in hidden)
 
     def write(self, place: Place, data: bytes, *, create_dirs: bool = False, mode: int | None = None) -> Change:
         """Replace or create a file atomically."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import anyio
 
 from toolscript.errors import ToolError
+from toolscript.files.cancelling import check_cancelled
 from toolscript.files.paths import folded
 
 WAIT_SECONDS = 30.0
@@ -58,6 +59,7 @@ class Locks:
                     if _taken(fd):
                         break
                     _give_up_after(until, self._wait)
+                    check_cancelled()
                     time.sleep(pause)
             stack.enter_context(_holding(wanted))
             yield

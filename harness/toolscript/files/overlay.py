@@ -66,6 +66,10 @@ class OverlayFiles:
         """Return what would change on disk: for each path its state now and in the end, in the order of the plan."""
         return net(self._plan.changes)
 
+    def overlay(self) -> OverlayFiles:
+        """Return these: a plan within a plan sees what is planned."""
+        return self
+
     def permitting(self, paths: Iterable[Path]) -> OverlayFiles:
         """Return the same overlay, which may read more."""
         other = OverlayFiles(self.base.permitting(paths))

@@ -6,6 +6,7 @@ import os
 import unicodedata
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from toolscript.errors import ToolError
@@ -36,8 +37,11 @@ def shown(path: str) -> str:
     return text if len(text) <= 300 else f"{text[:150]}…{text[-150:]}"
 
 
+@lru_cache(maxsize=16_384)
 def folded(path: str) -> str:
     """Return a key under which spellings that some file systems take for one name are equal."""
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFD", path).casefold())
 
 

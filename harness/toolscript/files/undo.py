@@ -31,8 +31,11 @@ def net(changes: Iterable[Change]) -> tuple[Change, ...]:
     first: dict[Path, State] = {}
     last: dict[Path, State] = {}
     made: dict[Path, list[Path]] = {}
+    born: set[Path] = set()
     for change in changes:
-        first.setdefault(change.path, change.before)
+        # A directory that an earlier change made did not exist at first, though this one found it.
+        first.setdefault(change.path, MISSING if change.path in born else change.before)
+        born.update(change.created_dirs)
         last[change.path] = change.after
         made.setdefault(change.path, []).extend(change.created_dirs)
         last.update((path, State(kind="directory")) for path in change.created_dirs if path in last)
@@ -96,13 +99,12 @@ def restore(
     for path, state in states:
         if state.kind == "other" or (state.kind in ("file", "symlink") and state.data is None):
             raise ToolError(f"{shown(os.fspath(path))}: what was there was not kept", code="not_undoable")
-    gone = {path: False for path, state in states if state.kind == "missing"} | dict.fromkeys(directories, True)
+    missing = {path for path, state in states if state.kind == "missing"}
     done: list[Change] = []
     try:
         # First what goes, from the deepest up; then what comes, from the top down.
-        for path in sorted(gone, key=_depth, reverse=True):
-            place = _place(files, path)
-            done.extend(files.remove_empty(place) if gone[path] else (files.put(place, MISSING),))
+        for path in sorted(missing.union(directories), key=_depth, reverse=True):
+            done.extend(_removed(files, path, made=path in directories, wanted=path in missing))
         for path, state in sorted(states, key=lambda item: _depth(item[0])):
             if state.kind != "missing":
                 done.append(files.put(_place(files, path), state))
@@ -110,6 +112,14 @@ def restore(
         _roll_back(files, done)
         raise
     return tuple(change for change in done if not alike(change.before, change.after))
+
+
+def _removed(files: DiskFiles, path: Path, *, made: bool, wanted: bool) -> tuple[Change, ...]:
+    """Remove a path. A directory that was made on the way goes only if it is empty: what is in it is not ours."""
+    place = _place(files, path)
+    if made and (not wanted or files.state(place).kind == "directory"):
+        return files.remove_empty(place)
+    return (files.put(place, MISSING),)
 
 
 def _roll_back(files: DiskFiles, done: Sequence[Change]) -> None:

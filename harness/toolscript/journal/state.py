@@ -15,7 +15,8 @@ from toolscript.journal.codec import MAX_LINE
 from toolscript.journal.private import READ, private_dir
 
 SUFFIX = ".jsonl"
-TAIL_BYTES = 2 * MAX_LINE
+SHORT_TAIL_BYTES, TAIL_BYTES = 16 * 1024, 2 * MAX_LINE
+"""How much of a file's end is looked at for its last line: first little, then all that could be needed."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -90,7 +91,7 @@ def _run_file(path: Path) -> RunFile | None:
     try:
         with os.fdopen(os.open(path, READ), "rb") as file:
             status = os.fstat(file.fileno())
-            live = _is_locked(file.fileno())
+            live = is_locked(file.fileno())
             last = last_line(file.fileno())
     except OSError:  # swept by another process in the meantime
         return None
@@ -99,7 +100,7 @@ def _run_file(path: Path) -> RunFile | None:
         path=path,
         ended=b'"kind":"run_end"' in last[:120],
         live=live,
-        size=status.st_size + sum(entry.stat().st_size for entry in _bodies(path)),
+        size=status.st_size + _bodies_size(path),
         modified=status.st_mtime,
     )
 
@@ -112,7 +113,12 @@ def _bodies(path: Path) -> Iterator[os.DirEntry[str]]:
         return
 
 
-def _is_locked(fd: int) -> bool:
+def _bodies_size(path: Path) -> int:
+    return sum(entry.stat().st_size for entry in _bodies(path))
+
+
+def is_locked(fd: int) -> bool:
+    """Say whether somebody else holds the lock of an open file."""
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
@@ -124,25 +130,30 @@ def _is_locked(fd: int) -> bool:
 def last_line(fd: int) -> bytes:
     """Return the last complete line of a file; a torn one behind it is passed over."""
     size = os.fstat(fd).st_size
-    tail = os.pread(fd, TAIL_BYTES, max(0, size - TAIL_BYTES))
-    return tail[: tail.rfind(b"\n") + 1].rstrip(b"\n").rpartition(b"\n")[2]
+    for length in (SHORT_TAIL_BYTES, TAIL_BYTES):
+        tail = os.pread(fd, length, max(0, size - length))
+        _, found, line = tail[: tail.rfind(b"\n")].rpartition(b"\n")
+        if found or length >= size:
+            return line if b"\n" in tail else b""
+    return b""
 
 
-def sweep(state: Path, *, max_bytes: int = 1024**3, max_runs: int = 10_000) -> tuple[str, ...]:
-    """Remove the oldest finished runs beyond these bounds; returns their ids.
+def sweep(state: Path, *, max_bytes: int = 1024**3, max_runs: int = 2_000) -> tuple[str, ...]:
+    """Remove the oldest finished runs beyond these bounds, and secrets that dead writers left; returns their ids.
 
     Live and interrupted runs are spared, even if they alone exceed the bounds.
     """
-    files = run_files(state)
-    for file in files:
-        if file.ended and not file.live:  # its writer died between the end and this
-            secrets_path(file.path).unlink(missing_ok=True)
-    size, count = sum(f.size for f in files), len(files)
+    directory = runs_dir(state)
+    sizes = [path.stat().st_size + _bodies_size(path) for path in directory.glob(f"*{SUFFIX}")]
+    size, count = sum(sizes), len(sizes)
+    if size <= max_bytes and count <= max_runs and not any(directory.glob("*.secrets")):
+        return ()
     removed: list[str] = []
-    for file in files:
-        if size <= max_bytes and count <= max_runs:
-            break
-        if file.ended and not file.live:
+    for file in run_files(state):
+        if not file.ended or file.live:
+            continue
+        secrets_path(file.path).unlink(missing_ok=True)  # its writer died between the run's end and this
+        if size > max_bytes or count > max_runs:
             _remove(file.path)
             removed.append(file.run_id)
             size, count = size - file.size, count - 1

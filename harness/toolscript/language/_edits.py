@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-LINE_BREAKS = "\n\r\u2028\u2029"
-MARK = "\u2006"
-"""A rare space behind an inserted keyword: an insertion that moves its line is known by it again."""
+LINE_BREAKS = "\n\r"
 
 
 @dataclass(slots=True)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from tree_sitter import Node
 
 from toolscript.errors import ScriptSyntaxError, UnsupportedTypeScript
 from toolscript.language._edits import Edits
-from toolscript.language._trees import place
+from toolscript.language._types import has_break, separator, skip_gap
+from toolscript.language.positions import place
 
 Rule = Callable[[Edits, Node, list[Node]], bool]
-
-
-def erase(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
-    """Apply the rule for this node, if it has one; returns whether its children are still to be visited."""
-    if node.end_byte <= edits.end and node.start_byte < edits.end:
-        return False
-    rule = RULES.get(node.type)
-    return rule(edits, node, ancestors) if rule and node.is_named else True
+"""Notes what is to be erased of a node, given its ancestors; returns whether its children are still to be visited."""
 
 
 def _child(node: Node, kind: str) -> Node | None:
@@ -30,20 +23,20 @@ def _unsupported(edits: Edits, node: Node, construct: str, alternative: str) -> 
     return UnsupportedTypeScript(construct, alternative, place(edits.source, node.start_byte))
 
 
-def _same_line(edits: Edits, node: Node) -> None:
+def _refuse_break(edits: Edits, keyword: Node) -> None:
     """A contextual keyword is one only if the next token is on its line; else it is a name, and nothing to erase."""
-    first, second = node.children[0], node.children[1]
-    if edits.breaks(first.end_byte, second.start_byte):
+    if has_break(edits.source, keyword.end_byte, skip_gap(edits.source, keyword.end_byte)):
+        text = edits.source[keyword.start_byte : keyword.end_byte].decode()
         raise ScriptSyntaxError(
-            f"a line break after {first.type!r} makes it an ordinary name; write it on one line",
-            position=place(edits.source, first.start_byte),
+            f"a line break after {text!r} makes it an ordinary name; write it on one line",
+            position=place(edits.source, keyword.start_byte),
         )
 
 
 def _statement(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
     """Erase a statement that is only types; a semicolon keeps its neighbours apart."""
     if node.type != "function_signature":
-        _same_line(edits, node)
+        _refuse_break(edits, node.children[0])
     parent = ancestors[-1]
     whole = parent if parent.type == "export_statement" else node
     edits.erase(whole.start_byte, whole.end_byte, ";")
@@ -55,6 +48,8 @@ def _annotation(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
     if parent.type == "public_field_definition" and parent.child_by_field_name("value") is None:
         # `get: T` or `x: T` before a line that starts with `[` or `(` would run into it.
         edits.erase(node.start_byte, node.end_byte, ";")
+    elif parent.type == "variable_declarator":
+        edits.erase(node.start_byte, node.end_byte, separator(edits.source, node.end_byte))
     elif parent.type == "arrow_function":
         _arrow_return(edits, node, parent)
     else:
@@ -82,10 +77,10 @@ def _arrow_return(edits: Edits, node: Node, arrow: Node) -> None:
 
 def _type_parameters(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
     parent = ancestors[-1]
-    if parent.type == "arrow_function" and edits.breaks(node.start_byte, node.end_byte):
-        # `return <T,\n>(x) =>` and `async <T,\n>(x) =>`: the parenthesis must stay on the first line.
-        parameters = parent.child_by_field_name("parameters")
-        assert parameters is not None
+    parameters = parent.child_by_field_name("parameters")
+    broken = parameters is not None and edits.breaks(node.start_byte, parameters.start_byte)
+    if parent.type == "arrow_function" and broken and parameters is not None:
+        # `return <T,\n>(x) =>` and `async <T>\n(x) =>`: the parenthesis must stay on the first line.
         edits.erase(node.start_byte, parameters.start_byte + 1, "(")
         return False
     edits.erase(node.start_byte, node.end_byte)
@@ -106,19 +101,8 @@ def _as(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
             f"a line break before {keyword.type!r} ends the statement; keep it on the line of its expression",
             position=place(edits.source, keyword.start_byte),
         )
-    edits.mark(keyword.start_byte, node.end_byte, _separator(edits, node))
+    edits.mark(keyword.start_byte, node.end_byte, separator(edits.source, node.end_byte))
     return True
-
-
-_SPACE = re.compile(rb"(?:[ \t\r\n\v\f]|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
-
-
-def _separator(edits: Edits, node: Node) -> str:
-    """Return the semicolon that parts an erased type from a line that would go on with the expression."""
-    gap = _SPACE.match(edits.source, node.end_byte)
-    assert gap is not None
-    following = edits.source[gap.end() : gap.end() + 1]
-    return ";" if following in {b"(", b"[", b"`"} and edits.breaks(gap.start(), gap.end()) else ""
 
 
 def _non_null(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
@@ -144,28 +128,33 @@ _MEMBER_TOKENS = ("accessibility_modifier", "override_modifier", "readonly", "ab
 def _member(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
     """Erase a class member's modifiers and marks, or the whole of a member that only declares."""
     in_class = ancestors[-1].type == "class_body"
-    if in_class and (
-        node.type in {"method_signature", "abstract_method_signature", "index_signature"}
-        or next(_tokens(edits, node, "declare", "abstract"), None)
-    ):
+    modifiers = list(_tokens(edits, node, *_MEMBER_TOKENS))
+    for token in modifiers:
+        _refuse_break(edits, token)
+    if in_class and (node.type in _SIGNATURES or any(t.type in {"declare", "abstract"} for t in modifiers)):
         edits.erase(node.start_byte, node.end_byte, ";")
         return False
-    for token in _tokens(edits, node, *_MEMBER_TOKENS):
+    if node.child_count == 1 and node.type == "public_field_definition":
+        _refuse_open_keyword(edits, node)
+    for token in modifiers:
         first = in_class and token.start_byte == node.start_byte
-        _refuse_break_after(edits, token)
         edits.erase(token.start_byte, token.end_byte, ";" if first else "")
     for token in _tokens(edits, node, "?", "!"):
         edits.mark(token.start_byte, token.end_byte)
     return True
 
 
-def _refuse_break_after(edits: Edits, token: Node) -> None:
-    following = token.next_sibling
-    if following is not None and edits.breaks(token.end_byte, following.start_byte):
-        text = edits.source[token.start_byte : token.end_byte].decode()
+_SIGNATURES = {"method_signature", "abstract_method_signature", "index_signature"}
+
+
+def _refuse_open_keyword(edits: Edits, node: Node) -> None:
+    """A field named ``get`` before a line break belongs to the next member; a semicolon of ours would part them."""
+    name = edits.source[node.start_byte : node.end_byte]
+    following = skip_gap(edits.source, node.end_byte)
+    if name in {b"static", b"get", b"set", b"accessor"} and not edits.source.startswith((b";", b"}"), following):
         raise ScriptSyntaxError(
-            f"a line break after {text!r} makes it a member of that name; write it on one line",
-            position=place(edits.source, token.start_byte),
+            f"put a semicolon after the field {name.decode()!r}, or write the member on one line",
+            position=place(edits.source, node.start_byte),
         )
 
 
@@ -194,7 +183,7 @@ def _declarator(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
 def _abstract_class(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
     token = _child(node, "abstract")
     assert token is not None
-    _refuse_break_after(edits, token)
+    _refuse_break(edits, token)
     edits.erase(token.start_byte, token.end_byte)
     return True
 
@@ -204,7 +193,18 @@ def _enum(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
 
 
 def _namespace(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
+    if _only_types(node):
+        return _statement(edits, node, ancestors)
     raise _unsupported(edits, node, "a namespace", "write an object or plain functions instead")
+
+
+def _only_types(namespace: Node) -> bool:
+    body = namespace.child_by_field_name("body")
+    for statement in body.named_children if body is not None else []:
+        inner = statement.child_by_field_name("declaration") if statement.type == "export_statement" else statement
+        if inner is None or inner.type not in {*_TYPE_STATEMENTS, "comment"}:
+            return False
+    return True
 
 
 def _decorator(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
@@ -241,7 +241,7 @@ def _export(edits: Edits, node: Node, ancestors: list[Node]) -> bool:
     if node.children[1].type == "type" or empty:
         edits.erase(node.start_byte, node.end_byte, ";")
         return False
-    if inner is not None and inner.type in _TYPE_STATEMENTS:
+    if inner is not None and (inner.type in _TYPE_STATEMENTS or inner.type in {"internal_module", "module"}):
         return True
     raise ScriptSyntaxError(
         "scripts export nothing: remove `export`; `return value` gives the result",

@@ -9,9 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from toolscript.errors import ScriptSyntaxError
 from toolscript.language._edits import Edits
-from toolscript.language._scan import code_mask
-from toolscript.language._types import NoType, arguments_end, balanced_end, parameters_end, skip_gap, type_end
+from toolscript.language._mask import code_mask
+from toolscript.language._types import (
+    TIGHT_OPERATOR,
+    NoType,
+    TypeReader,
+    separator,
+    skip_gap,
+)
 
 _NAME = rb"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+"
 _START = rb"(?:^|(?<=[;{}\n\r]))[ \t]*"
@@ -22,66 +29,79 @@ _ALIAS = re.compile(_START + rb"((?:export[ \t]+)?(?:declare[ \t]+)?type[ \t]+" 
 _CLASS = re.compile(rb"(?<![\w$.])class(?:[ \t]+" + _NAME + rb")?\s*(?=<)")
 _DECLARED = re.compile(rb"(?<![\w$.])(?:const|let|var)[ \t]+" + _NAME + rb"\s*(?=!?\s*:)")
 _CALLED = re.compile(rb"(?<![\w$])" + _NAME + rb"(?=<)")
-_ASSERTED = re.compile(rb"(?<=[)\]}\w$])[ \t]+(as|satisfies)[ \t]+(?=\{)")
+_ASSERTED = re.compile(rb"([\w$]*+)(?<=[\x01)\]}\w$!])[ \t]+(as|satisfies)(?![\w$])")
+_NO_VALUES = frozenset(
+    b"await case const delete do else export extends function class import in instanceof let new of return throw typeof"
+    b" var void yield static get set async default".split()
+)
 
-Rule = Callable[[Edits, int, int], None]
+Rule = Callable[[Edits, TypeReader, re.Match[bytes]], None]
 
 
 def repair(edits: Edits) -> bool:
     """Blank what is found of these forms; returns whether there was any."""
     mask = code_mask(edits.text).encode()
+    types = TypeReader(edits.source)
     for pattern, rule in _RULES:
         for found in pattern.finditer(mask):
             try:
-                rule(edits, found.start(found.lastindex or 0), found.end())
+                rule(edits, types, found)
             except NoType:
                 continue
+            except ScriptSyntaxError:
+                return False  # too involved to repair: the tree's own error tells more
     return bool(edits.ranges)
 
 
-def _behind_parameters(source: bytes, at: int) -> int:
-    at = skip_gap(source, at)
-    return skip_gap(source, parameters_end(source, at)) if source.startswith(b"<", at) else at
+def _behind_parameters(types: TypeReader, at: int) -> int:
+    at = skip_gap(types.source, at)
+    return skip_gap(types.source, types.parameters_end(at)) if types.source.startswith(b"<", at) else at
 
 
-def _interface(edits: Edits, start: int, end: int) -> None:
-    at = _behind_parameters(edits.source, end)
+def _interface(edits: Edits, types: TypeReader, found: re.Match[bytes]) -> None:
+    at = _behind_parameters(types, found.end())
     if edits.source.startswith(b"extends", at):
-        at = _heritage(edits.source, at + len(b"extends"))
+        at = _heritage(types, at + len(b"extends"))
     if edits.source.startswith(b"{", at):
-        edits.mark(start, balanced_end(edits.source, at), ";")
+        edits.mark(found.start(1), types.balanced_end(at), ";")
 
 
-def _heritage(source: bytes, at: int) -> int:
+def _heritage(types: TypeReader, at: int) -> int:
     while True:
-        at = skip_gap(source, type_end(source, at))
-        if not source.startswith(b",", at):
+        at = skip_gap(types.source, types.type_end(at))
+        if not types.source.startswith(b",", at):
             return at
         at += 1
 
 
-def _alias(edits: Edits, start: int, end: int) -> None:
-    at = _behind_parameters(edits.source, end)
+def _alias(edits: Edits, types: TypeReader, found: re.Match[bytes]) -> None:
+    at = _behind_parameters(types, found.end())
     if edits.source.startswith(b"=", at) and not edits.source.startswith((b"==", b"=>"), at):
-        edits.mark(start, type_end(edits.source, at + 1), ";")
+        edits.mark(found.start(1), types.type_end(at + 1), ";")
 
 
-def _class(edits: Edits, start: int, end: int) -> None:
-    edits.mark(end, parameters_end(edits.source, end))
+def _class(edits: Edits, types: TypeReader, found: re.Match[bytes]) -> None:
+    edits.mark(found.end(), types.parameters_end(found.end()))
 
 
-def _declared(edits: Edits, start: int, end: int) -> None:
-    edits.mark(end, type_end(edits.source, edits.source.index(b":", end) + 1))
+def _declared(edits: Edits, types: TypeReader, found: re.Match[bytes]) -> None:
+    start = found.end()
+    end = types.type_end(edits.source.index(b":", start) + 1)
+    edits.mark(start, end, separator(edits.source, end))
 
 
-def _called(edits: Edits, start: int, end: int) -> None:
-    close = arguments_end(edits.source, end)
-    if edits.source.startswith((b"`", b"("), skip_gap(edits.source, close)):
-        edits.mark(end, close)
+def _called(edits: Edits, types: TypeReader, found: re.Match[bytes]) -> None:
+    end = types.arguments_end(found.end())
+    if edits.source.startswith((b"`", b"("), skip_gap(edits.source, end)):
+        edits.mark(found.end(), end)
 
 
-def _asserted(edits: Edits, start: int, end: int) -> None:
-    edits.mark(start, type_end(edits.source, end))
+def _asserted(edits: Edits, types: TypeReader, found: re.Match[bytes]) -> None:
+    if found.group(1) in _NO_VALUES:
+        return
+    end = types.type_end(found.end())
+    if not TIGHT_OPERATOR.match(edits.source, skip_gap(edits.source, end)):
+        edits.mark(found.start(2), end, separator(edits.source, end))
 
 
 _RULES: tuple[tuple[re.Pattern[bytes], Rule], ...] = (

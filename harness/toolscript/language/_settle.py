@@ -8,129 +8,189 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
-from tree_sitter import Node, Tree
+from tree_sitter import Node
 
-from toolscript.errors import ScriptSyntaxError
+from toolscript.errors import ScriptSyntaxError, ToolscriptError
+from toolscript.language._diagnose import syntax_error
 from toolscript.language._edits import Edits
+from toolscript.language._erase import RULES, Rule
 from toolscript.language._repair import repair
-from toolscript.language._trees import place, refuse_errors, typescript, walk
+from toolscript.language._trees import JAVASCRIPT, TYPESCRIPT, javascript, kinds, typescript, walk
 from toolscript.language._types import (
+    TIGHT_OPERATOR,
     NoType,
-    arguments_end,
-    balanced_end,
+    TypeReader,
     has_break,
-    parameters_end,
+    separator,
     skip_gap,
-    type_end,
 )
+from toolscript.language.positions import place
 
 _MAX_ROUNDS = 12
-_TIGHT_OPERATOR = re.compile(rb"[+\-*/%]|<<|>>")
 _BEFORE_CALL = (b"(", b"[", b"`")
 
 
-def settle(text: str) -> tuple[str, Tree]:
-    """Return a text with the same lines and columns, and a tree of it whose types all end where they should.
+def settle(text: str, prepare: Callable[[Edits, Node], None]) -> Edits:
+    """Return all that is to be done to a text of the same lines and columns; ``prepare`` adds to it what it will.
 
-    Raises ScriptSyntaxError for what is no TypeScript and for what stays ambiguous.
+    Raises ScriptSyntaxError for what is no TypeScript and for what stays ambiguous, UnsupportedTypeScript for what
+    cannot be erased.
     """
     repaired = False
     for _ in range(_MAX_ROUNDS):
-        edits = Edits(text.encode(), text)
-        tree = typescript(edits.source)
-        if tree.root_node.has_error:
-            if repaired or not repair(edits):
-                refuse_errors(tree.root_node, edits.source)
+        wrong = Edits(text.encode(), text)
+        tree = typescript(wrong.source)
+        if tree is None:
+            if not repaired and (plain := _plain(wrong, prepare)):
+                return plain
+            if repaired or not repair(wrong):
+                raise syntax_error(TYPESCRIPT, wrong.source)
             repaired = True
         else:
-            checker = _Checker(edits)
-            walk(tree.root_node, checker.visit, edits.source)
-            if not edits.ranges:
-                return text, tree
-        text = edits.apply()
+            one = _Pass(wrong)
+            prepare(one.erased, tree.root_node)
+            one.run(tree.root_node)
+            if not wrong.ranges:
+                return one.erased
+        text = wrong.apply()
     raise ScriptSyntaxError("the script's types are too ambiguous; use more parentheses")
 
 
-class _Checker:
-    def __init__(self, edits: Edits) -> None:
-        self.edits = edits
-        self.source = edits.source
+def _plain(edits: Edits, prepare: Callable[[Edits, Node], None]) -> Edits | None:
+    """Return the edits for a source that is JavaScript although the TypeScript grammar fails on it; None if it is not.
 
-    def visit(self, node: Node, ancestors: list[Node]) -> bool:
-        if node.end_byte <= self.edits.end and node.start_byte < self.edits.end:
+    Where TypeScript would see type arguments in it (``f<T>(x)``), it is not taken for JavaScript.
+    """
+    tree = javascript(edits.source)
+    if tree is None or {n.type for n in tree.root_node.named_children} & {"import_statement", "export_statement"}:
+        return None
+    root = tree.root_node
+    one = _Pass(edits)
+    walk(root, {number: partial(_comparison, one) for number in _COMPARISONS}, edits.source)
+    if edits.ranges:
+        edits.ranges.clear()
+        return None
+    prepare(one.erased, root)
+    return one.erased
+
+
+class _Pass:
+    """One walk over a tree: what is wrong with it, and, if nothing is, what to erase."""
+
+    def __init__(self, wrong: Edits) -> None:
+        self.wrong = wrong
+        self.source = wrong.source
+        self.erased = Edits(wrong.source, wrong.text)
+        self.types = TypeReader(self.source)
+        self.failure: ToolscriptError | None = None
+
+    def run(self, root: Node) -> None:
+        visitors = {number: partial(self.visit, *pair) for number, pair in _VISITED.items()}
+        walk(root, visitors, self.source)
+        if self.failure is not None and not self.wrong.ranges:
+            raise self.failure
+
+    def visit(self, check: Check | None, rule: Rule | None, node: Node, ancestors: list[Node]) -> bool:
+        if node.end_byte <= self.wrong.end and node.start_byte < self.wrong.end:
             return False
-        check = _CHECKS.get(node.type)
-        return check(self, node, ancestors) if check and node.is_named else True
+        descend = check(self, node, ancestors) if check else True
+        if self.failure is None and rule:
+            try:
+                return rule(self.erased, node, ancestors) and descend
+            except ToolscriptError as error:
+                self.failure = error  # raised only if the tree is right: else it may come from a wrong reading
+        return descend
 
-    def end(self, measure: Callable[[bytes, int], int], node: Node, at: int) -> int:
+    def end(self, measure: Callable[[int], int], node: Node, at: int) -> int:
         """Return where a type ends. Raises ScriptSyntaxError, placed at the node, where there is none."""
         try:
-            return measure(self.source, at)
+            return measure(at)
         except NoType:
             raise self.ambiguous(node, "this type is not understood") from None
+        except ScriptSyntaxError as error:
+            raise error.at(place(self.source, node.start_byte)) from None
 
     def ambiguous(self, node: Node, why: str) -> ScriptSyntaxError:
         return ScriptSyntaxError(why, position=place(self.source, node.start_byte))
 
 
-def _assertion(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
+Check = Callable[[_Pass, Node, list[Node]], bool]
+"""Compares what a node says with what TypeScript says; notes what is to be blanked first; returns as a rule."""
+
+
+def _assertion(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     """``x as T``: the type may reach further than the tree says, or the expression less far."""
     keyword = next(n for n in node.children if n.type in {"as", "satisfies"} and not n.is_named)
     inner = node.children[0]
     if has_break(c.source, inner.end_byte, keyword.start_byte):
         raise c.ambiguous(keyword, f"a line break before {keyword.type!r} ends the statement; join the lines")
-    end = c.end(type_end, node, keyword.end_byte)
+    end = c.end(c.types.type_end, node, keyword.end_byte)
     following = skip_gap(c.source, end)
-    if _TIGHT_OPERATOR.match(c.source, following) and not c.source.startswith((b"++", b"--"), following):
+    if TIGHT_OPERATOR.match(c.source, following) and not _leads(node, inner, ancestors):
         raise c.ambiguous(node, "an operator follows this type assertion; put it in parentheses: (value as Type)")
     broken = has_break(c.source, end, following)
     if c.source.startswith(_BEFORE_CALL, following) and not broken:
         raise c.ambiguous(node, "this type assertion is ambiguous; put it in parentheses: (value as Type)")
     if end != node.end_byte:
-        c.edits.erase(keyword.start_byte, end, ";" if c.source.startswith(_BEFORE_CALL, following) else "")
+        c.wrong.erase(keyword.start_byte, end, separator(c.source, end))
     return True
 
 
-def _annotation(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
-    end = c.end(type_end, node, node.start_byte + 1)
+def _leads(node: Node, inner: Node, ancestors: list[Node]) -> bool:
+    """Return whether ``inner as T`` is the very first operand of its chain: then ``as T * 2`` means what it says."""
+    if inner.type in {"binary_expression", "as_expression", "satisfies_expression"}:
+        return False
+    child = node
+    for parent in reversed(ancestors):
+        if parent.type != "binary_expression":
+            return True
+        if parent.start_byte != child.start_byte:
+            return False
+        child = parent
+    return True
+
+
+def _annotation(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
+    end = c.end(c.types.type_end, node, node.start_byte + 1)
     if end != node.end_byte:
         parent = ancestors[-1]
         if parent.type != "variable_declarator":
             raise c.ambiguous(node, "it is not clear where this type ends; put a semicolon or parentheses around it")
-        c.edits.erase(node.start_byte, end)
+        c.wrong.erase(node.start_byte, end, separator(c.source, end))
     return False
 
 
-def _alias(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
+def _alias(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     value = node.child_by_field_name("value")
     if value is None:
         return True
-    end = c.end(type_end, node, value.start_byte)
+    end = c.end(c.types.type_end, node, value.start_byte)
     if end != value.end_byte:
         whole = ancestors[-1] if ancestors[-1].type in {"export_statement", "ambient_declaration"} else node
-        c.edits.erase(whole.start_byte, end, ";")
+        c.wrong.erase(whole.start_byte, end, ";")
     return False
 
 
-def _parameters(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
-    if c.end(parameters_end, node, node.start_byte) != node.end_byte:
+def _parameters(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
+    if c.end(c.types.parameters_end, node, node.start_byte) != node.end_byte:
         raise c.ambiguous(node, "it is not clear where these type parameters end")
     return False
 
 
-def _arguments(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
+def _arguments(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     parent = ancestors[-1]
     if parent.type not in {"call_expression", "new_expression", "instantiation_expression", "extends_clause"}:
         return False
-    if c.end(arguments_end, node, node.start_byte) != node.end_byte:
+    if c.end(c.types.arguments_end, node, node.start_byte) != node.end_byte:
         raise c.ambiguous(node, "it is not clear where these type arguments end")
     if parent.type != "extends_clause" and not _may_follow(c.source, node.end_byte):
         raise c.ambiguous(node, "this could be type arguments or two comparisons; use parentheses")
     return False
 
 
-def _comparison(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
+def _comparison(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     """``tag<T>`…` ``: two comparisons for the tree, type arguments for TypeScript."""
     operator, left = node.child_by_field_name("operator"), node.child_by_field_name("left")
     if (
@@ -141,11 +201,11 @@ def _comparison(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
     ):
         return True
     try:
-        end = arguments_end(c.source, operator.start_byte)
+        end = c.types.arguments_end(operator.start_byte)
     except NoType:
         return True
     if _may_follow(c.source, end):
-        c.edits.erase(operator.start_byte, end)
+        c.wrong.erase(operator.start_byte, end)
     return True
 
 
@@ -164,7 +224,7 @@ def _may_follow(source: bytes, end: int) -> bool:
     return has_break(source, end, following) or _NO_START.match(source, following) is not None
 
 
-def _signature(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
+def _signature(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     """A signature in front of `{` is a function whose body the tree did not see."""
     if node.type == "method_signature" and ancestors[-1].type != "class_body":
         return True
@@ -173,20 +233,19 @@ def _signature(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
         annotation = node.child_by_field_name("return_type")
         if annotation is None:
             raise c.ambiguous(node, "put the `{` of this function on the line of its parameters")
-        c.edits.erase(annotation.start_byte, annotation.end_byte)
+        c.wrong.erase(annotation.start_byte, annotation.end_byte)
         return False
     return True
 
 
-def _block(c: _Checker, node: Node, ancestors: list[Node]) -> bool:
+def _block(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     """Interfaces and ambient declarations with a body end with it."""
     body = node.child_by_field_name("body")
-    if body is not None and c.end(balanced_end, node, body.start_byte) != node.end_byte:
+    if body is not None and c.end(c.types.balanced_end, node, body.start_byte) != node.end_byte:
         raise c.ambiguous(node, "it is not clear where this declaration ends")
     return node.type != "interface_declaration"
 
 
-Check = Callable[[_Checker, Node, list[Node]], bool]
 _CHECKS: dict[str, Check] = {
     "as_expression": _assertion,
     "satisfies_expression": _assertion,
@@ -201,3 +260,5 @@ _CHECKS: dict[str, Check] = {
     "method_signature": _signature,
     "interface_declaration": _block,
 }
+_VISITED = kinds({kind: (_CHECKS.get(kind), RULES.get(kind)) for kind in _CHECKS.keys() | RULES.keys()})
+_COMPARISONS = kinds({"binary_expression": True}, JAVASCRIPT)

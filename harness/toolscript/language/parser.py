@@ -13,11 +13,13 @@ from typing import Any, NoReturn
 
 from pydantic.alias_generators import to_snake
 
-from toolscript.errors import ConfigError, Position, ScriptFormatError, ScriptSyntaxError, SourceTooLarge
+from toolscript.errors import ConfigError, SourceTooLarge
+from toolscript.language._characters import check_characters
 from toolscript.language.forms import format_error, problem_of
+from toolscript.language.positions import position_at
 from toolscript.limits import Limits
 
-_FENCED = re.compile(r"(\s*)(`{3,}|~{3,})([\w+.#-]*[ \t]*\r?)(?=\n)")
+_FENCED = re.compile(r"(\s*)(`{3,}|~{3,})([\w+.#-]*[ \t]*)(?=\r?\n)")
 _PRAGMA = re.compile(r"[\s\ufeff]*//[ \t]*@script:([^\n\r]*)")
 _TOOL_NAME = re.compile(r"[\w$.*-]+")
 
@@ -51,7 +53,7 @@ def parse(source: str, limits: Limits) -> Parsed:
     ScriptSyntaxError for NUL characters and lone surrogates.
     """
     _check_size(source, limits)
-    _check_characters(source)
+    check_characters(source)
     if problem := problem_of(source):
         raise problem
     bare = _without_fence(source.replace("\ufeff", " ", 1) if source.startswith("\ufeff") else source)
@@ -68,23 +70,6 @@ def _check_size(source: str, limits: Limits) -> None:
     size = len(source.encode("utf-8", "surrogatepass"))
     if size > limits.source_bytes:
         raise SourceTooLarge(limits.source_bytes, size)
-
-
-def _check_characters(source: str) -> None:
-    for at, c in enumerate(source):
-        if c == "\0":
-            raise ScriptSyntaxError("the script holds a NUL character; write \\0", position=position_at(source, at))
-        if "\ud800" <= c <= "\udfff":
-            raise ScriptSyntaxError(
-                f"the script holds half a character (a lone surrogate); write it as an escape: \\u{ord(c):04x}",
-                position=position_at(source, at),
-            )
-
-
-def position_at(source: str, offset: int) -> Position:
-    """Return the line and column of a character offset; LF, CR LF and CR end lines."""
-    before = source[:offset].replace("\r\n", "\n").replace("\r", "\n")
-    return Position(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
 
 
 def _without_fence(source: str) -> str:
@@ -129,6 +114,3 @@ def _tools(names: Any, refuse: Any) -> tuple[str, ...] | None:
     if not isinstance(names, list) or not all(isinstance(n, str) and _TOOL_NAME.fullmatch(n) for n in names):
         refuse("has tools that are no list of tool names")
     return tuple(names)
-
-
-__all__ = ["Parsed", "ScriptFormatError", "parse", "position_at", "script_hash"]

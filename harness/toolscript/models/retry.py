@@ -68,7 +68,7 @@ def _delay(error: ProviderError, tally: _Tally, policy: RetryPolicy, begun: bool
     """Return how long to wait before the next start, None to give up."""
     if error.code not in RETRYABLE:
         return None
-    broken = begun or error.code == "provider_malformed"
+    broken = begun or error.code in ("provider_malformed", "provider_stream_cut")
     tally.cuts += broken
     tally.failures += not broken
     if tally.cuts > 1 or tally.failures >= policy.attempts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
@@ -11,11 +12,12 @@ import anyio
 import anyio.to_thread
 
 from toolscript.errors import ProviderError
-from toolscript.models.adapter import ModelEvent, ModelRequest
+from toolscript.models.adapter import Finished, ModelEvent, ModelRequest
 from toolscript.models.errors import failure, mapped
 from toolscript.models.http import client as http_client
 from toolscript.models.retry import retried
 from toolscript.models.settings import ProviderSettings
+from toolscript.models.surrogates import mended
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -49,6 +51,9 @@ class Reader(Protocol):
 
 C = TypeVar("C", bound=Client)
 
+_LINGER = 0.2
+"""How long the end of a reply may take to be followed by the end of its stream; seconds."""
+
 
 class SdkAdapter(Generic[C]):
     """A ModelAdapter on an official SDK; each API says how it is asked and how its stream is read."""
@@ -62,7 +67,7 @@ class SdkAdapter(Generic[C]):
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Yield the reply as it comes; closing the iterator closes the connection. Raises ProviderError."""
-        return retried(lambda: self._attempt(request), self._settings.retry)
+        return retried(lambda: mended(self._attempt(request)), self._settings.retry)
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -86,12 +91,26 @@ class SdkAdapter(Generic[C]):
         client = self._client or await opened(self._make, self._settings)
         self._client = client
         reader = self._reader(request)
+        finished: Finished | None = None
         async with streaming(self._settings, self.url, lambda: self._create(client, request)) as events:
             async for event in events:
                 for meant in _read(reader, event):
-                    yield meant
-        for meant in reader.finish():
+                    if isinstance(meant, Finished):
+                        finished = meant
+                    else:
+                        yield meant
+                if finished is not None:
+                    break
+            await _drain(events)
+        for meant in reader.finish() if finished is None else (finished,):
             yield meant
+
+
+async def _drain(events: AsyncIterator[Any]) -> None:
+    """Read what comes after the end of a reply, which is nothing: so the connection can serve the next step too."""
+    with anyio.move_on_after(_LINGER), contextlib.suppress(ProviderError):
+        async for _ in events:
+            pass
 
 
 def _read(reader: Reader, event: Any) -> Iterator[ModelEvent]:

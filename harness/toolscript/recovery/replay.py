@@ -8,15 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from toolscript.errors import Json, LimitExceeded, ToolscriptError
+from toolscript.errors import HostError, Json, LimitExceeded, RunAborted, ToolscriptError, revive
 from toolscript.facade.ending import told
 from toolscript.journal.records import CallRecord, LogRecord, TimerRecord
 from toolscript.recovery.tape import Act, Tape
 from toolscript.runtime.session import Batch, Call, Done, Failed, Log, Message, Session, Sessions, Timer
 
-HOST_ENDED = frozenset({"aborted", "deadlock", "worker_crashed", "protocol_fault", "denial_limit", "wall_time_limit",
-                        "timer_limit", "guest_time_limit"})  # fmt: skip
-"""Endings that came from outside the guest, or from a clock: such a run replays to its last record."""
+HOST_ENDED = frozenset(
+    {"deadlock", "denial_limit", "wall_time_limit", "timer_limit", "guest_time_limit", "store_limit"}
+)
+"""Endings that the host, not the guest, decided, or a clock: such a run replays to its last record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,9 @@ class _Follower:
     @property
     def _host_ended(self) -> bool:
         error = self._tape.end.error if self._tape.end else None
-        return bool(error) and str((error or {}).get("code")) in HOST_ENDED
+        if error is None:
+            return False
+        return error.get("code") in HOST_ENDED or isinstance(revive(error), HostError | RunAborted)
 
     def _nearest(self, act: Act) -> str:
         if not isinstance(act, CallRecord):

@@ -28,12 +28,14 @@ class Danger(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathEffect:
-    """One path that a call reads or changes; ``before`` is its digest now (None: it does not exist)."""
+    """One path that a call reads or changes; ``before`` is its digest now (None: it does not exist), ``after`` the
+    one that it will have (None: it will not exist, or that cannot be told). SHA-256 in hex of content or link text."""
 
     path: Path
     kind: Literal["read", "add", "modify", "delete", "move"]
     inside: bool
     before: str | None = None
+    after: str | None = None
     protected: bool = False
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError
 from toolscript.limits import Limits
@@ -64,6 +64,17 @@ class Lease:
         self._watch.runs()
         self._worker.link.send(b"".join(map(encode_settle, settlements)))
         return await self._batches(len(settlements))
+
+    def on_loss(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` if the worker dies while the script waits."""
+        before = self._worker.link.on_end
+
+        def ended() -> None:
+            before()
+            if not self.clean:
+                callback()
+
+        self._worker.link.on_end = ended
 
     def close(self) -> None:
         """End the lease; the worker's fate is the pool's to decide."""

@@ -64,6 +64,7 @@ class Pool:
         self._nursery: Nursery | None = None
         self._opening = anyio.Lock()
         self._group: TaskGroup | None = None
+        self._shortage = asyncio.Event()
         self._closing = False
         self._emptied = anyio.Event()
 
@@ -71,6 +72,7 @@ class Pool:
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self._cull)
+        self._group.start_soon(self._tend)
         self._replenish()
         return self
 
@@ -184,7 +186,7 @@ class Pool:
             self._restarts[lease.cause or ("used_up" if lease.clean else "cancelled")] += 1
             # Whoever ran the script need not wait until its worker is gone and the next one begun.
             asyncio.get_running_loop().call_soon(worker.close)
-        asyncio.get_running_loop().call_soon(self._replenish)
+        self._replenish()
         if not self._busy:
             self._emptied.set()
 
@@ -217,7 +219,17 @@ class Pool:
     # ---- breeding -----------------------------------------------------------------------------------------------
 
     def _replenish(self) -> None:
-        """Start as many workers as are missing; nobody waits for this."""
+        """Have missing workers started; nobody waits for this, and it may be called from any callback."""
+        self._shortage.set()
+
+    async def _tend(self) -> None:
+        # Tasks can only be started from within one: what notices a shortage is often a bare callback of the loop.
+        while True:
+            await self._shortage.wait()
+            self._shortage.clear()
+            self._start_missing()
+
+    def _start_missing(self) -> None:
         self._serve_line()
         if self._closing or self._group is None:
             return

@@ -25,15 +25,16 @@ class ButtonDecider:
 
     name = "widget"
 
-    def __init__(self, bridge: Decides, place: Callable[[tuple[Any, ...]], None]) -> None:
+    def __init__(self, bridge: Decides, place: Callable[[tuple[Any, ...]], None], *, offset: int = 0) -> None:
         self._bridge = bridge
         self._place = place
+        self._offset = offset
         self._loop = asyncio.get_running_loop()
         self._panels: dict[str, Panel] = {}
 
     def show(self, request: ApprovalRequest) -> None:
         """Put the request at the end of the list."""
-        self._panels[request.approval_id] = Panel(request, self._clicked)
+        self._panels[request.approval_id] = Panel(request, self._clicked, offset=self._offset)
         self._list()
 
     def withdraw(self, approval_id: str, decision: Decision) -> None:

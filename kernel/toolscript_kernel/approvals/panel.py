@@ -10,6 +10,7 @@ from toolscript.approvals.text import Section, sections
 from toolscript_kernel.front import ipywidgets
 from toolscript_kernel.record import html
 from toolscript_kernel.record.inert import markup
+from toolscript_kernel.record.outcome import decided
 
 Answer = Callable[[str, Decision], None]
 """Takes the approval's id and what was clicked; may be called from any thread."""
@@ -25,7 +26,7 @@ class Panel:
     Nothing is focused by itself: a person who is typing elsewhere must not answer by accident.
     """
 
-    def __init__(self, request: ApprovalRequest, answer: Answer) -> None:
+    def __init__(self, request: ApprovalRequest, answer: Answer, *, offset: int = 0) -> None:
         self.request = request
         self._answer = answer
         widgets = ipywidgets()
@@ -40,14 +41,17 @@ class Panel:
         self._note = widgets.HTML("")
         border = "1px solid rgba(183,121,31,.75)"
         layout = widgets.Layout(border=border, padding="8px 12px", margin="6px 0", border_left="4px solid #b7791f")
-        self.box = widgets.VBox([widgets.HTML(request_html(request)), answers, self._note], layout=layout)
+        self.box = widgets.VBox(
+            [widgets.HTML(request_html(request, offset=offset)), answers, self._note], layout=layout
+        )
         self.box.add_class("toolscript-approval")
 
     def settled(self, decision: Decision) -> None:
         """Show that the request was decided, and take no more answers."""
         self.wait()
         reason = f": {markup(decision.reason)}" if decision.reason else ""
-        self._note.value = f"<div>{markup(decision.choice.value)} by {markup(decision.by)}{reason}</div>"
+        said = decided(f"{decision.choice.value} by {decision.by}")
+        self._note.value = f"<div>{markup(said)}{reason}</div>"
 
     def wait(self) -> None:
         """Take no more answers: one was given."""
@@ -90,10 +94,10 @@ class Panel:
         self._answer(self.request.approval_id, Decision(choice=choice, by=BY, reason=self._reason.value.strip()))
 
 
-def request_html(request: ApprovalRequest) -> str:
+def request_html(request: ApprovalRequest, *, offset: int = 0) -> str:
     """Return the request as inert HTML: what it would do first, where it comes from last."""
     found = sections(request)
-    place = f", line {request.line}" if request.line else ""
+    place = f", line {request.line + offset}" if request.line else ""
     head = (
         f'<div style="font-weight:600">{html.sign("awaiting_approval")} '
         f"Approval needed: {markup(request.tool)}</div>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolscript_kernel.record import carets, code, inert, prose, text, values
 from toolscript_kernel.record.inert import markup
-from toolscript_kernel.record.outcome import MARKS, seen, word
+from toolscript_kernel.record.outcome import MARKS, decided, seen, word
 from toolscript_kernel.record.sheet import Row, ScriptSheet, Sheet
 from toolscript_kernel.record.transcript import Call, Failure, Prose
 
@@ -12,12 +12,18 @@ from toolscript_kernel.record.transcript import Call, Failure, Prose
 _LINE = "1px solid rgba(128,128,128,.3)"
 _MUTED = "opacity:.72"
 _CELL = f"padding:3px 10px 3px 0;text-align:left;vertical-align:top;border:0;border-top:{_LINE}"
+_HEAD = f"padding:3px 10px 3px 0;text-align:left;font-weight:500;{_MUTED}"
+_TABLE = (
+    "border-collapse:collapse;border:0;table-layout:fixed;width:100%;min-width:26em;margin:4px 0;"
+    "font-size:12px;color:inherit;background:transparent"
+)
 _PRE = (
     "font-size:12px;line-height:1.5;margin:6px 0;padding:8px 10px;overflow-x:auto;"
     "background:rgba(128,128,128,.1);border-radius:4px"
 )
 _BOX = f"margin:8px 0;padding:6px 12px;border:{_LINE};border-radius:6px"
 _MONO = "font-family:var(--jp-code-font-family,ui-monospace,SFMono-Regular,Menlo,Consolas,monospace)"
+_BARE = f"{_MONO};background:transparent;padding:0;overflow-wrap:anywhere"
 _GREEN, _RED, _AMBER, _GREY, _BLUE = "#2a9d57", "#dc5148", "#b7791f", "#808590", "#3b82d6"
 COLOURS = {
     "succeeded": _GREEN, "completed": _GREEN, "failed": _RED, "denied": _AMBER, "awaiting_approval": _AMBER,
@@ -96,15 +102,13 @@ def _heading(it: ScriptSheet) -> str:
 
 def _table(rows: tuple[Row, ...]) -> str:
     head = "".join(
-        f'<th scope="col" style="padding:3px 10px 3px 0;text-align:left;font-weight:500;{_MUTED}">{name}</th>'
-        for name in ("#", "operation", "outcome", "line")
+        f'<th scope="col" style="{_HEAD};width:{width}">{name}</th>'
+        for name, width in (("#", "2em"), ("operation", "auto"), ("outcome", "36%"), ("line", "3em"))
     )
     body = "".join(_row(row) for row in rows)
-    style = (
-        "border-collapse:collapse;border:0;width:100%;margin:4px 0;font-size:12px;color:inherit;background:transparent"
-    )
     top = f'<thead><tr style="background:transparent">{head}</tr></thead>'
-    return f'<table style="{style}">{top}<tbody>{body}</tbody></table>'
+    table = f'<table style="{_TABLE}">{top}<tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x:auto">{table}</div>'
 
 
 def _row(row: Row) -> str:
@@ -118,10 +122,7 @@ def _row(row: Row) -> str:
 
 
 def _what(row: Row) -> str:
-    shown = (
-        f'<code style="{_MONO};font-weight:600">{markup(row.tool)}</code> <code style="{_MONO};overflow-wrap:anywhere">'
-    )
-    shown += f"{markup(text.arguments(row))}</code>"
+    shown = _code(row.tool, bold=True) + " " + _code(text.arguments(row))
     more = diff(row.diff) if row.diff else _long_arguments(row)
     if row.agent:
         more += f'<div style="border-left:3px solid rgba(128,128,128,.3);padding-left:10px">{_inner(row.agent)}</div>'
@@ -134,7 +135,7 @@ def _long_arguments(row: Row) -> str:
 
 
 def _by(row: Row) -> str:
-    return f'<br><span style="{_MUTED}">{markup(row.approval)}</span>' if row.approval else ""
+    return f'<br><span style="{_MUTED}">{markup(decided(row.approval))}</span>' if row.approval else ""
 
 
 def _console(it: ScriptSheet) -> str:
@@ -160,10 +161,14 @@ def _warning(warning: str) -> str:
 
 def _call(part: Call) -> str:
     status = "failed" if part.is_error else "succeeded"
-    return (
-        f'<div style="margin:4px 0">{sign(status)} <code style="{_MONO};font-weight:600">{markup(part.name)}</code> '
-        f'<code style="{_MONO};overflow-wrap:anywhere">{markup(inert.one_line(part.arguments, 200))}</code></div>'
-    )
+    arguments = inert.one_line(part.arguments, 200)
+    return f'<div style="margin:4px 0">{sign(status)} {_code(part.name, bold=True)} {_code(arguments)}</div>'
+
+
+def _code(value: str, *, bold: bool = False) -> str:
+    weight = ";font-weight:600" if bold else ""
+    style = f"{_MONO};background:transparent;padding:0;overflow-wrap:anywhere{weight}"
+    return f'<code style="{style}">{markup(value)}</code>' if value else ""
 
 
 def _titled(name: str, body: str) -> str:

@@ -25,7 +25,7 @@ MARKS = {
 }
 """One sign for each status of an operation, a run or a turn; the word always stands beside it."""
 
-WORDS = {"awaiting_approval": "waits for approval"}
+WORDS = {"awaiting_approval": "waits for approval", "pending": "called"}
 
 
 def word(status: str) -> str:
@@ -36,6 +36,23 @@ def word(status: str) -> str:
 def seen(status: str, outcome: str) -> str:
     """Return the status whose sign is shown: a command that was run and failed did not fail as a call."""
     return "failed" if status == "succeeded" and re.match(r"exit -?[1-9]", outcome) else status
+
+
+_DECIDED = {
+    "allow": "allowed once",
+    "allow_conversation": "allowed for this conversation",
+    "edit": "edited and allowed",
+    "deny": "denied",
+    "deny_and_stop": "denied, and the turn ended",
+    "expire": "not decided in time",
+    "withdrawn": "no longer asked",
+}
+
+
+def decided(approval: str) -> str:
+    """Return the last decision on an operation as people read it: ``allowed once (widget)``."""
+    choice, _, by = approval.partition(" by ")
+    return f"{_DECIDED.get(choice, choice)}{f' ({by})' if by else ''}"
 
 
 def outcome(operation: Operation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,17 +82,17 @@ def sheet(transcript: Transcript, *, workspace: Path | None = None, offset: int 
 
 
 def hider(workspace: Path | None) -> Hide:
-    """Return a function that takes this machine's paths out of a text: the workspace is ``.``, home is ``~``."""
-    places = [(str(Path.home()), "~")]
-    if workspace is not None:
-        places = [(str(workspace.resolve()), "."), (str(workspace), "."), *places]
+    """Return a function that takes this machine's paths out of a text.
 
-    def hide(text: str) -> str:
-        for path, short in places:
-            text = text.replace(path, short) if len(path) > 1 else text
-        return text
-
-    return hide
+    The workspace becomes ``.``, the directories above it ``..`` and so on, home ``~``.
+    """
+    places = {str(Path.home()): "~"}
+    for root in {workspace, workspace.resolve()} if workspace is not None else ():
+        above = [p for p in root.parents if len(p.parts) > 2]
+        places |= {str(p): "/".join([".."] * up) for up, p in enumerate(above, 1)} | {str(root): "."}
+    whole = "|".join(re.escape(p) for p in sorted(places, key=len, reverse=True) if len(p) > 1)
+    pattern = re.compile(rf"(?<![\w.-])(?:{whole})(?![\w.-])")
+    return lambda text: pattern.sub(lambda match: places[match[0]], text)
 
 
 def hidden(value: Json, hide: Hide) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from toolscript_kernel.record import carets, inert, values
-from toolscript_kernel.record.outcome import MARKS, seen, word
+from toolscript_kernel.record.outcome import MARKS, decided, seen, word
 from toolscript_kernel.record.sheet import Row, ScriptSheet, Sheet
 from toolscript_kernel.record.transcript import Call, Failure, Prose
 
@@ -85,7 +85,8 @@ def _part(part: Prose | ScriptSheet | Call | Failure, in_turn: bool) -> str:
 def _row(row: Row) -> list[str]:
     place = f"  (line {row.line})" if row.line else ""
     mark = MARKS[seen(row.status, row.outcome)]
-    lines = [f"  {mark} {row.number} {inert.one_line(row.tool, 60)} {arguments(row)} → {_end(row)}{place}"]
+    consent = f"  [{decided(row.approval)}]" if row.approval else ""
+    lines = [f"  {mark} {row.number} {inert.one_line(row.tool, 60)} {arguments(row)} → {_end(row)}{consent}{place}"]
     if row.agent:
         lines += [f"    {line}" for line in render(row.agent).split("\n")]
     return lines

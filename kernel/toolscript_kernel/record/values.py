@@ -7,7 +7,7 @@ import json
 from toolscript.errors import Json
 from toolscript_kernel.record import inert
 
-WIDTH = 88
+WIDTH = 100
 
 
 def pretty(value: Json, *, width: int = WIDTH) -> str:

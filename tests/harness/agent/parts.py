@@ -10,7 +10,8 @@ import anyio
 
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode, ToolReply
-from toolscript.agent.turn import TurnLoop, TurnSettings
+from toolscript.agent.terms import TurnSettings
+from toolscript.agent.turn import TurnLoop
 from toolscript.errors import Json
 from toolscript.events import BaseEvent, Emitter, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.models.adapter import FunctionTool, ModelAdapter
@@ -86,11 +87,11 @@ class Stage:
     events: list[BaseEvent]
 
 
-def stage(model: ModelAdapter, executor: Ran | None = None, **settings: object) -> Stage:
+def stage(adapter: ModelAdapter, executor: Ran | None = None, **settings: object) -> Stage:
     executor = executor or Ran()
     conversation = Conversation("conv")
     emitter = Emitter()
     events: list[BaseEvent] = []
     emitter.channel.listeners.append(events.append)
-    loop = TurnLoop(model, executor, conversation, TurnSettings(**settings), emitter)  # type: ignore[arg-type]
+    loop = TurnLoop(adapter, executor, conversation, TurnSettings(**settings), emitter)  # type: ignore[arg-type]
     return Stage(loop, executor, conversation, events)

@@ -357,3 +357,28 @@ async def test_every_event_of_a_turn_carries_its_ids():
     assert {e.conversation_id for e in turn.events} == {"conv"}
     assert isinstance(turn.events[0], TurnStarted)
     assert [e.step for e in turn.events if isinstance(e, ScriptExecution)] == [1]
+
+
+async def test_a_dry_run_plans_scripts_and_makes_no_calls():
+    call = FunctionCallDone(call_id="1", name="write_file", arguments="{}")
+    model = ScriptedModel([[TextDelta(script("return 1")), call], "planned"])
+    s = stage(model, mode="dry-run")
+
+    turn = await s.loop.run_turn("go")
+
+    assert s.executor.calls == []
+    assert [e.mode for e in turn.events if isinstance(e, ScriptExecution)] == ["dry-run"]
+    assert model.requests[0].tools == ()
+    assert "only scripts are planned" in str(model.requests[1].history)
+
+
+async def test_a_script_in_a_fence_gets_one_hint_and_is_then_taken_for_an_example():
+    example = "Like this:\n\n```html\n<tool-calls>\nreturn 1\n</tool-calls>\n```\n"
+    model = ScriptedModel([example, example])
+    s = stage(model)
+
+    turn = await s.loop.run_turn("Show me how a script looks.")
+
+    assert s.executor.sources == []
+    assert "code fence" in model.requests[1].history[-1].text
+    assert (turn.status, turn.steps, turn.text) == ("completed", 2, example.strip())

@@ -109,8 +109,8 @@ class Scene:
         return await self.bridge.ask(asked, emitter=self.emitter, journal=self.journal, **more)
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
     """Return once a condition that other tasks or processes bring about holds."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(seconds):
         while not condition():  # nothing announces it
             await anyio.sleep(0.001)

@@ -139,11 +139,11 @@ async def test_a_decision_that_cannot_be_written_lets_nothing_run_and_says_so_to
     with scene.bridge.attach(Person()):
         async with anyio.create_task_group() as group:
             asking = await Asking(scene, group, request()).open()
-            with pytest.raises(DecisionError):
+            with pytest.raises(JournalError, match="the disk is full"):
                 await scene.bridge.decide(asking.asked.approval_id, ALLOW)
             await asking.ended.wait()
     assert isinstance(asking.error, JournalError)
-    assert scene.events[-1].decision == "withdrawn"
+    assert (scene.events[-1].decision, scene.events[-1].reason) == ("withdrawn", "the disk is full")
 
 
 async def test_the_first_of_two_deciders_wins_and_the_other_learns_who(scene: Scene) -> None:

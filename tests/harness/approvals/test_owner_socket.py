@@ -196,6 +196,12 @@ async def test_files_are_private_and_gone_afterwards(scene: Scene, state: Path) 
     assert list((state / "owners").iterdir()) == []
 
 
+async def test_the_token_is_in_no_repr(scene: Scene, state: Path) -> None:
+    async with OwnerSocket(scene.bridge, state) as owner, connect(state) as client:
+        assert owner.owner is not None and client.owner == owner.owner
+        assert owner.owner.token not in repr([owner.owner, client.owner, owners.owners(state)])
+
+
 async def test_a_path_beyond_the_limit_of_the_kernel_works(scene: Scene, tmp_path: Path) -> None:
     deep = state_dir("/w", {"XDG_STATE_HOME": str(tmp_path / ("d" * 90) / ("e" * 90))})
     async with OwnerSocket(scene.bridge, deep) as owner, connect(deep) as client:
@@ -387,7 +393,8 @@ async def test_a_flood_of_requests_leaves_room_for_others(scene: Scene, state: P
             group.cancel_scope.cancel()
 
 
-async def test_a_flood_of_connections_is_bounded(scene: Scene, state: Path) -> None:
+async def test_a_flood_of_connections_is_bounded(scene: Scene, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner_socket, "HELLO_SECONDS", 1_000.0)
     async with OwnerSocket(scene.bridge, state) as owner:
         assert owner.owner is not None
         idle: list[socket.socket] = []
@@ -412,6 +419,7 @@ async def test_a_follower_that_does_not_read_is_let_go_and_the_owner_does_not_wa
     scene: Scene, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owner_socket, "BACKLOG_EVENTS", 10)
+    monkeypatch.setattr(lines, "SEND_SECONDS", 1_000.0)
     async with OwnerSocket(scene.bridge, state, emitter=scene.emitter) as owner, raw(owner) as sock:
         sock.send(hello(owner) + b'{"do": "follow"}\n')
         await until(lambda: len(scene.emitter.channel.listeners) == 2)

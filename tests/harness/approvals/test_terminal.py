@@ -90,27 +90,27 @@ class Terminal:
                 child = os.fork()
                 if child == 0:
                     os.setpgid(0, 0)
+                    signal.alarm(60)
                     signal.pause()
                 os.setpgid(child, child)
                 os.tcsetpgrp(slave, child)
 
         self.program = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(PROJECT), json.dumps(facts)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             preexec_fn=take_terminal, env=os.environ | {"EDITOR": editor, "TERM": "xterm", "COLUMNS": "100"},
         )  # fmt: skip
         os.close(slave)
 
     def read_until(self, text: str, timeout: float = 60) -> str:
-        """What the terminal shows until ``text``, and nothing of it is shown again."""
+        """What the terminal shows up to ``text``; what comes behind is left for the next look."""
         deadline = time.monotonic() + timeout
         while text not in self.plain():
             ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"{text!r} never came; seen: {self.plain()!r}"
             self.seen += os.read(self.master, 65_536).decode(errors="replace")
-        shown = self.plain()
-        self.seen = ""
-        return shown
+        shown, found, self.seen = self.plain().partition(text)
+        return shown + found
 
     def plain(self) -> str:
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen).replace("\r\n", "\n")
@@ -120,12 +120,15 @@ class Terminal:
 
     def says(self) -> dict[str, Any]:
         assert self.program.stdout is not None
+        # Nothing is buffered here: the program flushes whole lines, and each is read as it comes.
+        ready, _, _ = select.select([self.program.stdout], [], [], 60)
+        assert ready, f"the program says nothing; seen on the terminal: {self.plain()!r}"
         said: dict[str, Any] = json.loads(self.program.stdout.readline())
         return said
 
     def tell(self) -> None:
         assert self.program.stdin is not None
-        self.program.stdin.write("\n")
+        self.program.stdin.write(b"\n")
         self.program.stdin.flush()
 
     def close(self) -> None:

@@ -126,12 +126,20 @@ def test_a_request_says_everything_that_consent_is_given_to() -> None:
             "Justification by the script: please<U+000A>Digest: 123",
             "Working directory: /w",
             "Environment added: A=1",
-            "Confined by the operating system: no, sandbox mode workspace-write",
             "Script: cafe, line 3, column 7, call 4",
             "Tools this run may use: applyPatch, exec",
             "Digest: " + "f" * 64,
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("confined", "said"),
+    [(True, "yes; sandbox mode workspace-write"), (False, "no: it may do whatever you may do; sandbox mode ")],
+)
+def test_a_command_says_whether_the_operating_system_holds_it(confined: bool, said: str) -> None:
+    asked = request(classification=command(confined=confined), sandbox="workspace-write")
+    assert f"Confined by the operating system: {said}" in as_text(asked)
 
 
 def test_no_line_of_an_argument_can_pass_for_a_line_of_the_request() -> None:

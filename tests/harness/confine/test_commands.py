@@ -129,6 +129,19 @@ async def test_a_process_that_left_its_session_ends_with_its_command(commands: C
     assert await gone([detached])
 
 
+async def test_an_orphan_of_the_command_is_dead_when_the_end_is_reported(commands: Commands) -> None:
+    async with begun(commands, shell("(setsid sleep 600 & echo $!); sleep 600")) as running:
+        orphan = int(await line(running.stdout))
+        assert alive(orphan)
+        assert await running.end() == []
+        assert not alive(orphan)
+
+
+async def test_a_command_leads_a_session_of_its_own(commands: Commands) -> None:
+    session, group, pid = (await done(commands, shell("ps -o sid=,pgid= -p $$; echo $$"))).stdout.split()
+    assert session == group == pid
+
+
 async def test_processes_that_ignore_signals_are_killed_after_the_grace(commands: Commands) -> None:
     script = "trap '' TERM INT HUP; (trap '' TERM; echo $BASHPID; sleep 600) & sleep 600"
     async with begun(commands, shell(script)) as running:
@@ -185,8 +198,11 @@ async def test_closing_ends_every_command(commands: Commands) -> None:
         pid = int(await line(running.stdout))
         assert commands.supervisor is not None
         family = [pid, commands.supervisor, *descendants(commands.supervisor)]
-        await commands.aclose()
-        assert await gone(family)
+        # Far less than the supervisor waits for keepers that do not hear it.
+        with anyio.move_on_after(5) as scope:
+            await commands.aclose()
+        assert not scope.cancel_called
+        assert not any(map(alive, family))
 
 
 async def test_a_killed_keeper_is_an_error_and_leaves_nothing(commands: Commands) -> None:
@@ -208,6 +224,16 @@ async def test_a_killed_supervisor_is_replaced(commands: Commands) -> None:
     assert await gone([first])
     assert (await done(commands, shell("echo again"))).stdout == "again\n"
     assert commands.supervisor != first
+
+
+async def test_a_supervisor_killed_at_any_moment_is_a_typed_error_or_none(commands: Commands) -> None:
+    await done(commands, launch("true"))
+    assert commands.supervisor is not None
+    os.kill(commands.supervisor, signal.SIGKILL)
+    try:
+        assert (await done(commands, shell("echo again"))).stdout == "again\n"
+    except HostError:
+        assert (await done(commands, shell("echo again"))).stdout == "again\n"
 
 
 HOST = """
@@ -266,6 +292,40 @@ async def test_arguments_beyond_the_systems_limit_are_an_error(commands: Command
     with pytest.raises(LaunchFailed) as failed:
         await done(commands, launch("true", "x" * 3_000_000))
     assert failed.value.errno == 7
+
+
+EXHAUSTED = """
+import anyio, os, resource, sys
+sys.path[:0] = sys.argv[1:]
+from toolscript.confine.command import Commands
+from toolscript.errors import HostError
+from tests.harness.confine.commands import done, shell
+async def main():
+    async with Commands() as commands:
+        await done(commands, shell("exit 0"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+        for room in range(8):
+            held = [os.open(os.devnull, os.O_RDONLY) for _ in range(40 - room - len(os.listdir("/proc/self/fd")) + 1)]
+            before = len(held)
+            try:
+                await done(commands, shell("exit 0"))
+                print("ran")
+            except HostError as error:
+                print(error.details["errno"])
+            for descriptor in held:
+                os.close(descriptor)
+        print((await done(commands, shell("echo works again"))).stdout, len(os.listdir("/proc/self/fd")))
+anyio.run(main)
+"""
+
+
+async def test_running_out_of_descriptors_is_an_error_that_passes() -> None:
+    roots = [str(Path(toolscript.__file__).parents[1]), str(Path(__file__).parents[3])]
+    ended = await anyio.run_process([sys.executable, "-c", EXHAUSTED, *roots], check=False)
+    *tries, last, _ = ended.stdout.decode().splitlines()
+    assert tries[0] == "24", ended.stderr.decode()
+    assert set(tries) <= {"24", "ran"}
+    assert last == "works again"
 
 
 async def test_no_descriptor_is_left_behind(commands: Commands) -> None:

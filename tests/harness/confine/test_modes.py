@@ -12,7 +12,7 @@ from tests.harness.confine.commands import Done, done, launch, shell
 from tests.needs import need
 
 from toolscript.confine import modes, mounts
-from toolscript.confine.command import Commands
+from toolscript.confine.command import Commands, LaunchFailed
 from toolscript.confine.detect import detect
 from toolscript.confine.modes import Means, plan, unguarded
 from toolscript.confine.wire import Confinement
@@ -205,9 +205,39 @@ async def test_protected_files_are_as_before_whatever_a_command_does(box: Box, w
     assert {path: path.stat().st_mode for path in files.values()} == modes_before
     assert [path.name for path in (box.root / ".git" / "hooks").iterdir()] == ["pre-commit"]
     if way is rules_only:
-        assert {Path(path).name for path in restored} == {"config", "hooks", "toolscript.toml"}
+        assert {each.path.name for each in restored} == {"config", "hooks", "toolscript.toml"}
+        assert any("evil" in each.became for each in restored)
     else:
         assert restored == []
+
+
+@pytest.mark.parametrize("way", MOUNTED)
+async def test_repositories_right_below_the_root_are_protected_as_well(box: Box, way: Ways) -> None:
+    inner = box.root / "package" / ".git"
+    (inner / "hooks").mkdir(parents=True)
+    (inner / "config").write_text("original")
+    linked = box.root / "worktree"
+    linked.mkdir()
+    (linked / ".git").write_text("gitdir: elsewhere")
+    script = (
+        "echo evil > package/.git/config; echo evil > package/.git/hooks/x; echo evil > worktree/.git; rm worktree/.git"
+    )
+    await box.run(script, box.plan(way()))
+    assert (inner / "config").read_text() == "original"
+    assert list((inner / "hooks").iterdir()) == []
+    assert (linked / ".git").read_text() == "gitdir: elsewhere"
+
+
+@pytest.mark.parametrize("way", MOUNTED)
+async def test_a_root_among_temporary_files_cannot_be_moved_away(
+    box: Box, way: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modes, "temporary_directories", lambda configured: (str(box.root.parent),))
+    ended = await box.run("cd ..; touch made && mv workspace away; ln -s /etc workspace; ls", box.plan(way()))
+    assert "workspace" in ended.stdout.split()
+    assert "made" in ended.stdout.split()
+    assert box.root.is_dir()
+    assert not box.root.is_symlink()
 
 
 @pytest.mark.parametrize("way", MOUNTED)
@@ -225,7 +255,7 @@ async def test_protected_files_that_a_command_newly_makes_are_removed(box: Box, 
         await box.run("mkdir -p .git/hooks; echo evil | tee .git/config .git/hooks/x toolscript.toml", confinement)
     assert sorted(path.name for path in box.root.iterdir()) == [".git"]
     assert list((box.root / ".git").iterdir()) == []
-    assert {Path(path).name for path in restored} == {"config", "hooks", "toolscript.toml"}
+    assert {each.path.name for each in restored} == {"config", "hooks", "toolscript.toml"}
 
 
 @pytest.mark.parametrize("way", ALL)
@@ -358,11 +388,20 @@ async def test_shared_memory_and_pipes_work(box: Box, way: Ways) -> None:
 
 @pytest.mark.parametrize("way", ALL)
 async def test_a_missing_program_is_an_error_in_every_way(box: Box, way: Ways) -> None:
-    from toolscript.confine.command import LaunchFailed
-
     with pytest.raises(LaunchFailed) as failed:
         await done(box.commands, launch("no-such-program", confinement=box.plan(way())))
     assert failed.value.errno == 2
+
+
+@pytest.mark.parametrize("way", ALL)
+async def test_a_program_is_found_by_its_name(box: Box, way: Ways) -> None:
+    assert (await done(box.commands, launch("echo", "found", confinement=box.plan(way())))).stdout == "found\n"
+
+
+async def test_bubblewrap_refuses_what_it_cannot_do(box: Box) -> None:
+    renamed = replace(launch("echo", confinement=box.plan(bubblewrap())), argv=("other", "x"))
+    with pytest.raises(LaunchFailed, match="another name"):
+        await done(box.commands, renamed)
 
 
 @pytest.mark.parametrize("way", ALL)
@@ -383,8 +422,6 @@ def test_a_workspace_below_a_hidden_directory_is_not_called_confined(tmp_path: P
 
 
 async def test_a_confinement_that_cannot_be_applied_stops_the_command(box: Box, tmp_path: Path) -> None:
-    from toolscript.confine.command import LaunchFailed
-
     need("landlock")
     broken = replace(box.plan(own_namespace()), hidden=(), pinned=("/no/such/directory",))
     with pytest.raises(LaunchFailed) as failed:

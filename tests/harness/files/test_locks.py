@@ -93,6 +93,22 @@ async def test_a_cancelled_wait_holds_nothing(tmp_path: Path):
         pass
 
 
+@pytest.mark.anyio
+async def test_a_thread_that_waits_for_a_lock_ends_with_its_call(tmp_path: Path):
+    def wait() -> None:
+        with Locks(tmp_path, wait=60).hold(A):
+            raise AssertionError("nobody let go")
+
+    elsewhere, held = contextvars.copy_context(), Locks(tmp_path, wait=1).hold(A)
+    elsewhere.run(held.__enter__)
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.to_thread.run_sync, wait)
+            await anyio.sleep(0.01)
+            group.cancel_scope.cancel()
+    elsewhere.run(held.__exit__, None, None, None)
+
+
 def test_spellings_that_may_be_one_file_share_a_lock(tmp_path: Path):
     assert module._names((Path("/w/É.txt"),)) == module._names((Path("/w/e\u0301.TXT"),))
 

@@ -165,3 +165,26 @@ def test_listing_shows_what_is_inside_or_fails(world: World):
         results, codes = attempts(lambda: tuple(entry.name for entry in world.files.entries(place)))
     assert set(results) <= {("f",)}
     assert codes <= CODES
+
+
+@pytest.mark.usefixtures("way")
+def test_a_root_replaced_by_a_link_since_leads_nowhere(world: World):
+    place = world.files.place("sub/f", world.root)
+    world.root.rename(world.root.parent / "moved")
+    world.root.symlink_to(world.outside)
+    (world.outside / "sub").mkdir()
+    (world.outside / "sub" / "f").write_text("secret")
+    with pytest.raises(ToolError):
+        world.files.read(place)
+    assert not world.files.place("sub/f", world.root).inside
+
+
+def test_a_pipe_that_takes_a_files_place_after_the_glance_never_blocks(world: World, monkeypatch: pytest.MonkeyPatch):
+    regular = (world.root / "sub" / "f").lstat()
+    os.mkfifo(world.root / "pipe")
+    monkeypatch.setattr("toolscript.files.content.glance", lambda name, parent: regular)
+    place = world.files.place("pipe", world.root)
+    for touch in (world.files.state, lambda p: world.files.write(p, b"x"), world.files.delete):
+        with pytest.raises(ToolError) as caught:
+            touch(place)
+        assert caught.value.code == "not_a_file"

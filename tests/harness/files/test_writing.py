@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -137,37 +138,52 @@ def test_only_regular_files_are_replaced(files, root, make, code):
         assert code_of(files.delete, place) == code
 
 
-def test_a_read_only_file_is_not_replaced_behind_its_owners_back(files, root, tmp_path):
-    (root / "a").write_text("keep")
-    (root / "a").chmod(0o444)
-    if os.geteuid() != 0:
-        assert code_of(files.write, files.place("a", root), b"x") == "permission_denied"
-        return
-    # The superuser may write anything: ask as somebody else.
-    root.chmod(0o777)
-    (root.parent).chmod(0o755)
-    os.chown(root / "a", 12345, 12345)
-    program = textwrap.dedent("""
-        import os, sys
-        sys.path.insert(0, sys.argv[1])
-        from pathlib import Path
-        from toolscript.errors import ToolError
-        from toolscript.files import DiskFiles
-        files = DiskFiles([Path(sys.argv[2])])
-        os.setuid(12345)
-        try:
-            files.write(files.place("a", Path(sys.argv[2])), b"x")
-        except ToolError as error:
-            print(error.code)
-    """)
-    harness = Path(writing.__file__).parents[2]
-    for parent in [root, *root.parents][:-1]:
-        if not mode_of(parent) & 0o001:
-            pytest.skip("another user cannot come here")
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", program, str(harness), str(root)], capture_output=True, text=True
-    )
-    assert (done.stdout.strip(), (root / "a").read_text()) == ("permission_denied", "keep"), done.stderr
+AS_ANOTHER_USER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from toolscript.errors import ToolError
+from toolscript.files import DiskFiles
+root = Path(sys.argv[2])
+files = DiskFiles([root])
+if os.geteuid() == 0:  # the superuser may write anything: ask as somebody else
+    os.setuid(12345)
+for touch in (lambda p: files.write(p, b"x"), files.read, files.delete):
+    try:
+        touch(files.place("a", root))
+    except ToolError as error:
+        print(error.code)
+"""
+
+
+def test_a_file_that_is_closed_to_its_user_is_not_replaced_behind_its_owners_back():
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "a").touch(mode=0o000)
+        root.chmod(0o555)
+        harness = Path(writing.__file__).parents[2]
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", AS_ANOTHER_USER, str(harness), folder], capture_output=True, text=True
+        )
+        root.chmod(0o755)
+        assert done.stdout.split() == ["permission_denied"] * 3, done.stderr
+        assert [path.name for path in root.iterdir()] == ["a"]
+
+
+def test_a_read_only_file_in_an_open_directory_is_not_replaced():
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "a").write_text("keep")
+        (root / "a").chmod(0o444)
+        root.chmod(0o777)
+        harness = Path(writing.__file__).parents[2]
+        program = AS_ANOTHER_USER.replace(
+            '(lambda p: files.write(p, b"x"), files.read, files.delete)', '(lambda p: files.write(p, b"x"),)'
+        )
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", program, str(harness), folder], capture_output=True, text=True
+        )
+        assert (done.stdout.strip(), (root / "a").read_text()) == ("permission_denied", "keep"), done.stderr
 
 
 def test_a_full_disk_leaves_the_old_content_and_no_litter(root):

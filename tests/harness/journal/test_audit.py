@@ -157,4 +157,4 @@ def test_a_journal_of_100_mb_is_audited_in_the_memory_of_a_few_records(tmp_path:
     assert isinstance(last, EndSeen)
     assert last.unfinished == 6_600
     assert len(last.tools) <= 513
-    assert peak < 8 * 1024 * 1024
+    assert peak < 4 * 1024 * 1024

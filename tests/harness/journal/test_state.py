@@ -115,6 +115,24 @@ def test_a_torn_end_is_no_end(state: Path) -> None:
     assert [f.run_id for f in interrupted(state)] == ["torn"]
 
 
+@pytest.mark.parametrize("size", [0, 10_000, 20_000, 400_000])
+def test_the_end_of_a_run_is_found_however_long_its_last_lines_are(state: Path, size: int) -> None:
+    journal = DiskJournal.create(state, "long")
+    journal.write(run())
+    journal.write(run_end(warnings=("w" * 15_000,), error={"message": "m" * 15_000}, result="x" * 15_000))
+    journal.close()
+    assert [f.ended for f in run_files(state)] == [True]
+    with run_path(state, "long").open("ab") as file:
+        file.write(b"t" * size)  # torn
+    assert [f.ended for f in run_files(state)] == [True]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\n\n", b"x", b"x\ny", b"\xff" * 40_000])
+def test_a_file_that_is_no_journal_is_no_finished_run(state: Path, content: bytes) -> None:
+    run_path(state, "odd").write_bytes(content)
+    assert [f.ended for f in run_files(state)] == [False]
+
+
 def aged(state: Path, run_id: str, age: int) -> None:
     os.utime(run_path(state, run_id), (1_000_000 - age, 1_000_000 - age))
 

@@ -35,14 +35,19 @@ class Provider:
     requests: list[dict] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    connections: int = 0
     gone: anyio.Event = field(default_factory=anyio.Event)
     """Set when a client closed its connection before the answer was at its end."""
 
     async def serve(self, stream: SocketStream) -> None:
         async with stream:
+            self.connections += 1
             try:
                 await self._read(stream)
-                await self._send(stream, self.answers[len(self.requests) - 1])
+                while (answer := self.answers[len(self.requests) - 1]).headers.get("Connection") == "keep-alive":
+                    await self._send(stream, answer)
+                    await self._read(stream)
+                await self._send(stream, answer)
             except (anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError):
                 self.gone.set()
 
@@ -98,7 +103,9 @@ def sse(*events: dict, named: bool = True) -> bytes:
     lines = []
     for event in events:
         name = f"event: {event['type']}\n" if named and "type" in event else ""
-        lines.append(f"{name}data: {json.dumps(event, ensure_ascii=False)}\n\n")
+        text = json.dumps(event, ensure_ascii=False)
+        halves = any("\ud800" <= c <= "\udfff" for c in text)
+        lines.append(f"{name}data: {json.dumps(event) if halves else text}\n\n")
     return "".join(lines).encode()
 
 

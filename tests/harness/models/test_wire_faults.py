@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.harness.models.asking import collect, request
 from tests.harness.models.server import Answer, provider
-from tests.harness.models.wires import Chat, Messages, Responses, Text
+from tests.harness.models.wires import Asked, Chat, Messages, Responses, Text
 
 from toolscript.errors import ProviderError
 from toolscript.models.adapter import AssistantMessage, FunctionCallDone, ReasoningDelta, TextDelta
@@ -122,3 +122,28 @@ async def test_responses_reasoning_that_is_not_encrypted_is_not_sent_back():
         await collect(adapter, request(history=history))
 
     assert "rs_1" not in str(served.requests[1])
+
+
+@pytest.mark.parametrize("wire", [Responses(), Messages()], ids=repr)
+async def test_a_second_block_of_text_begins_on_its_own_line(wire):
+    async with provider(Answer([wire.reply(Text("one."), Text("<tool-calls>"))])) as served:
+        events = await collect(wire.adapter(served.url))
+
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "one.\n\n<tool-calls>"
+
+
+@pytest.mark.parametrize("wire", [Responses(), Messages()], ids=repr)
+async def test_a_call_without_an_id_is_refused(wire):
+    async with provider(*[Answer([wire.reply(Text("x"), Asked("one", "{}", ""))])] * 2) as served:
+        with pytest.raises(ProviderError) as caught:
+            await collect(wire.adapter(served.url))
+
+    assert caught.value.code == "provider_malformed"
+
+
+@pytest.mark.parametrize("wire", [Responses(), Chat()], ids=repr)
+async def test_a_reply_that_a_filter_ended_says_so(wire):
+    async with provider(Answer([wire.reply(Text("x"), reason="content_filter")])) as served:
+        events = await collect(wire.adapter(served.url))
+
+    assert events[-1].reason == "content_filter"

@@ -76,6 +76,13 @@ class Wire:
     def end(self, reason: str, *, calls: bool) -> bytes:
         raise NotImplementedError
 
+    def open_text(self) -> list[dict]:
+        """Return the events that come before the first piece of a text."""
+        return [e for e in self.part(Text("x"), 0) if "x" not in str(e.get("delta", ""))][:1]
+
+    def text_delta(self, text: str) -> dict:
+        return next(e for e in self.part(Text(text), 0) if text in str(e.get("delta", e)))
+
     def error_event(self, kind: str, message: str) -> bytes:
         raise NotImplementedError
 
@@ -208,6 +215,9 @@ class Chat(Wire):
         return self.sse([{"error": {"type": kind, "code": kind, "message": message}}])
 
     error_body = Responses.error_body
+
+    def open_text(self):
+        return []
 
     def chunk(self, delta, finish_reason=None):
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}

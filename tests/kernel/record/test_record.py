@@ -50,7 +50,7 @@ def test_a_turn_reads_as_text():
         "✓ script completed · 3 operations\n"
         '  ✓ 1 grepFiles pattern: "TODO", path: "." → 1 item  (line 1)\n'
         "  ✗ 2 exec python -m unittest -q → exit 1  (line 3)\n"
-        "  ✓ 3 applyPatch *** Begin Patch → modified shop/cart.py  (line 4)\n"
+        "  ✓ 3 applyPatch *** Begin Patch → modified shop/cart.py  [allowed once (notebook)]  (line 4)\n"
         "  | 1 TODOs, exit 1\n"
         '  = {"todos": 1, "failed": true}\n\n'
         "Done: `total` counts each item now."
@@ -80,10 +80,16 @@ def test_the_path_of_the_workspace_is_not_saved(tmp_path):
     cell = sample.Cell()
     r = cell.emitter.scoped(run_id="r-1")
     r.emit(ev.ScriptExecution, source="x", script_hash="h", origin="cell")
-    sample._operation(r, 1, "readFile", {"path": f"{tmp_path}/a.txt"}, "a\nb\n")
-    data, _ = record(fold(cell.events), workspace=tmp_path)
+    home = tmp_path / "ws"
+    sample._operation(r, 1, "readFile", {"path": f"{home}/a.txt"}, "a\nb\n")
+    sample._operation(r, 2, "readFile", {"path": f"{home}-notes/a.txt {tmp_path}:1"}, "a")
+    data, _ = record(fold(cell.events), workspace=home)
 
-    assert data["text/plain"] == "● script running · 1 operation\n  ✓ 1 readFile ./a.txt → 2 lines  (line 1)"
+    assert data["text/plain"] == (
+        "● script running · 2 operations\n"
+        "  ✓ 1 readFile ./a.txt → 2 lines  (line 1)\n"
+        "  ✓ 2 readFile ../ws-notes/a.txt ..:1 → 1 line  (line 3)"
+    )
     assert str(tmp_path) not in json.dumps(data)
 
 
@@ -123,7 +129,7 @@ def test_what_an_agent_does_under_an_operation_is_shown_under_it():
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_inert_in_every_form(text: str):
-    data, metadata = record(fold(_hostile(text)))
+    data, metadata = record(fold(hostile(text)))
 
     html = Elements(data["text/html"])
     assert {tag for tag, _ in html.found} <= ELEMENTS
@@ -138,7 +144,7 @@ def test_hostile_text_is_inert_in_every_form(text: str):
 def test_markdown_of_hostile_text_renders_without_elements_of_its_own(text: str):
     from markdown_it import MarkdownIt
 
-    data, _ = record(fold(_hostile(text)))
+    data, _ = record(fold(hostile(text)))
     html = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").render(data["text/markdown"]))
 
     assert {tag for tag, _ in html.found} <= ELEMENTS
@@ -156,7 +162,7 @@ def test_images_and_unsafe_links_in_an_answer_are_shown_as_text():
     assert all("noopener" in str(attrs["rel"]) for tag, attrs in html.found if tag == "a")
 
 
-def _hostile(text: str) -> list[ev.BaseEvent]:
+def hostile(text: str) -> list[ev.BaseEvent]:
     """A turn in which everything that a model, script or tool can say is hostile."""
     cell = sample.Cell()
     e = cell.emitter.scoped(turn_id="t-1")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from tests.tools.files.rows import LIST
-from tests.tools.files.world import plant, text_of, use, world
+from tests.tools.files.world import plant, plant_undecodable, text_of, use, world
 
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript_tools.files import ListDir
@@ -74,7 +75,7 @@ async def test_hidden_files_are_listed_and_25_entries_are_shown(tmp_path: Path):
 
 async def test_names_that_are_no_text_are_left_out(tmp_path: Path):
     context = world(tmp_path / "w")
-    (tmp_path / "w" / os.fsdecode(b"bad\xff")).touch()
+    plant_undecodable(tmp_path / "w")
     plant(tmp_path / "w", {"good": ""})
     assert [entry.path for entry in await use(listing, context)] == ["good"]
 
@@ -113,3 +114,27 @@ async def test_what_cannot_be_listed_is_told(path: str, code: str, tmp_path: Pat
         await use(listing, context, path=path)
     assert caught.value.code == code
     assert str(tmp_path) not in caught.value.message
+
+
+async def test_a_directory_moved_away_during_a_walk_shows_only_what_was_inside(tmp_path: Path):
+    context = world(tmp_path / "w")
+    plant(tmp_path, {f"w/sub/{n}/in": "" for n in range(20)} | {"elsewhere/": "", "outside/secret": ""})
+    inside, away = tmp_path / "w" / "sub", tmp_path / "elsewhere" / "sub"
+    stop = threading.Event()
+
+    def move() -> None:
+        while not stop.is_set():
+            inside.rename(away)
+            inside.symlink_to(tmp_path / "outside")
+            inside.unlink()
+            away.rename(inside)
+
+    thread = threading.Thread(target=move)
+    thread.start()
+    try:
+        for _ in range(100):
+            names = {entry.path.rpartition("/")[2] for entry in await use(listing, context, depth=5)}
+            assert names <= {"sub", "in", *map(str, range(20))}
+    finally:
+        stop.set()
+        thread.join()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,14 @@ def world(root: Path, **options: Any) -> ToolContext:
     return ToolContext(cwd=cwd, roots=(root,), files=files, max_output_bytes=limit)
 
 
-async def use(tool: Tool, context: ToolContext, **arguments: Any) -> Any:
+async def use(tool: Tool, context: ToolContext, /, **arguments: Any) -> Any:
     """Check the arguments as the facade does, classify, call."""
     checked = tool.spec.input.parse(tool.spec.name, arguments)
     await tool.classify(checked, context)
     return await tool.call(checked, context)
 
 
-async def text_of(tool: Tool, context: ToolContext, **arguments: Any) -> str:
+async def text_of(tool: Tool, context: ToolContext, /, **arguments: Any) -> str:
     """Return what a structured call shows of the output."""
     checked = tool.spec.input.parse(tool.spec.name, arguments)
     return tool.render(checked, await tool.call(checked, context))
@@ -44,3 +46,9 @@ def plant(root: Path, tree: dict[str, str]) -> None:
             path.symlink_to(content.removeprefix("symlink:"))
         else:
             path.write_text(content)
+
+
+def plant_undecodable(root: Path) -> None:
+    """Make a file whose name is no text, where the file system allows it."""
+    with contextlib.suppress(OSError):
+        (root / os.fsdecode(b"bad\xff.py")).write_text("TODO\n")

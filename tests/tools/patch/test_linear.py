@@ -8,6 +8,7 @@ import pytest
 
 from toolscript.errors import ToolError
 from toolscript_tools.patch import Chunk, StreamingParser, update
+from toolscript_tools.patch.edits import Edit, refined, spliced
 from toolscript_tools.patch.seek import Seeker
 from toolscript_tools.patch.update import _Placer
 
@@ -83,6 +84,19 @@ def test_a_patch_that_streams_in_small_pieces_is_taken_line_by_line() -> None:
 
     (hunk,) = parser.finish()
     assert len(hunk.content) == 100_000  # type: ignore[union-attr]
+
+
+def test_a_description_costs_no_more_than_its_budget() -> None:
+    old = [b"%d\n" % (n % 7) for n in range(200)]
+    new = [b"%d\n" % (n % 11) for n in range(200)]
+
+    exact, rough = (
+        refined(old, [Edit(0, len(old), tuple(new))]),
+        refined(old, [Edit(0, len(old), tuple(new))], steps=99),
+    )
+
+    assert spliced(old, exact) == spliced(old, rough) == new
+    assert len(rough) == 1 < len(exact)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.tools.patch.table import LEGACY, PRESERVE, rows, rows_by_mode
 
 from toolscript.errors import ToolError
-from toolscript_tools.patch import Chunk, UpdateFile, parse, seek, unified, update, update_legacy
+from toolscript_tools.patch import Chunk, UpdateFile, between, parse, seek, unified, update, update_legacy
 from toolscript_tools.patch.edits import spliced
 from toolscript_tools.patch.lines import bare, split
 
@@ -117,3 +117,50 @@ def test_the_indexed_search_finds_what_the_plain_one_finds(lines: list[str], blo
     expected = naive_seek(lines, block, start)
 
     assert seek(lines, block, start, end_of_file=False, preserve=True) == expected
+
+
+lines = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\n", b"\n"]), max_size=12)
+
+
+@given(lines, lines)
+def test_a_description_of_a_change_leads_from_one_text_to_the_other(old: list[bytes], new: list[bytes]) -> None:
+    edits = between(old, new)
+
+    assert spliced(old, edits) == new
+    assert sum(edit.count + len(edit.lines) for edit in edits) == len(old) + len(new) - 2 * longest_common(old, new)
+
+
+def longest_common(old: list[bytes], new: list[bytes]) -> int:
+    row = [0] * (len(new) + 1)
+    for line in old:
+        last = 0
+        for at, other in enumerate(new, 1):
+            last, row[at] = row[at], last + 1 if line == other else max(row[at], row[at - 1])
+    return row[-1]
+
+
+@given(lines, lines)
+def test_a_diff_is_one_that_other_programs_take(old: list[bytes], new: list[bytes]) -> None:
+    text = unified(old, between(old, new))
+
+    assert replayed(old, text.encode().splitlines(keepends=True)) == new
+
+
+def replayed(old: list[bytes], diff: list[bytes]) -> list[bytes]:
+    """Apply a unified diff by its line numbers, as ``patch`` does."""
+    result: list[bytes] = []
+    at = 0
+    for line in diff:
+        if line.startswith(b"@@"):
+            start, _, count = line.split()[1][1:].partition(b",")
+            begin = int(start) - (0 if count == b"0" else 1)
+            result.extend(old[at:begin])
+            at = begin
+        elif line.startswith(b"+"):
+            result.append(line[1:])
+        else:
+            assert old[at] == line[1:]
+            at += 1
+            if line.startswith(b" "):
+                result.append(line[1:])
+    return result + old[at:]

@@ -92,7 +92,7 @@ async def test_what_asks_for_input_fails_instead_of_waiting(bench: Bench, line: 
 
 
 async def test_ignored_signals_do_not_save_a_process_from_the_timeout(bench: Bench) -> None:
-    output = await bench.shell("trap '' TERM INT HUP; echo $$; sleep 600; sleep 600", timeoutMs=200)
+    output = await bench.shell("trap '' TERM INT HUP; echo $$; sleep 600; sleep 600", timeoutMs=1000)
     assert output.timed_out
     assert await gone([int(output.stdout)])
 

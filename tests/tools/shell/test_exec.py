@@ -104,14 +104,14 @@ async def test_a_flood_of_deltas_ends_at_the_size_of_an_output(bench: Bench) -> 
 
 
 async def test_a_timeout_resolves_with_what_was_written(bench: Bench) -> None:
-    output = await bench.shell("echo hi; sleep 60", timeoutMs=300)
+    output = await bench.shell("echo hi; sleep 60", timeoutMs=1000)
     assert (output.exit_code, output.timed_out, output.stdout) == (124, True, "hi\n")
     text = SHELL.render(None, output)
     assert f"Output:\ncommand timed out after {output.duration_ms} milliseconds\nhi\n" in text
 
 
 async def test_a_timeout_ends_grandchildren_too(bench: Bench) -> None:
-    output = await bench.exec("bash", "-c", "sleep 60 & echo $!; sleep 60", timeoutMs=300)
+    output = await bench.exec("bash", "-c", "sleep 60 & echo $!; sleep 60", timeoutMs=1000)
     assert await gone([int(output.stdout)])
 
 
@@ -329,3 +329,18 @@ async def test_a_fork_bomb_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatc
     output = await bench.exec(sys.executable, "-I", "-c", bomb)
     assert output.exit_code == 137
     assert "too many processes" in (output.note or "")
+
+
+async def test_words_directories_and_variables_in_any_script_arrive(bench: Bench) -> None:
+    directory = bench.root / "ordner ä 漢"
+    directory.mkdir()
+    output = await bench.exec("sh", "-c", 'echo "$1 $X"; pwd', "sh", "é𝄞", cwd="ordner ä 漢", env={"X": "ñ"})
+    assert output.stdout == f"é𝄞 ñ\n{directory}\n"
+
+
+async def test_a_variable_of_the_host_that_is_no_text_is_passed_as_it_is(bench: Bench) -> None:
+    from dataclasses import replace
+
+    bench.context = replace(bench.context, environment={"RAW": os.fsdecode(b"a\xff")})
+    output = await bench.shell('printf %s "$RAW" | od -An -tx1')
+    assert output.stdout.split() == ["61", "ff"]

@@ -22,6 +22,12 @@ async def test_reading_commands_are_known_to_be_safe_and_others_are_not(bench: B
     assert (await bench.classify_shell("cd x; rm -rf *")).danger is Danger.DANGEROUS
 
 
+async def test_a_script_too_long_to_be_looked_into_is_called_dangerous(bench: Bench) -> None:
+    seen = await bench.classify_shell("rm -rf x" + " # padding" * 20_000)
+    assert (seen.danger, seen.reasons) == (Danger.DANGEROUS, ("the script is too long to be looked into",))
+    assert (await bench.classify_shell("ls; " * 5_000 + "rm -rf x")).danger is Danger.DANGEROUS
+
+
 async def test_nothing_is_run_to_classify(bench: Bench) -> None:
     program = bench.root / "pwsh"
     program.write_text("#!/bin/sh\ntouch ran\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -59,7 +58,9 @@ async def classify_read(context: ToolContext, path: str, verb: str) -> Classific
 
 def below(place: Place, name: str, kind: Kind) -> Place:
     """Return the place of an entry of a directory, without resolving anything anew."""
-    return replace(place, spelt=f"{place.spelt.rstrip('/')}/{name}", path=place.path / name, kind=kind)
+    # Spelt out, since a walk makes one for each file.
+    spelt = f"{place.spelt.rstrip('/')}/{name}"
+    return Place(spelt=spelt, path=place.path / name, inside=place.inside, kind=kind, protected=place.protected)
 
 
 def display(path: Path, cwd: Path) -> str:
@@ -70,7 +71,7 @@ def display(path: Path, cwd: Path) -> str:
 
 def is_text(name: str) -> bool:
     """Say whether a file name can be written as text; others cannot be named by a script."""
-    return not any("\udc80" <= c <= "\udcff" for c in name)
+    return name.isascii() or not any("\udc80" <= c <= "\udcff" for c in name)
 
 
 _SYSTEM = frozenset(

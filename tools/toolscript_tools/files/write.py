@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import os
 from typing import Literal
 
@@ -17,8 +18,6 @@ from toolscript.registry.shape import Shape
 from toolscript.registry.tool import ToolModel, ToolSpec
 from toolscript_tools.files.diff import unified
 from toolscript_tools.files.effects import display, in_thread, invalid, naming, place_of
-
-UNDO_BYTES = 64 * 1024 * 1024
 
 
 class WriteFileInput(ToolModel):
@@ -71,6 +70,7 @@ class WriteFile:
                     kind="modify" if exists else "add",
                     inside=place.inside,
                     before=before.digest,
+                    after=hashlib.sha256(data).hexdigest(),
                     protected=place.protected,
                 ),
             ),

@@ -20,6 +20,9 @@ BINARY_HEAD = 8 * 1024
 MAX_LINE = 1024 * 1024
 """Bytes of a line that are searched; what follows in that line is not."""
 
+WHOLE = MAX_LINE
+"""Up to so many bytes a file is searched at once; a larger one is read line by line."""
+
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SKIPPED = frozenset(("not_found", "not_a_file", "is_directory", "changed", "permission_denied", "not_a_directory"))
 
@@ -66,7 +69,7 @@ def hits(files: Files, place: Place, pattern: Pattern, clock: Clock, *, context:
             return
         raise
     with file:
-        lines = _lines(file)
+        lines = _lines(file, pattern.required)
         if lines is not None:
             yield from _matching(lines, pattern, clock, context)
 
@@ -100,16 +103,27 @@ def shown(line: str) -> str:
     return line if line.isascii() else line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _lines(file: BinaryIO) -> Iterator[str] | None:
-    """Return the lines of a text file without their ends; None for a binary file."""
-    head = file.read(BINARY_HEAD)
+def _lines(file: BinaryIO, required: bytes | None) -> Iterable[str] | None:
+    """Return the lines of a text file without their ends; None for a binary file, and for one that does not hold
+    what every match must."""
+    head = file.read(WHOLE + 1)
     mark, encoding = next(((m, e) for m, e in _MARKS if head.startswith(m)), (b"", "utf-8"))
-    if encoding == "utf-8" and b"\0" in head:
+    if encoding == "utf-8" and b"\0" in head[:BINARY_HEAD]:
         return None
+    if encoding == "utf-8" and len(head) <= WHOLE:
+        return None if required is not None and required not in head else _split(head[len(mark) :])
     file.seek(len(mark))
     if encoding != "utf-8":
         return _transcoded(file, encoding)
     return (_line(raw) for raw in _raw_lines(file))
+
+
+def _split(data: bytes) -> list[str]:
+    text = data.decode("utf-8", "surrogateescape")
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
 
 
 def _line(raw: bytes) -> str:

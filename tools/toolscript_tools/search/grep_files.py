@@ -35,7 +35,9 @@ class GrepFilesInput(ToolModel):
 
     pattern: str = Field(description="regular expression, matched line by line; no back-references, no looking around")
     path: str = Field(".", description="file or directory")
-    include: str | None = Field(None, description='glob of the files to search: "*.ts", "src/**/*.{ts,tsx}"')
+    include: str | None = Field(
+        None, description='glob of the files to search: "*.ts", "src/**/*.ts"; "!dist" leaves out'
+    )
     mode: Literal["lines", "files", "counts"] | None = Field(
         None, description="lines (default for scripts), only the paths of files, or how many lines match in each"
     )
@@ -110,7 +112,8 @@ def _checked(arguments: GrepFilesInput) -> tuple[Pattern, re.Pattern[str] | None
     pattern = compile_pattern(arguments.pattern, ignore_case=arguments.ignore_case, literal=arguments.literal)
     include = (arguments.include or "").strip()
     try:
-        return pattern, compile_globs(include) if include else None
+        glob = compile_globs(include.removeprefix("!")) if include else None
+        return pattern, None if include.startswith("!") else glob
     except BadGlob as error:
         raise invalid("grepFiles", "include", str(error)) from None
 
@@ -125,7 +128,9 @@ def _files(
         )
     if kind == "file":
         return [Visit(place=place, name=PurePosixPath(place.path).name, directory=False, size=0, modified=0)]
-    walk = Walk(files=context.files, hidden=arguments.hidden, ignored=arguments.ignored)
+    left_out = (arguments.include or "").strip()
+    exclude = (left_out[1:],) if left_out.startswith("!") else ()
+    walk = Walk(files=context.files, hidden=arguments.hidden, ignored=arguments.ignored, exclude=exclude)
     visits = [v for v in walk.visits(place) if not v.directory and (include is None or include.fullmatch(v.name))]
     if arguments.mode == "files":
         return sorted(visits, key=lambda visit: (-visit.modified, visit.name))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from toolscript_tools.search.globs import BadGlob, compile_globs
 
@@ -34,12 +33,12 @@ class Rule:
 class Rules:
     """The rules that one directory adds, by kind; the last kind is ``.git/info/exclude``."""
 
-    top: PurePosixPath
+    top: str
     kinds: tuple[tuple[Rule, ...], ...]
     repository: bool
     parent: Rules | None = None
 
-    def ignored(self, path: PurePosixPath, *, directory: bool) -> bool:
+    def ignored(self, path: str, *, directory: bool) -> bool:
         """Say whether an entry below is left out."""
         inside = self._in_repository()
         verdicts = [self._verdict(kind, path, directory, git=kind >= 2) for kind in range(4) if inside or kind < 2]
@@ -53,11 +52,11 @@ class Rules:
             here = here.parent
         return False
 
-    def _verdict(self, kind: int, path: PurePosixPath, directory: bool, *, git: bool) -> bool | None:
+    def _verdict(self, kind: int, path: str, directory: bool, *, git: bool) -> bool | None:
         here: Rules | None = self
         while here is not None:
             if here.kinds[kind]:
-                name = path.relative_to(here.top).as_posix()
+                name = path[len(here.top.rstrip("/")) + 1 :]
                 for rule in reversed(here.kinds[kind]):
                     if (directory or not rule.directories) and rule.matches.fullmatch(name):
                         return not rule.keep
@@ -67,7 +66,7 @@ class Rules:
         return None
 
 
-def rules_of(top: PurePosixPath, read: Read, repository: bool, parent: Rules | None) -> Rules | None:
+def rules_of(top: str, read: Read, repository: bool, parent: Rules | None) -> Rules | None:
     """Return the rules that hold below a directory: its own before those above it."""
     kinds = [parsed(read(name)) for name in IGNORE_FILES]
     kinds.append(parsed(read(".git/info/exclude")) if repository else ())

@@ -31,12 +31,13 @@ def refused(reason: str) -> ToolError:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A checked pattern: compiled for us, and spelt for ripgrep (None where it might find less than we do)."""
+    """A checked pattern: compiled for us, and spelt for ripgrep (None where it might find less than we do).
+    ``required`` are bytes that every match holds, where some are known."""
 
     compiled: regex.Pattern[str]
     spelt: str | None
     risky: bool
-    literal: bytes | None
+    required: bytes | None
 
     def found(self, line: str, seconds: float) -> bool:
         """Say whether the pattern occurs in a line. Raises TimeoutError when the seconds are over."""
@@ -62,12 +63,11 @@ def compile_pattern(text: str, *, ignore_case: bool = False, literal: bool = Fal
         compiled = regex.compile(ours, flags)
     except (regex.error, OverflowError, RecursionError) as error:
         raise refused(str(error)) from None
-    plain = text.encode() if literal or not set(text) & set(r"\.^$*+?{}[]()|") else None
     return Pattern(
         compiled,
         None if scan.ours_only else spelt,
         scan.repeats > 1 or scan.repeated_group or (scan.choices > 0 and scan.groups > 2),
-        None if ignore_case or scan.ignore_case else plain,
+        None if ignore_case or scan.ignore_case else scan.required(),
     )
 
 
@@ -87,6 +87,7 @@ class _Scan:
         self._spelt: list[str] = []
         self._depth = 0
         self._length = 1
+        self._runs: list[str] = [""]
 
     def run(self) -> tuple[str, str]:
         """Return the pattern for our engine and for ripgrep."""
@@ -99,7 +100,17 @@ class _Scan:
             raise refused("a ( without its )")
         return "".join(self._ours), "".join(self._spelt)
 
-    def _put(self, ours: str, spelt: str | None = None, *, read: int) -> None:
+    def required(self) -> bytes | None:
+        """Return the longest text that every match holds: what stands outside of groups and is not optional."""
+        longest = max(self._runs, key=len)
+        return longest.encode() if longest and not self.choices else None
+
+    def _put(self, ours: str, spelt: str | None = None, *, read: int, plain: str = "") -> None:
+        """Write a piece for both engines; ``plain`` is the text that it stands for, if it stands for one."""
+        if plain and not self._depth:
+            self._runs[-1] += plain
+        else:
+            self._runs.append("")
         self._ours.append(ours)
         self._spelt.append(ours if spelt is None else spelt)
         self.at += read
@@ -117,21 +128,25 @@ class _Scan:
             case "*" | "+" | "?" | "{":
                 self._repeat(char)
             case ".":
-                self._put(rf"[^\n\r{_BAD_BYTES}]", ".", read=1)
+                self._put(rf"[^\n{_BAD_BYTES}]", ".", read=1)
+            case "$":
+                self._put("$", r"(?:\r??$)", read=1)  # we drop the CR of a CRLF before we look
             case "}" | "]":
-                self._put(f"\\{char}", read=1)
+                self._put(f"\\{char}", read=1, plain=char)
+            case "^":
+                self._put(char, read=1)
             case "|":
                 self.choices += 1
                 self._put(char, read=1)
             case _:
-                self._put(char, read=1)
+                self._put(char, read=1, plain=char)
 
     def _repeat(self, char: str) -> None:
         length = 1
         if char == "{":
             found = _QUANTIFIER.match(self.text, self.at)
             if found is None:
-                self._put(r"\{", read=1)
+                self._put(r"\{", read=1, plain=char)
                 return
             length = len(found[0])
         token = self.text[self.at : self.at + length]
@@ -141,6 +156,8 @@ class _Scan:
         if following in ("*", "{") and (following == "*" or _QUANTIFIER.match(self.text, self.at + length)):
             raise refused("a repetition of a repetition; put the first into (?: )")
         self.repeats += 1
+        if char != "+":  # what it repeats may be missing
+            self._runs[-1] = self._runs[-1][:-1]
         self.repeated_group |= self._ours[-1:] == [")"]
         lazy = following == "?"
         self._put(token + ("?" if lazy else ""), read=length + lazy)

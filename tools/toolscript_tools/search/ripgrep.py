@@ -24,7 +24,7 @@ FEW_FILES = 16
 """Below so many files a program costs more to start than it saves."""
 
 _OPTIONS = (
-    "--no-config", "--color=never", "--null", "--files-with-matches", "--text", "--crlf", "--no-messages",
+    "--no-config", "--color=never", "--null", "--files-with-matches", "--text", "--no-messages",
     "--no-ignore", "--hidden", "--no-heading",
 )  # fmt: skip
 

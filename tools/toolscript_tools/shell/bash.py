@@ -28,13 +28,14 @@ class Word:
 
 
 @cache
-def _parser() -> Parser:
-    return Parser(Language(tree_sitter_bash.language()))
+def _language() -> Language:
+    return Language(tree_sitter_bash.language())
 
 
 def parse(script: str) -> Node:
     """Return the syntax tree's root; it may hold errors."""
-    return _parser().parse(script.encode("utf-8", "surrogatepass")).root_node
+    # A parser of its own for each call: threads must not share one.
+    return Parser(_language()).parse(script.encode("utf-8", "surrogatepass")).root_node
 
 
 def walk(node: Node) -> Iterator[Node]:

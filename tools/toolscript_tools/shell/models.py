@@ -52,8 +52,9 @@ Text = Annotated[str, BeforeValidator(_sendable)]
 
 
 class CommandInput(ToolModel):
-    """What exec and shell have in common."""
+    """What exec and shell have in common; each says more of its command."""
 
+    command: list[str] | str
     cwd: Text | None = Field(
         default=None,
         description="Working directory; relative paths start at the workspace's. Default: the working directory.",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toolscript.confine.protect import Restored
 from toolscript.registry.context import ToolContext
 from toolscript_tools.shell.collect import Collector
 from toolscript_tools.shell.denial import denied_by_sandbox, signal_name
@@ -48,13 +50,13 @@ def describe(
     stdout, stderr, together = _fitted(collector, context, limit)
     sandbox = sys.platform if confined and not ending.timed_out else None
     denied = denied_by_sandbox(code, stdout.text, stderr.text, together.text, sandbox=sandbox)
-    notes = [*_endings(ending, collector, code), *_denial(denied), *_restoration(ending.restored)]
+    notes = [*_endings(ending, collector, code), *_denial(denied), *_restoration(ending.restored, context)]
     return CommandOutput(
         exit_code=code, stdout=stdout.text, stderr=stderr.text, aggregated_output=together.text,
         duration_ms=round(ending.seconds * 1000), timed_out=ending.timed_out,
         truncated=any(cut.handle for cut in (stdout, stderr, together)), handle=together.handle,
         stdout_handle=stdout.handle, stderr_handle=stderr.handle, sandbox_denied=denied or None,
-        note="; ".join(notes) or None, restored=list(ending.restored) or None,
+        note="; ".join(notes) or None, restored=[os.fspath(each.path) for each in ending.restored] or None,
     )  # fmt: skip
 
 
@@ -99,8 +101,13 @@ def _denial(denied: bool) -> list[str]:
     return ["the sandbox probably stopped it: withEscalatedPermissions and a justification ask for consent"]
 
 
-def _restoration(restored: Sequence[str]) -> list[str]:
-    return [f"protected files were changed and put back: {', '.join(restored)}"] if restored else []
+def _restoration(restored: Sequence[Restored], context: ToolContext) -> list[str]:
+    if not restored:
+        return []
+    # Somebody else may have written them meanwhile: what they had become is not lost.
+    handle = context.outputs.keep("\n".join(f"{each.path}\n{each.became}" for each in restored).encode())
+    names = ", ".join(os.fspath(each.path) for each in restored)
+    return [f"protected files were changed and put back: {names} (what they had become: handle {handle})"]
 
 
 def rendered(output: CommandOutput, budget: Budget | None = None) -> str:

@@ -13,6 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from toolscript.confine.command import Commands, Running
+from toolscript.confine.protect import Restored
 from toolscript.confine.wire import Launch
 from toolscript.errors import HostError
 from toolscript.registry.context import ProcessRecord, ToolContext
@@ -32,7 +33,7 @@ class Ending:
     timed_out: bool = False
     too_many_processes: bool = False
     left: tuple[int, ...] = ()
-    restored: tuple[str, ...] = ()
+    restored: tuple[Restored, ...] = ()
 
 
 async def run(

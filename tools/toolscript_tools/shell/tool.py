@@ -48,9 +48,21 @@ class Commandlike:
     async def classify(self, arguments: CommandInput, context: ToolContext) -> Classification:
         """Say what the command would do, from its words; nothing is run."""
         argv = self.argv(arguments, context)
+        place = directory(arguments, context)
         if (patch := apply_patch_invocation(argv)) is not None:
-            return await classify_text(patch.patch, context, patch.directory(directory(arguments, context)))
-        return verdict.of(argv, arguments, context)
+            return await classify_text(patch.patch, context, patch.directory(place))
+        return await verdict.of_any(argv, arguments, context)
+
+    def failed(self, output: CommandOutput) -> bool:
+        """A non-zero exit is an error to a model that made a structured call."""
+        return output.exit_code != 0
+
+    def assumed(self, arguments: CommandInput) -> CommandOutput:
+        """Return what a dry run goes on with: the command succeeded and wrote nothing."""
+        return CommandOutput(
+            exit_code=0, stdout="", stderr="", aggregated_output="", duration_ms=0, timed_out=False,
+            truncated=False, planned=True,
+        )  # fmt: skip
 
     async def call(self, arguments: CommandInput, context: ToolContext) -> CommandOutput:
         """Run the command to its end, confined as the sandbox mode says unless it was escalated.

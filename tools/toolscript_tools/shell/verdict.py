@@ -8,11 +8,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from anyio import to_thread
+
 from toolscript.confine import modes
 from toolscript.confine.wire import Confinement
 from toolscript.registry.classification import Classification, Danger, Effect, PathEffect
 from toolscript.registry.context import SandboxMode, ToolContext
-from toolscript_tools.shell.bash import Word
+from toolscript_tools.shell.bash import MAX_SCRIPT, Word
 from toolscript_tools.shell.classify import dangerous, known_safe, shell_script, simple_commands
 from toolscript_tools.shell.environment import command_environment
 from toolscript_tools.shell.models import CommandInput
@@ -25,13 +27,25 @@ HARMLESS_VARIABLES = frozenset(
 _BUILTINS = frozenset(("cd", "echo", "false", "pwd", "true"))
 
 
+LONG = 4096
+"""Longer commands are looked into in a thread: it takes up to a second."""
+
+
+async def of_any(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Classification:
+    """Return the classification of a command, however long."""
+    if sum(map(len, argv)) > LONG:
+        return await to_thread.run_sync(of, argv, arguments, context)
+    return of(argv, arguments, context)
+
+
 def of(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Classification:
     """Return the classification of a command."""
     unconfined = escalated(arguments, context)
     danger, reasons = _danger(argv, arguments, context)
     place = context.files.place(arguments.cwd or os.fspath(context.cwd), context.cwd)
     paths = () if place.inside else (PathEffect(path=place.path, kind="read", inside=False),)
-    exact = bool(_telling(arguments)) or arguments.arg0 is not None or unconfined
+    changed = bool(_telling(arguments)) or arguments.arg0 is not None or unconfined
+    exact = changed or bool(_foreign_programs(argv, context))
     name = None if danger is Danger.DANGEROUS else pattern(argv, exact=exact)
     elsewhere = os.path.realpath(place.path) != os.path.realpath(context.cwd)
     remembered = _remembered(name, arguments, escalated=unconfined, where=os.fspath(place.path) if elsewhere else None)
@@ -60,6 +74,8 @@ def confinement(context: ToolContext) -> Confinement | None:
 
 
 def _danger(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> tuple[Danger, list[str]]:
+    if len(shell_script(argv) or "") > MAX_SCRIPT:
+        return Danger.DANGEROUS, ["the script is too long to be looked into"]
     if (found := dangerous(argv)) is not None:
         return Danger.DANGEROUS, [f"{found}: it removes files without asking"]
     if not known_safe(argv):

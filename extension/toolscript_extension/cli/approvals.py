@@ -1,0 +1,51 @@
+"""Decides how waiting requests are listed and answered from another shell, through the owner's socket."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from toolscript.approvals.client import connect
+from toolscript.approvals.request import ApprovalRequest, Choice
+from toolscript.approvals.text import as_text
+from toolscript.journal.state import state_dir
+
+Workspace = Annotated[Path, typer.Option(help="The directory that the script works in.")]
+
+
+def command(
+    approval: Annotated[str | None, typer.Argument(help="The id of a request; without it, all are listed.")] = None,
+    allow: Annotated[bool, typer.Option("--allow", help="Allow it once.")] = False,
+    deny: Annotated[str | None, typer.Option("--deny", help="Deny it, with a reason.", metavar="REASON")] = None,
+    owner: Annotated[str | None, typer.Option(help="Which process, when several run scripts here.")] = None,
+    workspace: Workspace = Path(),
+) -> None:
+    """List the requests that wait for consent in this workspace, or answer one."""
+    if approval is not None and allow == (deny is not None):
+        raise typer.BadParameter("answer a request with either --allow or --deny REASON")
+    asyncio.run(_command(state_dir(workspace), approval, deny, owner))
+
+
+async def _command(state: Path, approval: str | None, deny: str | None, owner: str | None) -> None:
+    console = Console()
+    async with connect(state, owner, name="shell") as client:
+        if approval is None:
+            _list(console, await client.pending())
+            return
+        choice = Choice.ALLOW if deny is None else Choice.DENY
+        decision = await client.decide(approval, choice, reason=deny or "")
+        console.print(Text(f"{approval}: {decision.choice.value} by {decision.by}"))
+
+
+def _list(console: Console, pending: tuple[ApprovalRequest, ...]) -> None:
+    if not pending:
+        console.print("Nothing waits for consent.")
+    for request in pending:
+        console.print(Text(f"{request.approval_id}", style="bold"))
+        for line in as_text(request).splitlines():
+            console.print(Text(f"  {line}"))

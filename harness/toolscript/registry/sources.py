@@ -1,0 +1,46 @@
+"""Decides how tools come from something that runs outside: offered to the registry while it is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from toolscript.errors import ConfigError, Json
+from toolscript.registry.registry import Registry
+
+GROUP = "toolscript.sources"
+"""The entry point group of functions that make a source; a point's name is its table in the configuration."""
+
+
+class ToolSource(Protocol):
+    """Tools that others serve (MCP servers). Used inside its own ``async with``."""
+
+    async def offer(self, registry: Registry) -> None:
+        """Register the tools, and keep the registry in step with what is served. Bounded in time; never raises
+        for a server that fails."""
+        ...
+
+    def status(self) -> tuple[Any, ...]:
+        """Return how each server fares: name, state, tools, problem."""
+        ...
+
+
+Opening = Callable[[Mapping[str, Json], Sequence[Path], Sequence[Path]], AbstractAsyncContextManager[ToolSource]]
+"""Makes a source from its table, the workspace roots, and JSON files of servers that the user trusts."""
+
+
+def open_source(
+    name: str, table: Mapping[str, Json], roots: Sequence[Path], files: Sequence[Path]
+) -> AbstractAsyncContextManager[ToolSource] | None:
+    """Return the source of a configuration table, or None where nothing is configured for it.
+
+    Raises ConfigError when no installed package serves such a table.
+    """
+    if not table and not files:
+        return None
+    for point in entry_points(group=GROUP, name=name):
+        return cast(Opening, point.load())(table, roots, files)
+    raise ConfigError(f"no installed package serves the [{name}] tables of the configuration")

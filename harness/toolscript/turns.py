@@ -1,0 +1,87 @@
+"""Decides how an agent's turn is set up, and under which terms one agent may ask another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from anyio import CancelScope
+
+from toolscript.agent.config import AgentConfig
+from toolscript.agent.configuration import Configuration
+from toolscript.agent.conversation import Conversation
+from toolscript.agent.tightening import stricter
+from toolscript.agent.turn import Turn, TurnLoop
+from toolscript.errors import ConfigError, Json, ToolError
+from toolscript.events import Emitter
+from toolscript.facade.tasks import TaskBoard
+from toolscript.models.adapter import ModelAdapter
+from toolscript.serving import Serving
+from toolscript.workshop import Order, Workshop
+
+MAX_DEPTH = 3
+"""How deep agents may ask agents: a question of a question of a question is the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """Runs turns of the configured agents. ``order`` gives an agent's terms, ``adapter`` its model."""
+
+    configuration: Configuration
+    workshop: Workshop
+    board: TaskBoard
+    emitter: Emitter
+    order: Callable[[AgentConfig, str], Order]
+    adapter: Callable[[AgentConfig], ModelAdapter]
+
+    async def run(
+        self,
+        agent: AgentConfig,
+        prompt: str,
+        conversation: Conversation,
+        *,
+        images: Sequence[str] = (),
+        order: Order | None = None,
+        emitter: Emitter | None = None,
+    ) -> Turn:
+        """Let an agent answer a prompt. Raises ConfigError; is stopped by cancelling its task."""
+        adapter = self.adapter(agent)
+        serving = Serving(
+            workshop=self.workshop, board=self.board, order=order or self.order(agent, prompt),
+            structured=agent.structured,
+        )  # fmt: skip
+        loop = TurnLoop(adapter, serving, conversation, agent.turn_settings(), emitter or self.emitter)
+        try:
+            return await loop.run_turn(prompt, images=tuple(images))
+        finally:
+            with CancelScope(shield=True):
+                await adapter.aclose()
+
+    async def ask(self, asker: Order, agent_id: str, prompt: str, parent: str) -> Json:
+        """Let another agent answer a question of a run, in a conversation of its own, and return its answer.
+
+        Its events carry ``parent``. It works with its own tools and limits, and never under a looser policy than
+        whoever asks. Raises ToolError: ``not_found``, ``too_deep``, or ``agent_failed`` with what it had said.
+        """
+        if asker.depth >= MAX_DEPTH:
+            raise ToolError(f"agents ask agents at most {MAX_DEPTH} deep", tool="agent", code="too_deep")
+        try:
+            agent = self.configuration.choose(agent_id).agent
+        except ConfigError as error:
+            raise ToolError(error.message, tool="agent", code="not_found") from None
+        order = self.order(agent, prompt)
+        order = replace(
+            order, depth=asker.depth + 1, policy=stricter(asker.policy, agent.policy),
+            rules=(*(rule for rule in asker.rules if rule.verdict != "allow"), *order.rules),
+        )  # fmt: skip
+        emitter = self.emitter.scoped(parent=parent)
+        turn = await self.run(agent, prompt, Conversation(), order=order, emitter=emitter)
+        return _answer(agent, turn)
+
+
+def _answer(agent: AgentConfig, turn: Turn) -> Json:
+    answer: Json = {"text": turn.text, "status": turn.status, "steps": turn.steps}
+    if turn.status in ("completed", "stopped"):
+        return answer
+    why = turn.error["message"] if turn.error else turn.reason
+    raise ToolError(f"agent {agent.id}: {why}", tool="agent", code="agent_failed", details=answer)

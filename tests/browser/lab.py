@@ -1,0 +1,159 @@
+"""A real JupyterLab with our kernel, and a real Chromium that looks at it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from tests.kernel.running import ROOT, environment, manager_of
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SHOTS = ROOT / ".artefacts"
+STARTED = 60.0
+SERIOUS = ("serious", "critical")
+
+
+@dataclass
+class Server:
+    url: str
+    token: str
+    folder: Path
+    settings: Path
+
+    def theme(self, name: str) -> None:
+        """Choose the theme of pages that are opened from now on."""
+        _setting(self.settings, "themes", theme=name)
+
+    def notebook(self, name: str, *sources: str) -> Path:
+        """Write a notebook of code cells for our kernel."""
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        spec = {"name": "toolscript", "display_name": "toolscript", "language": "toolscript"}
+        path = self.folder / name
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), path)
+        return path
+
+
+@contextmanager
+def server(folder: Path, *, standin: bool = True, app: str = "lab") -> Iterator[Server]:
+    """Run JupyterLab (or Notebook) on loopback, with settings and kernels of its own."""
+    work = folder / "work"
+    work.mkdir(parents=True)
+    spec = folder / "data" / "kernels" / "toolscript"
+    spec.mkdir(parents=True)
+    spec.joinpath("kernel.json").write_text(json.dumps(manager_of(standin=standin)._kernel_spec.to_dict()))
+    settings = folder / "settings"
+    _setting(settings, "notification", fetchNews="false", checkForUpdates=False)
+    token = secrets.token_hex(8)
+    env = environment() | {
+        "JUPYTER_PATH": str(folder / "data"),
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(settings),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+    }
+    command = [
+        sys.executable, "-m", "jupyter", app, "--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root",
+        f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={work}",
+    ]  # fmt: skip
+    log = (folder / "server.log").open("wb")
+    process = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=work)
+    try:
+        yield Server(_url(folder / "runtime", process), token, work, settings)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        log.close()
+
+
+def _setting(settings: Path, plugin: str, **values: object) -> None:
+    folder = settings / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.joinpath(f"{plugin}.jupyterlab-settings").write_text(json.dumps(values))
+
+
+def _url(runtime: Path, process: subprocess.Popen[bytes]) -> str:
+    end = time.monotonic() + STARTED
+    while time.monotonic() < end and process.poll() is None:
+        for found in runtime.glob("jpserver-*.json"):
+            if facts := found.read_text():
+                return str(json.loads(facts)["url"])
+        time.sleep(0.1)
+    raise TimeoutError("the server did not start")
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Run a headless Chromium with a fresh profile."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium") or "", args=FLAGS)
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+class Lab:
+    """One notebook open in one page."""
+
+    def __init__(self, page: Page, server: Server) -> None:
+        self.page = page
+        self.server = server
+
+    def open(self, name: str) -> None:
+        """Open a notebook and wait until its kernel is idle."""
+        self.page.goto(f"{self.server.url}lab/tree/{name}?token={self.server.token}&reset")
+        self.idle()
+
+    def idle(self) -> None:
+        """Wait until the kernel has nothing to do."""
+        indicator = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+        indicator.wait_for(state="attached", timeout=60_000)
+        # The indicator is idle before there is a session; the status bar names the kernel only then.
+        self.page.get_by_text("toolscript | Idle").wait_for(timeout=60_000)
+
+    def cell(self, index: int) -> Locator:
+        """Return the code cell at an index."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+
+    def run(self, index: int) -> Locator:
+        """Run a cell without waiting for it, and return its outputs."""
+        self.cell(index).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+        return self.cell(index).locator(".jp-Cell-outputArea")
+
+    def save(self) -> None:
+        """Save the notebook and wait until that is done."""
+        self.page.keyboard.press("Control+s")
+        self.page.wait_for_function("!document.querySelector('.lm-TabBar-tab.jp-mod-dirty')")
+
+    def shot(self, name: str) -> None:
+        """Keep a picture of the page."""
+        SHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def complaints(page: Page, within: str) -> list[object]:
+    """Return what axe-core finds serious or critical in a part of the page."""
+    found = Axe().run(page, context=within).response["violations"]
+    return [(v["id"], v["impact"], [n["html"][:200] for n in v["nodes"]]) for v in found if v["impact"] in SERIOUS]
+
+
+def open_page(chromium: Browser, *, width: int = 1200, height: int = 900) -> Page:
+    """Return a page that notes what it asks of other hosts and what its scripts complain about."""
+    page = chromium.new_context(viewport={"width": width, "height": height}).new_page()
+    page.set_default_timeout(30_000)
+    return page

@@ -1,0 +1,191 @@
+"""``toolscript run`` as a shell sees it: stdout, stderr, exit codes, the terminal and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+COMMAND = [sys.executable, "-c", "from toolscript_extension.cli import main; main()"]
+
+
+def environment() -> dict[str, str]:
+    paths = os.pathsep.join(str(ROOT / folder) for folder in ("harness", "tools", "kernel", "extension"))
+    return os.environ | {"PYTHONPATH": paths, "COLUMNS": "120"}
+
+
+def toolscript(workspace: Path, *arguments: str, script: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command without a controlling terminal, so that nobody can be asked."""
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=workspace, env=environment(), input=script or "", capture_output=True, text=True,
+        start_new_session=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_the_result_goes_to_stdout_and_all_else_to_stderr(tmp_path):
+    done = toolscript(tmp_path, "run", "-", "--param", "n=41", script="console.log('seen'); return params.n + 1")
+
+    assert (done.returncode, done.stdout) == (0, "42\n")
+    assert "seen" in done.stderr
+
+
+def test_json_prints_exactly_one_object_with_everything(tmp_path):
+    done = toolscript(tmp_path, "run", "-", "--json", script="console.log('x'); return (await listDir('.')).length")
+    told = json.loads(done.stdout)
+
+    assert {"status", "result", "logs", "operations", "error", "durations", "script_hash"} <= told.keys()
+    assert (told["status"], told["result"], told["error"]) == ("completed", 0, None)
+    assert [log["text"] for log in told["logs"]] == ["x"]
+    assert [o["tool"] for o in told["operations"]] == ["listDir"]
+
+
+def test_events_are_json_lines_in_order(tmp_path):
+    done = toolscript(tmp_path, "run", "-", "--events", script="return 1")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert [e["type"] for e in events] == ["script_execution", "script_started", "script_execution_output"]
+    assert [e["seq"] for e in events] == sorted(e["seq"] for e in events)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "script", "code", "says"),
+    [
+        (["-"], "return 1", 0, ""),
+        (["-"], "\nthrow new Error('boom')", 1, "line 2"),
+        (["-"], "const a = ;", 1, "syntax_error"),
+        (["-"], "enum A { B }", 1, "unsupported_typescript"),
+        (["-"], "await tools.nope({})", 1, "unknown_tool"),
+        (["missing.ts"], "", 2, "missing.ts"),
+        (["-", "--param", "x"], "", 2, "key=value"),
+        (["-", "--param", "x=y"], "", 2, "is not JSON"),
+        (["-", "--limit", "calls=99"], "return 1", 2, "lowered, not raised"),
+        (["-", "--limit", "speed=1"], "return 1", 2, "no limit 'speed'"),
+        (["-", "--workspace", "nowhere"], "return 1", 2, "not a directory"),
+        (["-", "--json", "--events"], "return 1", 2, "choose one"),
+        (["-"], "await shell('rm -f x')", 3, "approval_unavailable"),
+        (["-", "--limit", "guest_seconds=0.2"], "for(;;){}", 4, "guest_time_limit"),
+        (["-"], "x".ljust(20 * 1024 + 1), 4, "source_limit"),
+        (["-"], "await tools.readFile({path: 'nope'})", 1, "not_found"),
+    ],
+)
+def test_each_ending_has_its_exit_code_and_one_clear_message(tmp_path, arguments, script, code, says):
+    done = toolscript(tmp_path, "run", *arguments, script=script)
+
+    assert done.returncode == code, done.stderr
+    assert says in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_json_stays_one_object_when_the_script_fails(tmp_path):
+    done = toolscript(tmp_path, "run", "-", "--json", script="\n throw new Error('boom')")
+    told = json.loads(done.stdout)
+
+    assert (done.returncode, told["status"]) == (1, "failed")
+    assert (told["error"]["line"], told["error"]["code"]) == (2, "script_threw")
+
+
+def test_the_facade_is_printed_as_declarations_and_as_json(tmp_path):
+    declared = toolscript(tmp_path, "tools", "--dts")
+    described = json.loads(toolscript(tmp_path, "tools", "--json").stdout)
+
+    assert "declare const tools" in declared.stdout
+    assert {"exec", "readFile", "applyPatch"} <= {tool["name"] for tool in described}
+    assert all(tool["input_schema"] and tool["output_schema"] for tool in described)
+
+
+def test_a_recorded_run_replays_from_the_shell(tmp_path):
+    (tmp_path / "a.txt").write_text("one")
+    ran = toolscript(tmp_path, "run", "-", script="console.log('log'); return readFile('a.txt')")
+    (tmp_path / "a.txt").write_text("two")
+    (journal,) = Path(os.environ["XDG_STATE_HOME"]).glob("toolscript/*/runs/*.jsonl")
+    replayed = toolscript(tmp_path, "replay", str(journal))
+    audited = toolscript(tmp_path, "audit", str(journal))
+
+    assert (replayed.returncode, replayed.stdout) == (0, ran.stdout)
+    assert "#1 readFile: succeeded" in audited.stdout
+
+
+def test_ctrl_c_ends_the_run_its_command_and_all_it_started(tmp_path):
+    script = "console.log('up'); await shell('sleep 4711 & sleep 4711')"
+    process = subprocess.Popen(
+        [*COMMAND, "run", "-", "--events"], cwd=tmp_path, env=environment(), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, start_new_session=True, text=True,
+    )  # fmt: skip
+    process.stdin.write(script)
+    process.stdin.close()
+    wait_until(lambda: len(sleepers(tmp_path)) >= 2)
+    process.send_signal(signal.SIGINT)
+    ending = [json.loads(line) for line in process.stdout][-1]
+    process.stdout.close()
+
+    assert process.wait(30) == 130
+    assert (ending["type"], ending["status"]) == ("script_execution_output", "aborted")
+    wait_until(lambda: sleepers(tmp_path) == [])
+
+
+def sleepers(workspace: Path) -> list[int]:
+    """Return the processes that run ``sleep 4711`` in the workspace."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"sleep\x004711" in (entry / "cmdline").read_bytes() and os.readlink(entry / "cwd") == str(workspace):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(condition, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("key", "code", "left"), [("y\n", 0, False), ("n\n\n", 3, True)])
+def test_consent_is_asked_on_the_terminal_and_never_on_stdin_or_stdout(tmp_path, key, code, left):
+    (tmp_path / "x.txt").write_text("x")
+    (tmp_path / "a.ts").write_text("return (await shell('rm -f x.txt')).exitCode")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        with open(tmp_path / "out", "w") as out:
+            os.dup2(out.fileno(), 1)
+        os.execve(sys.executable, [*COMMAND, "run", "a.ts"], environment())
+    asked = read_until(terminal, b"iew all: ")
+    os.write(terminal, key.encode())
+    drain(terminal)
+    _, status = os.waitpid(pid, 0)
+
+    assert b"rm -f x.txt" in asked
+    assert os.waitstatus_to_exitcode(status) == code
+    assert (tmp_path / "x.txt").exists() is left
+    assert (tmp_path / "out").read_text() == ("0\n" if code == 0 else "")
+
+
+def read_until(terminal: int, mark: bytes) -> bytes:
+    seen = b""
+    end = time.monotonic() + 30
+    while not (b"rm -f" in seen and mark in seen):
+        assert time.monotonic() < end, seen
+        if select.select([terminal], [], [], 1)[0]:
+            seen += os.read(terminal, 4096)
+    return seen
+
+
+def drain(terminal: int) -> None:
+    while True:
+        try:
+            if not os.read(terminal, 4096):
+                return
+        except OSError:
+            return

@@ -1,0 +1,42 @@
+"""What we import is what we declare, so that a fresh machine has it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = {"toolscript", "toolscript_tools", "toolscript_kernel", "toolscript_extension"}
+OPTIONAL = {"quickjs_rs", "pandas"}
+"""Imported only where they are installed."""
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported() -> set[str]:
+    found: set[str] = set()
+    for package in ("harness", "tools", "kernel", "extension"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.Import(names=names):
+                        found |= {alias.name.split(".")[0] for alias in names}
+                    case ast.ImportFrom(module=str(module), level=0):
+                        found.add(module.split(".")[0])
+    return found - OURS - OPTIONAL - set(sys.stdlib_module_names)
+
+
+def test_every_imported_package_is_a_declared_dependency_or_comes_with_one_that_owns_its_interface():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {normal(re.split(r"[\s\[<>=;!~]", d)[0]) for d in project["dependencies"]}
+    providers = packages_distributions()
+
+    missing = {m for m in imported() if not declared & {normal(d) for d in providers.get(m, [m])}}
+
+    assert missing == set()
