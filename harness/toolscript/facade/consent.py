@@ -150,7 +150,15 @@ class Gate:
             tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
             allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
             line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
+            extra={"at_default": _at_default(tool, shown)},
         )  # fmt: skip
+
+
+def _at_default(tool: Tool, shown: Json) -> list[str]:
+    """Return the arguments that are what they would be if nobody had given them."""
+    properties = tool.spec.input.schema.get("properties", {})
+    given = shown if isinstance(shown, dict) else {}
+    return [n for n, v in given.items() if "default" in properties.get(n, {}) and properties[n]["default"] == v]
 
 
 def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
