@@ -34,7 +34,10 @@ _BEGIN = "import sys; sys.path[:0] = sys.argv.pop(1).split('\\n'); from toolscri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a zygote is told: which engine, how many contexts ready, and what its children may use."""
+    """What a zygote is told: which engine, how many contexts ready, what its children may use.
+
+    ``facade`` are the tools that scripts are likely to have, as ``wire.facade_text`` writes them.
+    """
 
     engine: str
     prepared: int
@@ -43,6 +46,7 @@ class Settings:
     cpu_seconds: int
     blank: str = "toolscript.language.blank:blank"
     modules: tuple[str, ...] = ()
+    facade: str = ""
     environment: tuple[tuple[str, str], ...] = (("TZ", "UTC0"),)
 
 
@@ -77,6 +81,7 @@ class Nursery:
         finally:
             theirs.close()
         nursery = cls(process, ours, frame_limit)
+        nursery.furnished = settings.facade
         try:
             with anyio.fail_after(START_SECONDS):
                 nursery.missing = await nursery._hello
@@ -218,6 +223,7 @@ def _spawn(settings: Settings, control: socket.socket) -> subprocess.Popen[bytes
     told = {
         "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared, "uses": settings.uses,
         "address_space": settings.address_space, "cpu_seconds": settings.cpu_seconds,
+        "facade": settings.facade,
     }  # fmt: skip
     roots = _roots((*_PARSERS, *settings.modules, settings.engine.partition(":")[0]))
     command = [sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(roots), str(control.fileno()), json.dumps(told)]

@@ -55,6 +55,8 @@ def main(control: socket.socket, settings: dict[str, Any]) -> None:
     engines = Prepared(engine, settings["prepared"])
     if getattr(engine, "reserves_memory", False):
         settings["address_space"] = None
+    if settings["facade"]:
+        engines.furnish(settings["facade"])
     blank("const warm: number = 1;", last_expression=False)
     _Zygote(control, engines, blank, settings).run()
 

@@ -59,7 +59,7 @@
     const stack = textFrom(() => AS_PROPERTY && weakGet(failures, error) === undefined ? trim(error.stack) : error.stack);
     const named = textFrom(() => error.name);
     const message = textFrom(() => error.message);
-    if (message === undefined && named === undefined) return bare({ name: "thrown " + typeof error, message: show(error, 0), stack: stack ?? "" });
+    if (typeof error === "function" || (message === undefined && named === undefined)) return bare({ name: "thrown " + typeof error, message: show(error, 0), stack: stack ?? "" });
     return bare({ name: named ?? "Error", message: (message ?? "") + causes(error), stack: stack ?? "" });
   };
   const siteOf = (stack) => {
