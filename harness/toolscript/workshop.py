@@ -29,6 +29,7 @@ from toolscript.registry.registry import Registry, matches, tools_digest
 from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner, Script
+from toolscript.runtime.identity import installation
 
 Journals = Callable[[str], Journal]
 
@@ -158,7 +159,7 @@ class Workshop:
             tools=tools.by_path, known=self.registry.get, emitter=emitter,
             journal=self.journals(run_id), bridge=self.bridge, permissions=self.permissions,
             world=replace(self.world, run_agent=asking), turn_id=order.turn_id,
-            catalogue=lambda: catalogue(tools.tools), digests={"tools": tools.digest},
+            catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
             planned=order.planned, plan=order.plan,
         )  # fmt: skip
 

@@ -35,7 +35,7 @@ class Tape:
                     run = record
                 case CallRecord() | TimerRecord() | LogRecord():
                     acts.append(record)
-                case EndRecord():
+                case EndRecord() if end is None:  # later ones are of tasks that outlived their script
                     settlements.append(_settlement(record))
                 case RunEndRecord():
                     end = record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import partial
@@ -113,6 +114,7 @@ def _classified(arguments: EditorInput, work: Work) -> Classification:
         kind=kind,
         inside=work.place.inside,
         before=work.before.digest,
+        after=_after(work),
         protected=work.place.protected,
     )
     return Classification(
@@ -123,6 +125,12 @@ def _classified(arguments: EditorInput, work: Work) -> Classification:
         diff=work.output.diff,
         remember=os.fspath(work.place.path),
     )
+
+
+def _after(work: Work) -> str | None:
+    if not work.writes:
+        return work.before.digest
+    return None if work.content is None else hashlib.sha256(work.content).hexdigest()
 
 
 def _small_enough(output: EditorOutput, context: ToolContext) -> EditorOutput:
