@@ -102,13 +102,14 @@ class Course:
         return self.take([await session.start(start)], group)
 
     def take(self, batches: Sequence[Batch], group: TaskGroup) -> Ending | None:
+        """Do all that the batches say; returns the ending if the script has come to one."""
         for batch in batches:
             self.prepared = batch.prepared or self.prepared
             self._guest_seconds = batch.guest_seconds
             for message in batch.messages:
                 self.handle(message, group)
             if (ended := batch.ended) is not None:
-                return self._ended(ended)
+                return self.ended(ended)
         return None
 
     def handle(self, message: Message, group: TaskGroup) -> None:
@@ -171,7 +172,8 @@ class Course:
         if self.calls[number].spawn:
             self.spawner.waiting(number, waits)
 
-    def _ended(self, ended: Done | Failed) -> Ending:
+    def ended(self, ended: Done | Failed) -> Ending:
+        """Return the ending that the script came to, and warn of what it left behind."""
         self._warn_unawaited(ended.unawaited)
         return Ending.of(ended)
 
