@@ -19,6 +19,10 @@ _GENERATORS = {"generator_function", "generator_function_declaration"}
 _FUNCTIONS = {"function_declaration", "function_expression", "arrow_function", *_GENERATORS}
 _GLOBALS = {"tools", "context", "params", "store", "console"}
 _RETURN = "return "
+_PARAMETERS = (
+    "the script is one function that nothing calls with arguments; tools, context, params, store and console are"
+    " globals, and a script is the body of a function already"
+)
 
 
 def prepare_body(edits: Edits, root: Node, *, last_expression: bool) -> None:
@@ -93,9 +97,7 @@ def _parameters(edits: Edits, function: Node) -> str:
         names = pattern.named_children if pattern.type == "object_pattern" else [pattern]
         texts = [edits.source[n.start_byte : n.end_byte].decode() for n in names]
         if not _GLOBALS.issuperset(texts):
-            raise _refused(
-                edits, parameter, "parameters", "a script takes no parameters: tools, context and params are globals"
-            )
+            raise _refused(edits, parameter, "parameters", _PARAMETERS)
         given.append(f"{{{', '.join(texts)}}}" if pattern.type == "object_pattern" else texts[0])
     return ", ".join(given)
 

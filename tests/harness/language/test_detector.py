@@ -43,8 +43,10 @@ def test_a_reply_cut_anywhere_is_the_same_reply(case: Reply):
 
 FRAGMENTS = st.sampled_from(
     [
-        "<tool-calls>", "</tool-calls>", "<script>", "</script>", "<script a>", "\n", "\r\n", " ", "`", "```", "~~~", "```ts\n",
-        "'", '"', "${", "}", "{", "(", ")", "/", "//", "/*", "*/", "\\", "a", "return", "if", "=>", "<", "!", "+", "- ", "1. ",
+        "<tool-calls>", "</tool-calls>", "<script>", "</script>", "<script a>", "\n", "\r\n", " ", "`", "```", "~~~",
+        "```ts\n",
+        "'", '"', "${", "}", "{", "(", ")", "/", "//", "/*", "*/", "\\", "a", "return", "if", "=>", "<", "!", "+",
+        "- ", "1. ",
         "#", "x / y", "/re/", "[", "]", "😀", "é", "\u2028", "-->", "\\u{61}", "function", "class A ", ";", "await",
     ]
 )  # fmt: skip
