@@ -310,3 +310,10 @@ def test_a_last_expression_moves_no_line(source: str):
     except ToolscriptError:
         return
     assert prepared.count("\n") == source.count("\n")
+
+
+def test_a_long_source_in_many_alphabets_is_read_whole():
+    line = "const größe: Array<'日本'> = ['日本', '😀', 'é']\n"
+    source = "".join(line.replace("größe", f"größe{n}") for n in range(3_000))
+
+    assert blank(source).count("= ['日本', '😀', 'é']\n") == 3_000
