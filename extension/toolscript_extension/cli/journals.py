@@ -12,7 +12,6 @@ import orjson
 import typer
 from rich.console import Console
 from rich.text import Text
-from toolscript.runtime.pool import Pool
 
 from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError
@@ -26,6 +25,7 @@ from toolscript.recovery.replay import Replayed, replay
 from toolscript.recovery.tape import Tape
 from toolscript.registry.registry import Registry, installed_tools, tools_digest
 from toolscript.runtime.identity import installation
+from toolscript.runtime.pool import Pool
 from toolscript_extension.cli.exits import Exit
 
 File = Annotated[

@@ -1,4 +1,4 @@
-"""Decides what changed between a recorded run and one that ran for real: calls aligned by their place, then the rest."""
+"""Decides what changed between a recorded run and one for real: calls aligned by place, then console and ending."""
 
 from __future__ import annotations
 
