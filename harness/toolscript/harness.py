@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from anyio import Event
+from anyio import Event, to_thread
 from anyio.abc import TaskGroup
 
 from toolscript.agent.config import AgentConfig
@@ -28,6 +28,7 @@ from toolscript.approvals.rules import Rule, read_rules
 from toolscript.approvals.socket import OwnerSocket
 from toolscript.background import Background
 from toolscript.confine.command import Commands
+from toolscript.confine.modes import means
 from toolscript.errors import ConfigError, Json, StillInterrupted, ToolError
 from toolscript.events import Emitter, Listener
 from toolscript.facade.scope import World
@@ -145,6 +146,7 @@ class Harness:
                 order=self._order, adapter=self._adapter,
             )  # fmt: skip
             self._workshop.delegate = self._turns.ask
+            group.start_soon(to_thread.run_sync, means)
             await self._open_sources(stack, group)
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)

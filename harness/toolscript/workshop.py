@@ -207,6 +207,7 @@ class Workshop:
             world=replace(self.world, run_agent=asking), turn_id=order.turn_id,
             catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
             planned=order.planned, plan=order.plan,
+            conversation_id=self.conversation_id,
         )  # fmt: skip
 
     def tools(self, order: Order) -> tuple[Tool, ...]:

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
-from toolscript_kernel import namespace, options
+from toolscript_kernel import namespace, options, recall
 from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.door import Door
 from toolscript_kernel.front import Front
+from toolscript_kernel.rewind import Branch, Heard, script_note
 from toolscript_kernel.stage import Stage
 
 if TYPE_CHECKING:
+    from toolscript.approvals.plan import ApprovedPlan
     from toolscript.approvals.request import Policy
     from toolscript.harness import Harness
     from toolscript.run import Run
@@ -51,6 +53,8 @@ class Desk:
         self.door = door or Door()
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
+        self._turns = Branch()
+        self._branch_of: Harness | None = None
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
@@ -68,6 +72,10 @@ class Desk:
         chosen = options.read(cell.options)
         params = namespace.taken(self.shell.user_ns, chosen.inputs) | chosen.params
         harness = await self.door.open()
+        if chosen.replay is not None:
+            await self._replay(harness, chosen.replay, cell, caller)
+            return
+        plan = await self._plan(harness, cell, caller, params) if chosen.plan else None
         async with self._watched(harness, caller, cell, in_turn=False):
             run = await harness.run(
                 cell.body,
@@ -78,22 +86,73 @@ class Desk:
                 origin="cell",
                 last_expression=True,
                 mode="dry-run" if chosen.dry_run else "on",
+                plan=plan,
             )
         self.shell.user_ns["_run"] = run
+        harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
         _raise_unless_completed(run, cell)
         if chosen.output:
             self.shell.user_ns[chosen.output] = run.result
         if run.result is not None:
             caller.stage.result(run.result)
 
+    async def _replay(self, harness: Harness, name: str, cell: Cell, caller: Caller) -> None:
+        replayed = await recall.replayed(harness, name, cell.body)
+        for log in replayed.logs:
+            caller.stage.stream("stderr" if log.level in ("warn", "error") else "stdout", f"{log.text}\n")
+        if replayed.divergence is not None:
+            raise CellError("Diverged", str(replayed.divergence))
+        caller.stage.display({"text/plain": recall.told(replayed)})
+        if replayed.error is not None:
+            raise _failure(replayed.error, cell.body, cell.offset)
+        if replayed.result is not None:
+            caller.stage.result(replayed.result)
+
+    async def _plan(self, harness: Harness, cell: Cell, caller: Caller, params: dict[str, Json]) -> ApprovedPlan | None:
+        """Return the rows that the person chose of a dry run; None where there is nothing to choose."""
+        plan = await harness.plan(cell.body, params=params, last_expression=True)
+        if not plan.rows:
+            return None
+        if caller.front in (Front.NOBODY, Front.CONSOLE):
+            raise CellError("ApprovalUnavailable", "--plan lets a person choose in the page; --dry-run only shows")
+        from toolscript_kernel.approvals.choosing import choose
+
+        chosen = await choose(plan, caller.stage, offset=cell.offset)
+        if chosen is None:
+            raise CellError("PlanDiscarded", "the plan was discarded; nothing was done")
+        return chosen
+
     async def _turn(self, cell: Cell, caller: Caller) -> None:
         harness = await self.door.open()
-        async with self._watched(harness, caller, cell, in_turn=True):
-            turn = await harness.turn(cell.body, agent=cell.options or self.agent)
+        branch = self._branch(harness)
+        if told := (await branch.rewind(harness, caller.cell_id)).told():
+            caller.stage.display({"text/plain": told})
+        before, heard = branch.before(harness), Heard()
+        try:
+            with harness.listening(heard):
+                async with self._watched(harness, caller, cell, in_turn=True):
+                    turn = await harness.turn(cell.body, agent=cell.options or self.agent)
+        finally:
+            branch.took(harness, caller.cell_id, before, heard.runs)
         if turn.runs:
             self.shell.user_ns["_run"] = turn.runs[-1]
         if turn.error is not None:
             raise _failure(_error_json(turn.error), "", 0)
+
+    async def forget(self, cell_ids: Sequence[str]) -> None:
+        """Take the turns of cells that were deleted out of the conversation."""
+        if cell_ids and (harness := self.door.harness) is not None:
+            await self._branch(harness).forget(harness, cell_ids)
+
+    @property
+    def history(self) -> Branch:
+        """The turns of the conversation by their cells."""
+        return self._branch(self.door.harness)
+
+    def _branch(self, harness: Harness | None) -> Branch:
+        if self._branch_of is not harness:
+            self._branch_of, self._turns = harness, Branch()
+        return self._turns
 
     @asynccontextmanager
     async def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> AsyncIterator[None]:
@@ -101,7 +160,7 @@ class Desk:
         from toolscript_kernel.view.watch import Watch
 
         offset = 0 if in_turn else cell.offset
-        view = self._view(caller, offset=offset, in_turn=in_turn)
+        view = self._view(caller, offset=offset, in_turn=in_turn, max_calls=harness.limits.calls)
         watch = Watch(view)
         try:
             with harness.listening(watch):
@@ -110,13 +169,17 @@ class Desk:
         finally:
             watch.finish()
 
-    def _view(self, caller: Caller, *, offset: int, in_turn: bool) -> View:
+    def _view(self, caller: Caller, *, offset: int, in_turn: bool, max_calls: int) -> View:
         from toolscript_kernel.view import live, plain
 
-        make: Callable[..., View] = live.LiveView
-        if caller.front in (Front.NOBODY, Front.CONSOLE):
-            make = plain.QuietView if caller.front is Front.NOBODY else plain.TerminalView
-        return make(caller.stage, workspace=self.door.workspace, offset=offset, in_turn=in_turn)
+        stage, workspace = caller.stage, self.door.workspace
+        match caller.front:
+            case Front.NOBODY:
+                return plain.QuietView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
+            case Front.CONSOLE:
+                return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
+            case _:
+                return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
 
     @asynccontextmanager
     async def _asking(self, harness: Harness, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipykernel.ipkernel import IPythonKernel
 
@@ -19,6 +19,9 @@ from toolscript_kernel.desk import Caller, CellError, Desk
 from toolscript_kernel.front import Front, Handshakes, front_of
 from toolscript_kernel.paths import importable
 from toolscript_kernel.stage import Stage
+
+if TYPE_CHECKING:
+    from toolscript_kernel.completion.service import Completer
 
 CLOSE_SECONDS = 5.0
 """How long a shutdown waits for runs to end before the process goes anyway."""
@@ -54,6 +57,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         self.busy: Busy | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._made_completer: Completer | None = None
         commands.register(self.shell, self.desk)
         self.shell.input_transformers_cleanup.insert(0, cells.python_lines)
 
@@ -80,6 +84,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         if cell.kind in PYTHON and not cell.commands:
             return await self._python(cell, code, *request)
         caller = self._caller(allow_stdin, cell_id)
+        await self.desk.forget(_deleted(cell_meta))
         with self._counted(code, store_history) as count:
             reply: dict[str, Any] = {"status": "ok", "execution_count": count, "payload": []}
             try:
@@ -87,6 +92,8 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
             except CellError as error:
                 return reply | self._failed(error)
             reply["user_expressions"] = self.shell.user_expressions(user_expressions or {})
+            reply["payload"] = self.shell.payload_manager.read_payload()
+            self.shell.payload_manager.clear_payload()
         if cell.kind in PYTHON:
             return await self._python(cell, code, *request)
         return reply
@@ -98,13 +105,29 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         return dict(await reply if inspect.isawaitable(reply) else reply)
 
     async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
-        """Complete Python and magics as IPython does; a prompt completes to nothing."""
-        if cells.read(code, self._defined).kind in PYTHON or code.lstrip().startswith("%"):
-            found = super().do_complete(code, cursor_pos)
-            return dict(await found if inspect.isawaitable(found) else found)
-        return {
-            "status": "ok", "matches": [], "cursor_start": cursor_pos, "cursor_end": cursor_pos, "metadata": {},
-        }  # fmt: skip
+        """Complete scripts from the registry, Python and magics as IPython does; a prompt completes to nothing."""
+        if (ours := self._completer.complete(code, cursor_pos)) is not None:
+            return ours
+        found = super().do_complete(code, cursor_pos)
+        return dict(await found if inspect.isawaitable(found) else found)
+
+    async def do_inspect(
+        self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()
+    ) -> dict[str, Any]:
+        """Say what a word of a script is, or what IPython knows of Python."""
+        if (ours := self._completer.inspect(code, cursor_pos)) is not None:
+            return ours
+        found = super().do_inspect(code, cursor_pos, detail_level, omit_sections)
+        return dict(await found if inspect.isawaitable(found) else found)
+
+    @property
+    def _completer(self) -> Completer:
+        # Loaded with the library on the first Tab, not with the kernel.
+        if self._made_completer is None:
+            from toolscript_kernel.completion.service import Completer
+
+            self._made_completer = Completer(self.desk)
+        return self._made_completer
 
     async def do_is_complete(self, code: str) -> dict[str, Any]:
         """Tell consoles when a cell ends: a prompt at once, a script at a blank line, Python as Python says."""
@@ -198,3 +221,9 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
                 await asyncio.wait_for(asyncio.wrap_future(future), CLOSE_SECONDS)
         except TimeoutError:
             self.log.warning("toolscript: runs did not end in time")
+
+
+def _deleted(cell_meta: Any) -> list[str]:
+    """Return the ids of cells that the front end says were deleted since the last request."""
+    found = cell_meta.get("deletedCells") if isinstance(cell_meta, dict) else None
+    return [c for c in found if isinstance(c, str)] if isinstance(found, list) else []

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from tests.kernel.running import ROOT, environment, manager_of
 
@@ -23,6 +24,7 @@ FLAGS = [
 ]  # fmt: skip
 SHOTS = ROOT / ".artefacts"
 STARTED = 60.0
+SERIOUS = ("serious", "critical")
 
 
 @dataclass
@@ -142,6 +144,12 @@ class Lab:
         """Keep a picture of the page."""
         SHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def complaints(page: Page, within: str) -> list[object]:
+    """Return what axe-core finds serious or critical in a part of the page."""
+    found = Axe().run(page, context=within).response["violations"]
+    return [(v["id"], v["impact"], [n["html"][:200] for n in v["nodes"]]) for v in found if v["impact"] in SERIOUS]
 
 
 def open_page(chromium: Browser, *, width: int = 1200, height: int = 900) -> Page:

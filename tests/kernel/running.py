@@ -53,12 +53,17 @@ class Kernel:
         self.manager = manager
         self.client = client
 
-    def send(self, code: str, *, allow_stdin: bool = False, cell_id: str | None = None, **options: Any) -> str:
+    def send(
+        self, code: str, *, allow_stdin: bool = False, cell_id: str | None = None,
+        metadata: dict[str, Any] | None = None, **options: Any,
+    ) -> str:  # fmt: skip
         content = {
             "code": code, "silent": False, "store_history": True, "user_expressions": {},
             "allow_stdin": allow_stdin, "stop_on_error": True, **options,
         }  # fmt: skip
-        message = self.client.session.msg("execute_request", content, metadata={"cellId": cell_id} if cell_id else {})
+        message = self.client.session.msg(
+            "execute_request", content, metadata=metadata or ({"cellId": cell_id} if cell_id else {})
+        )
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 

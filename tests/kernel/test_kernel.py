@@ -179,3 +179,17 @@ def test_a_command_between_lines_of_python_works_as_a_magic(running: Kernel):
 
     assert it.stdout == "nothing waits, and nothing is allowed ahead\n"
     assert it.of("execute_result")[0]["data"]["text/plain"] == "2"
+
+
+def test_tab_and_hover_in_a_script_cell_count_from_the_start_of_the_cell(running: Kernel):
+    code = "%%toolscript --param word=1\nstore.ge"
+    found = running.ask("complete_request", {"code": code, "cursor_pos": len(code)})["content"]
+    hover = running.ask("inspect_request", {"code": code + "t", "cursor_pos": len(code), "detail_level": 0})["content"]
+    prose = running.ask("complete_request", {"code": "Please sto", "cursor_pos": 10})["content"]
+    command = running.ask("complete_request", {"code": "%toolscript ans", "cursor_pos": 15})["content"]
+
+    assert (found["matches"], found["cursor_start"], found["cursor_end"]) == (["get"], len(code) - 2, len(code))
+    assert found["metadata"]["_jupyter_types_experimental"][0]["type"] == "function"
+    assert hover["data"]["text/markdown"].startswith("```ts\nget: (key: string) => any\n```\n\n")
+    assert prose["matches"] == []
+    assert (command["matches"], command["cursor_start"]) == (["answer"], 12)

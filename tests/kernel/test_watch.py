@@ -19,8 +19,9 @@ class Counting:
     def event(self, event: ev.BaseEvent) -> None:
         self.events += 1
 
-    def refresh(self, transcript: Transcript) -> None:
+    def refresh(self, transcript: Transcript) -> float:
         self.refreshed.append(transcript)
+        return 0.0
 
     def finish(self, transcript: Transcript) -> None:
         self.finished = transcript

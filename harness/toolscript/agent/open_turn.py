@@ -43,6 +43,7 @@ class OpenTurn:
         self.events: list[BaseEvent] = []
         self._runs_heard: set[str] = set()
         self._failures: Counter[str] = Counter()
+        self._fence_hinted = False
 
     @property
     def step(self) -> Step:
@@ -60,6 +61,12 @@ class OpenTurn:
         self.items = (*self.items, *items)
         self.sent = (*self.sent, *items)
         self.unkept = False
+
+    def hint_once(self) -> None:
+        """Leave out the hint about a script in a code fence if it was given before: then it is meant as an example."""
+        if self._fence_hinted:
+            self.step.problems = [problem for problem in self.step.problems if problem.reason != "fenced"]
+        self._fence_hinted |= any(problem.reason == "fenced" for problem in self.step.problems)
 
     def take_back(self) -> None:
         """Forget the step that has just begun: its request was refused, and it is asked for again."""

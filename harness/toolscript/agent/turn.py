@@ -125,6 +125,7 @@ class TurnLoop:
                 turn.take_back()
                 continue
             self._requests.learn(request, step.usage)
+            turn.hint_once()
             self._commit(turn)
             return in_time
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,13 @@ import rfc8785
 from toolscript.approvals.bridge import Validate
 from toolscript.approvals.digest import approval_digest
 from toolscript.approvals.policy import judge
-from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy, Verdict
+from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy, Verdict, new_approval_id
 from toolscript.errors import ApprovalDenied, ApprovalExpired, ApprovalUnavailable, Json
 from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import Answer, Question, SandboxMode, ToolContext
 from toolscript.registry.registry import schema_digest
+from toolscript.registry.shape import Shape
 from toolscript.registry.tool import Tool
 from toolscript.runtime.session import Call
 
@@ -67,7 +67,11 @@ class Gate:
         request = self._request(tool, arguments, call, context, classification, why)
 
         async def validate(edited: Json) -> Json:
-            return tool.spec.input.dump(tool.spec.input.parse(tool.spec.path, edited))
+            parsed = tool.spec.input.parse(tool.spec.path, edited)
+            verdict, refusal = self._judge(tool, await tool.classify(parsed, context), parsed)
+            if verdict is Verdict.REFUSE:
+                raise ApprovalUnavailable(refusal, tool=tool.spec.path)
+            return tool.spec.input.dump(parsed)
 
         decision = await self._ask(request, validate)
         return await self._follow(decision, tool, arguments, classification, context)
@@ -79,7 +83,7 @@ class Gate:
         digest = hashlib.sha256(rfc8785.dumps([scope.run_id, call.number, call.tool, asked])).hexdigest()
         decision = await self._ask(
             ApprovalRequest(
-                approval_id=uuid.uuid4().hex[:12],
+                approval_id=new_approval_id(),
                 digest=digest,
                 run_id=scope.run_id,
                 operation=call.number,
@@ -93,7 +97,8 @@ class Gate:
                 column=call.column,
                 expires=now + scope.limits.approval_seconds,
                 extra={"question": asked},
-            )
+            ),
+            _form(call.tool, question.schema),
         )
         if decision.choice in (Choice.ALLOW, Choice.ALLOW_CONVERSATION, Choice.EDIT):
             return Answer(action="accept", content=decision.arguments)
@@ -147,11 +152,29 @@ class Gate:
             before=seen.before,
         )  # fmt: skip
         return ApprovalRequest(
-            approval_id=uuid.uuid4().hex[:12], digest=digest, run_id=scope.run_id, operation=call.number,
+            approval_id=new_approval_id(), digest=digest, run_id=scope.run_id, operation=call.number,
             tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
             allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
             line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
+            extra={"at_default": _at_default(tool, shown)},
         )  # fmt: skip
+
+
+def _at_default(tool: Tool, shown: Json) -> list[str]:
+    """Return the arguments that are what they would be if nobody had given them."""
+    properties = tool.spec.input.schema.get("properties", {})
+    given = shown if isinstance(shown, dict) else {}
+    return [n for n, v in given.items() if "default" in properties.get(n, {}) and properties[n]["default"] == v]
+
+
+def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
+    """Return the check of what a person fills in: it must fit the question's schema."""
+    shape = Shape.of_schema(schema or {"type": "object"})
+
+    async def validate(content: Json) -> Json:
+        return shape.parse(tool, content)
+
+    return validate
 
 
 def _denial(tool: Tool, decision: Decision) -> ApprovalDenied:

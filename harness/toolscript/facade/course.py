@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import anyio
 from anyio.abc import TaskGroup
 
-from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError
+from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
 from toolscript.events import RunStatus, ScriptStarted
 from toolscript.facade.binding import BoundRoad
 from toolscript.facade.clock import WallClock
@@ -82,10 +82,13 @@ class Course:
             self._cancel_rest()
 
     async def _serve(self, session: Session, start: Start, group: TaskGroup) -> Ending:
+        session.on_loss(self.pending.lose)
         ending = await self.begin(session, start, group)
         while ending is None:
             if self.pending.idle:
                 return Ending(status=RunStatus.FAILED, error=DeadlockError(self._last_position()))
+            if self.pending.lost:
+                return Ending(status=RunStatus.FAILED, error=WorkerCrashed("the worker ended while its script waited"))
             if self.pending.only_held:
                 return Ending(status=RunStatus.ABORTED, error=RunAborted(PARTIAL).at(self._last_position()))
             settlements = await self.pending.next(self.console.due)

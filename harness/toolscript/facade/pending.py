@@ -46,6 +46,8 @@ class Pending:
         self._wake = anyio.Event()
         self._last_ms = 0
         self._closed = False
+        self.lost = False
+        """Whether the worker is gone: nothing can be settled any more."""
 
     def begin(self, number: int) -> None:
         """A call is under way."""
@@ -54,6 +56,11 @@ class Pending:
     def asking(self, number: int, waits: bool) -> None:
         """A call began or ceased to wait for a person."""
         (self._asking.add if waits else self._asking.discard)(number)
+        self._stir()
+
+    def lose(self) -> None:
+        """The worker died while its script waited."""
+        self.lost = True
         self._stir()
 
     def hold(self, number: int) -> None:
@@ -120,7 +127,7 @@ class Pending:
 
         Raises WallTimeExceeded when the run's wall time is used up.
         """
-        while not (self._inbox or self.only_held):
+        while not (self._inbox or self.only_held or self.lost):
             self._keep_time()
             if self.clock.exceeded:
                 raise WallTimeExceeded(self.clock.limit, round(self.clock.elapsed, 3))

@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import (
+    ApprovalDenied,
     ApprovalError,
     CallsExceeded,
     DenialsExceeded,
@@ -35,7 +36,7 @@ from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import Answer, ProcessRecord, Question, ToolContext
 from toolscript.registry.files import Change, Place
-from toolscript.registry.tool import Tool
+from toolscript.registry.tool import Failing, Tool
 from toolscript.runtime.session import Call
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,7 @@ class Trip:
     diff: str | None = None
     value: Any = None
     rendered: bool = False
+    failed: bool = False
     planned: bool = False
     text: str = ""
     stats: dict[str, Any] = field(default_factory=dict)
@@ -101,7 +103,7 @@ class Road:
         self._finish(trip, OperationStatus.PLANNED if trip.planned else OperationStatus.SUCCEEDED, None)
         return Outcome(
             number=call.number,
-            ok=True,
+            ok=not trip.failed,
             value=value,
             changes=change_records(trip.changes, self._scope.journal),
             text=trip.text,
@@ -125,6 +127,7 @@ class Road:
         trip.value = tool.spec.output.dump(output)
         if trip.rendered:
             trip.text = tool.render(arguments, output)
+            trip.failed = isinstance(tool, Failing) and tool.failed(output)
             return ""
         return _encoded(trip, scope.limits.tool_output_bytes)
 
@@ -199,7 +202,8 @@ class Road:
     def _note_denial(self, decision: Decision) -> None:
         self._denials += 1
         if decision.choice is Choice.DENY_AND_STOP:
-            self.stop = ToolError("denied", code="denied_and_stopped")
+            reason = f": {decision.reason}" if decision.reason else ""
+            self.stop = ApprovalDenied(f"{decision.by} denied the call and ended the turn{reason}")
         elif self._denials >= self._scope.limits.denials:
             self.stop = DenialsExceeded(self._scope.limits.denials, self._denials)
 

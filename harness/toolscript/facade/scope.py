@@ -69,6 +69,7 @@ class RunScope:
     permissions: Permissions
     world: World
     rules: tuple[Rule, ...] = ()
+    conversation_id: str = ""
     turn_id: str | None = None
     catalogue: Callable[[], Json] = dict
     digests: dict[str, str] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class RunScope:
         world = self.world
         return ToolContext(
             cwd=world.cwd, roots=world.roots, run_id=self.run_id, operation=number, sandbox=world.sandbox,
+            conversation_id=self.conversation_id,
             network=world.network, environment=world.environment, secret_paths=world.secret_paths,
             outputs=world.outputs, commands=world.commands, max_output_bytes=self.limits.tool_output_bytes,
             **({"files": world.files} | services),  # type: ignore[arg-type]

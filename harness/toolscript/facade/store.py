@@ -32,3 +32,7 @@ class Store:
     def copy(self) -> Store:
         """Return an independent copy, for a rewind."""
         return Store(self._values)
+
+    def restore(self, copy: Store) -> None:
+        """Go back to what a copy holds."""
+        self._values = dict(copy._values)

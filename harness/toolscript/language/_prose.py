@@ -57,7 +57,8 @@ class ProseReader:
 
     mode: Mode = Mode.START
     fence: str = ""
-    """The run that opened the fence we are in."""
+    """The character of the fence we are in."""
+    fence_length: int = 0
     info: str = ""
     fresh: bool = False
     """Nothing but blanks so far in this fence."""
@@ -68,6 +69,8 @@ class ProseReader:
     quoted: str = ""
     """The tag that opened inside the fence or inline code that we are in."""
     run: str = ""
+    """The character of the run we are in."""
+    run_length: int = 0
     leads: bool = False
     """The run is the first thing on its line."""
 
@@ -198,18 +201,18 @@ def _closing(r: ProseReader, text: str, found: int, at: int) -> int:
 
 
 def _begin_run(r: ProseReader, at: int, *, leads: bool) -> int:
-    r.mode, r.run, r.leads = Mode.RUN, "", leads
+    r.mode, r.run, r.run_length, r.leads = Mode.RUN, "", 0, leads
     return at
 
 
 def _run(r: ProseReader, text: str, at: int) -> int:
-    c = r.run[:1] or text[at]
+    c = r.run = r.run or text[at]
     if more := _RUNS[c].match(text, at):
-        r.run += more.group()
+        r.run_length += more.end() - at
         return more.end()
-    count = len(r.run)
+    count = r.run_length
     if r.fence:
-        r.mode = Mode.ENDING if r.leads and c == r.fence[0] and count >= len(r.fence) else Mode.TEXT
+        r.mode = Mode.ENDING if r.leads and c == r.fence and count >= r.fence_length else Mode.TEXT
         r.fresh = False
     elif r.leads and count >= 3 and (c == "~" or r.span != count):
         r.mode, r.info = Mode.INFO, ""
@@ -233,11 +236,12 @@ def _info(r: ProseReader, text: str, at: int) -> int:
     r.info = (r.info + text[at : min(end, at + _MAX_INFO)])[:_MAX_INFO].strip()
     if stop is None:
         return end
-    if stop.group() == "`" and r.run[0] == "`":
-        _toggle(r, len(r.run))
+    if stop.group() == "`" and r.run == "`":
+        _toggle(r, r.run_length)
         return _begin_run(r, end, leads=False)
     if stop.group() == "\n":
-        r.fence, r.span, r.quoted, r.fresh = r.run, 0, "", True
+        r.fence, r.fence_length = r.run, r.run_length
+        r.span, r.quoted, r.fresh = 0, "", True
         r.line()
     return stop.end()
 

@@ -19,7 +19,7 @@ from toolscript.language.forms import format_error, problem_of
 from toolscript.language.positions import position_at
 from toolscript.limits import Limits
 
-_FENCED = re.compile(r"(\s*)(`{3,}|~{3,})([\w+.#-]*[ \t]*\r?)(?=\n)")
+_FENCED = re.compile(r"(\s*)(`{3,}|~{3,})([\w+.#-]*[ \t]*)(?=\r?\n)")
 _PRAGMA = re.compile(r"[\s\ufeff]*//[ \t]*@script:([^\n\r]*)")
 _TOOL_NAME = re.compile(r"[\w$.*-]+")
 

@@ -1,4 +1,4 @@
-"""Decides what changed between a recorded run and one for real: calls aligned by place, then console and ending."""
+"""Decides what changed between a recorded run and one that ran for real: calls by their place, then the rest."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -29,6 +29,21 @@ class Ask(StrEnum):
     BY_POLICY = "by_policy"
     ALWAYS = "always"
     NEVER = "never"
+
+
+OPENAI = frozenset({"openai"})
+"""The pack of tools in a shape that OpenAI's models were trained on."""
+ANTHROPIC = frozenset({"anthropic"})
+"""The pack of tools in a shape that Anthropic's models were trained on."""
+
+
+@runtime_checkable
+class Failing(Protocol):
+    """A tool whose output can be a failure to a model although it resolves for a script (a non-zero exit)."""
+
+    def failed(self, output: Any) -> bool:
+        """Say whether a structured call reports this output as an error."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

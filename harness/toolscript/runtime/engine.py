@@ -15,7 +15,7 @@ class Script:
     """What an engine is given: JavaScript, and JSON texts. ``code`` is the body of an async function.
 
     ``config`` is an object of numbers (``limits`` in snake_case, ``seed``, ``time_ms``) and ``task_prefix``; ``facade``
-    is the tree that :func:`toolscript.runtime.wire.facade_text` makes.
+    is the tree that :func:`toolscript.runtime.wire.facade_text` makes; empty where the engine is furnished with it.
     """
 
     code: str
@@ -42,6 +42,10 @@ class Drained:
 
 class Engine(Protocol):
     """One fresh realm for one script. Lives inside the worker; blocks; no host callable exists in the realm."""
+
+    def furnish(self, facade: str) -> None:
+        """Lay out the tools of a script that is likely to come; may be done again, for others, until it starts."""
+        ...
 
     def start(self, script: Script) -> Drained:
         """Build the facade, run the script until it waits or ends, and return what it did.

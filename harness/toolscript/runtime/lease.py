@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError
 from toolscript.limits import Limits
@@ -11,7 +11,7 @@ from toolscript.runtime.messages import Decoder
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.session import Batch, Settlement, Start
 from toolscript.runtime.watch import Watch
-from toolscript.runtime.wire import encode_settle, encode_start
+from toolscript.runtime.wire import encode_settle, encode_start, facade_text
 
 
 class Lease:
@@ -23,6 +23,8 @@ class Lease:
         self._decoder: Decoder | None = None
         self._failures: dict[int, str] = {}
         self._limits = Limits()
+        self.facade = ""
+        """The tools of its script, which those of the next are likely to be."""
         self.clean = False
         """Whether the script has ended by itself, so that the process may serve another."""
         self.cause = ""
@@ -48,7 +50,8 @@ class Lease:
         self._decoder = Decoder(self._worker.uses + 1, start.source, start.limits, self._failures)
         self._watch = Watch(self._worker, start.limits)
         self._watch.runs()
-        self._worker.link.send(encode_start(start, self._worker.uses + 1))
+        self.facade = facade_text(start.facade)
+        self._worker.link.send(encode_start(start, self._worker.uses + 1, self._worker.furnished))
         return (await self._batches(1))[0]
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:
@@ -61,6 +64,17 @@ class Lease:
         self._watch.runs()
         self._worker.link.send(b"".join(map(encode_settle, settlements)))
         return await self._batches(len(settlements))
+
+    def on_loss(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` if the worker dies while the script waits."""
+        before = self._worker.link.on_end
+
+        def ended() -> None:
+            before()
+            if not self.clean:
+                callback()
+
+        self._worker.link.on_end = ended
 
     def close(self) -> None:
         """End the lease; the worker's fate is the pool's to decide."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from toolscript.errors import ProtocolFault, ToolscriptError
 from toolscript.runtime.frames import Parts, Splitter
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 
 
 def _nothing() -> None:
@@ -36,6 +36,18 @@ class Link:
     def quiet(self) -> bool:
         """Whether nothing unasked has arrived and the link is whole."""
         return self.broken is None and not self._frames and not self._splitter.inside
+
+    def rests(self) -> bool:
+        """Ask the system itself whether nothing has arrived, not even an end that the loop has not seen yet."""
+        if not self.quiet:
+            return False
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def send(self, data: bytes) -> None:
         """Send without waiting; what the socket does not take now follows when it does. Never raises."""

@@ -20,24 +20,33 @@ import toolscript
 from toolscript.errors import ConfigError, HostError
 from toolscript.runtime.link import Link
 from toolscript.runtime.process import WorkerProcess
-from toolscript.runtime.zygote import ANSWER, ENDED, FORK, HELLO, REFUSED, SPAWNED
+from toolscript.runtime.zygote import ANSWER, ENDED, FORK, FURNISH, HELLO, LENGTH, REFUSED, SPAWNED
 
 START_SECONDS = 20.0
 _STDERR_KEPT = 4096
-_NEEDED = ("_quickjs", "tree_sitter", "tree_sitter_typescript", "tree_sitter_javascript")
+_PARSERS = ("tree_sitter", "tree_sitter_typescript", "tree_sitter_javascript")
+_ENGINES = {
+    "quickjs-ng": ("toolscript.runtime.quickjs:QuickJSEngine", ("_quickjs",)),
+    "quickjs-rs": ("toolscript.runtime.wasm:WasmEngine", ("quickjs_rs", "wasmtime")),
+}
 _BEGIN = "import sys; sys.path[:0] = sys.argv.pop(1).split('\\n'); from toolscript.runtime.zygote import start; start()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a zygote is told: which engine, how many contexts ready, and what its children may use."""
+    """What a zygote is told: which engine, how many contexts ready, what its children may use.
+
+    ``facade`` are the tools that scripts are likely to have, as ``wire.facade_text`` writes them.
+    """
 
     engine: str
     prepared: int
+    uses: int
     address_space: int
     cpu_seconds: int
     blank: str = "toolscript.language.blank:blank"
-    modules: tuple[str, ...] = _NEEDED
+    modules: tuple[str, ...] = ()
+    facade: str = ""
     environment: tuple[tuple[str, str], ...] = (("TZ", "UTC0"),)
 
 
@@ -56,6 +65,7 @@ class Nursery:
         self._hello: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
         self.alive = True
         self.missing: tuple[str, ...] = ()
+        self.furnished = ""
         control.setblocking(False)
         self._loop.add_reader(control.fileno(), self._readable)
 
@@ -71,6 +81,7 @@ class Nursery:
         finally:
             theirs.close()
         nursery = cls(process, ours, frame_limit)
+        nursery.furnished = settings.facade
         try:
             with anyio.fail_after(START_SECONDS):
                 nursery.missing = await nursery._hello
@@ -91,6 +102,20 @@ class Nursery:
         """The zygote's process id."""
         return self._process.pid
 
+    def furnish(self, facade: str) -> None:
+        """Let later workers have these tools laid out before they are asked."""
+        data = facade.encode()
+        message = FURNISH + LENGTH.pack(len(data)) + data
+        try:
+            sent = self._control.send(message)
+        except OSError:
+            return
+        if sent < len(message):
+            # Half a message would be read as the next one: better no zygote than a confused one.
+            self._lost(EOFError("the zygote does not listen"))
+            return
+        self.furnished = facade
+
     async def fork(self) -> WorkerProcess:
         """Return a new worker once it has locked itself down. Raises HostError."""
         try:
@@ -98,6 +123,7 @@ class Nursery:
         except OSError as error:
             raise HostError(f"no worker can be started: {error}") from error
         worker = WorkerProcess(Link(ours, self._frame_limit))
+        worker.furnished = self.furnished
         born: asyncio.Future[WorkerProcess] = self._loop.create_future()
         try:
             with theirs:
@@ -195,10 +221,11 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
 
 def _spawn(settings: Settings, control: socket.socket) -> subprocess.Popen[bytes]:
     told = {
-        "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared,
+        "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared, "uses": settings.uses,
         "address_space": settings.address_space, "cpu_seconds": settings.cpu_seconds,
+        "facade": settings.facade,
     }  # fmt: skip
-    roots = _roots((*settings.modules, settings.engine.partition(":")[0]))
+    roots = _roots((*_PARSERS, *settings.modules, settings.engine.partition(":")[0]))
     command = [sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(roots), str(control.fileno()), json.dumps(told)]
     return subprocess.Popen(
         command, env=dict(settings.environment), cwd="/", pass_fds=[control.fileno()], stdin=subprocess.DEVNULL,
@@ -218,15 +245,21 @@ def _roots(modules: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(roots))
 
 
-def engine_path(name: str) -> str:
-    """Return ``module:class`` of an engine by its entry point's name, or as it is if it has that form.
+def engine_named(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return ``module:class`` of an engine and the modules it needs, by its entry point's name or that very path.
 
     Raises ConfigError for an engine that is not there.
     """
     if ":" in name:
-        return name
-    if name == "quickjs-ng":
-        return "toolscript.runtime.quickjs:QuickJSEngine"
+        return name, ()
+    path, modules = _ENGINES.get(name) or (_entry_point(name), ())
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ConfigError(f"the engine {name!r} needs {', '.join(missing)}; pip install 'toolscript[wasm]' brings it")
+    return path, modules
+
+
+def _entry_point(name: str) -> str:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group="toolscript.engines", name=name):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 
 import anyio
@@ -15,13 +16,15 @@ from anyio.abc import TaskGroup
 from toolscript.errors import ConfigError, HostError, Json, PoolBusy, ToolscriptError
 from toolscript.limits import Limits
 from toolscript.runtime.lease import Lease
-from toolscript.runtime.nursery import Nursery, Settings, engine_path
+from toolscript.runtime.nursery import Nursery, Settings, engine_named
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.sandbox import address_space_for
-from toolscript.runtime.session import Session
+from toolscript.runtime.session import FacadeEntry, Session
+from toolscript.runtime.wire import facade_text
 from toolscript.runtime.worker import RING_2
 
 _MOST_PREPARED = 16
+_LARGEST_FURNISHED = 64 * 1024
 _FRAME_OVERHEAD = 1024 * 1024
 _LARGEST_STACK = 4 * 1024 * 1024
 
@@ -60,9 +63,11 @@ class Pool:
         self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
         self._restarts: Counter[str] = Counter()
         self._scripts = 0
+        self._last_facade = ""
         self._nursery: Nursery | None = None
         self._opening = anyio.Lock()
         self._group: TaskGroup | None = None
+        self._shortage = asyncio.Event()
         self._closing = False
         self._emptied = anyio.Event()
 
@@ -70,6 +75,7 @@ class Pool:
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self._cull)
+        self._group.start_soon(self._tend)
         self._replenish()
         return self
 
@@ -131,7 +137,6 @@ class Pool:
             raise HostError("the pool is closed")
         if len(self._busy) < self._max and not self._waiting and (worker := self._next_idle()) is not None:
             self._busy.add(worker)
-            self._replenish()
             return worker
         if len(self._waiting) >= self._queue + self._free_places():
             raise PoolBusy(
@@ -161,7 +166,7 @@ class Pool:
     def _next_idle(self) -> WorkerProcess | None:
         while self._idle:
             worker = self._idle.popleft()
-            if worker.link.quiet:
+            if worker.link.rests() and not worker.has_ended:
                 return worker
             self._discard(worker, "died_idle")
         return None
@@ -176,14 +181,34 @@ class Pool:
         if lease.started:
             self._scripts += 1
             worker.uses += 1
+            self._expect(lease.facade)
         whole = worker.link.quiet and not self._closing
         if whole and (not lease.started or (lease.clean and worker.uses < self._uses)):
             self._keep(worker)
         else:
-            self._discard(worker, lease.cause or ("used_up" if lease.clean else "cancelled"))
+            self._restarts[lease.cause or ("used_up" if lease.clean else "cancelled")] += 1
+            # Whoever ran the script need not wait until its worker is gone and the next one begun.
+            asyncio.get_running_loop().call_soon(worker.close)
         self._replenish()
         if not self._busy:
             self._emptied.set()
+
+    def expect(self, facade: Iterable[FacadeEntry]) -> None:
+        """Say which tools scripts will have: workers that start from now on have them laid out already."""
+        self._furnish(facade_text(tuple(facade)))
+
+    def _expect(self, facade: str) -> None:
+        """Expect of the next script the tools of the last, once two in a row had the same."""
+        if facade == self._last_facade != self._settings.facade:
+            self._furnish(facade)
+        self._last_facade = facade
+
+    def _furnish(self, facade: str) -> None:
+        if len(facade) > _LARGEST_FURNISHED:
+            return
+        self._settings = replace(self._settings, facade=facade)
+        if self._nursery is not None and self._nursery.alive:
+            self._nursery.furnish(facade)
 
     def _discard(self, worker: WorkerProcess, cause: str) -> None:
         self._restarts[cause] += 1
@@ -207,7 +232,17 @@ class Pool:
     # ---- breeding -----------------------------------------------------------------------------------------------
 
     def _replenish(self) -> None:
-        """Start as many workers as are missing; nobody waits for this."""
+        """Have missing workers started; nobody waits for this, and it may be called from any callback."""
+        self._shortage.set()
+
+    async def _tend(self) -> None:
+        # Tasks can only be started from within one: what notices a shortage is often a bare callback of the loop.
+        while True:
+            await self._shortage.wait()
+            self._shortage.clear()
+            self._start_missing()
+
+    def _start_missing(self) -> None:
         self._serve_line()
         if self._closing or self._group is None:
             return
@@ -295,9 +330,12 @@ def _check(limits: Limits, low: int, high: int, queue: int, uses: int) -> None:
 
 
 def _settings(limits: Limits, engine: str, uses: int) -> Settings:
+    path, modules = engine_named(engine)
     return Settings(
-        engine=engine_path(engine),
+        engine=path,
+        modules=modules,
         prepared=min(uses, _MOST_PREPARED),
+        uses=uses,
         address_space=address_space_for(limits.heap_bytes),
         # Behind the profiling timer of each script: all that a worker's scripts together may use, and a little more.
         cpu_seconds=int(uses * RING_2 * limits.guest_seconds) + 2,

@@ -31,6 +31,7 @@ class WorkerProcess:
         self.link = link
         self.pid = 0
         self.uses = 0
+        self.furnished = ""
         self.idle_since = 0.0
         self.missing: tuple[str, ...] = ()
         self._pidfd: int | None = None

@@ -41,11 +41,15 @@ class QuickJSEngine:
     def __init__(self, source: str | None = None) -> None:
         self._context = _quickjs.Context()
         pick = self._context.eval(source if source is not None else prelude())
-        self._begin, self._run, self._settle, self._drain, self._part, self._drained, self._stop = (
-            pick(name) for name in ("begin", "run", "settle", "drain", "part", "drained", "stop")
+        self._furnish, self._begin, self._run, self._settle, self._drain, self._part, self._drained, self._stop = (
+            pick(name) for name in ("furnish", "begin", "run", "settle", "drain", "part", "drained", "stop")
         )
         self._left = self._granted = 0.0
         self._out_of_time = False
+
+    def furnish(self, facade: str) -> None:
+        """Lay the tools out for a script that is likely to come."""
+        self._furnish(self._parsed(facade))
 
     def start(self, script: Script) -> Drained:
         """Build the facade and run the script until it waits or ends."""
@@ -74,10 +78,9 @@ class QuickJSEngine:
         return self._context.parse_json(text)
 
     def _launch(self, script: Script) -> None:
-        self._enter(
-            self._begin, self._parsed(script.config), self._parsed(script.facade), script.params, script.context,
-            script.store,
-        )  # fmt: skip
+        if script.facade:
+            self._enter(self._furnish, self._parsed(script.facade))
+        self._enter(self._begin, self._parsed(script.config), script.params, script.context, script.store)
         self._enter(self._run, self._enter(self._context.eval, HEADER + script.code + FOOTER))
 
     def _attempt(self, step: Callable[[], None]) -> Drained:
@@ -88,9 +91,9 @@ class QuickJSEngine:
             while self._enter(self._context.execute_pending_job):
                 pass
         except Interrupted:
-            ending = f'["b","GuestTimeExceeded",{self._granted - self._left:.6f},null,null'
+            ending = _out_of_time(self._granted - self._left)
         except _quickjs.JSException as error:
-            ending = _ending(str(error))
+            ending = ending_of(str(error))
         used = self._granted - self._left
         if ending:
             self._left, self._out_of_time = _AFTERWARDS, False
@@ -121,8 +124,10 @@ class QuickJSEngine:
             carried = tuple(self._enter(self._part, at) for at in range(int(count)))
             if carried:
                 self._enter(self._drained)
-        except (Interrupted, _quickjs.JSException):
-            # The heap is full, or draining would never end: only the ending is left to tell.
+        except Interrupted:
+            return Drained(messages=f"{ending or _out_of_time(used)},[]]", ended=True, guest_seconds=used)
+        except _quickjs.JSException:
+            # The heap is so full that only the ending is left to tell.
             return Drained(messages=f"{ending or _HEAP},[]]", ended=True, guest_seconds=used)
         if ended == _STUCK and not messages and self._grown() > 0.75 * self._script.heap_bytes:
             # A heap that fills up between two jobs loses the promise, and with it the error.
@@ -154,7 +159,11 @@ def _peak_at_first() -> int:
 _HEAP = '["b","HeapExceeded",null,null,null'
 
 
-def _ending(text: str) -> str:
+def _out_of_time(used: float) -> str:
+    return f'["b","GuestTimeExceeded",{used:.6f},null,null'
+
+
+def ending_of(text: str) -> str:
     """Return the message, its last field left open, for an exception that came out of the engine itself."""
     if text.startswith(("null", "InternalError: out of memory")):
         return _HEAP

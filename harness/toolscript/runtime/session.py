@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -146,6 +146,10 @@ class Session(Protocol):
         Raises LimitExceeded when a limit killed the worker, WorkerCrashed, ProtocolFault. What the script itself
         does wrong comes as ``Failed``. An exception may carry ``lost_logs = True``.
         """
+        ...
+
+    def on_loss(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` if the worker dies while the script waits: nothing more may take effect then."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import struct
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from toolscript.errors import ProtocolFault
+from toolscript.limits import Limits
+from toolscript.runtime.engine import Script
 from toolscript.runtime.frames import Kind, Parts, encode, encode_settlement
 from toolscript.runtime.session import FacadeEntry, Settlement, Start
 
-_ENGINE_LIMITS = (
-    "guest_seconds", "heap_bytes", "stack_bytes", "calls", "timers", "argument_bytes", "result_bytes", "store_bytes",
-    "console_bytes",
-)  # fmt: skip
+_HEAD = struct.Struct("!IBdQQ")
+_PREPARED, _LAST_EXPRESSION = 1, 2
+_GUEST_LIMITS = ("calls", "timers", "argument_bytes", "result_bytes", "store_bytes", "console_bytes")
 
 
 @lru_cache(maxsize=64)
@@ -30,17 +33,38 @@ def facade_text(facade: tuple[FacadeEntry, ...]) -> str:
     return json.dumps(root)
 
 
-def encode_start(start: Start, serial: int) -> bytes:
-    """Return the frame that starts a worker's script number ``serial``."""
+@lru_cache(maxsize=64)
+def _limits_text(limits: Limits) -> str:
+    return json.dumps({name: getattr(limits, name) for name in _GUEST_LIMITS})[1:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class StartOrder:
+    """What a worker is told to run; ``last_expression`` matters only for a script that is not prepared."""
+
+    serial: int
+    prepared: bool
+    last_expression: bool
+    script: Script
+
+
+def encode_start(start: Start, serial: int, furnished: str) -> bytes:
+    """Return the frame that starts a worker's script number ``serial``.
+
+    ``furnished`` is the facade that the worker's engine already has; if it is the script's, it is not sent.
+    """
     limits = start.limits
-    config = {name: getattr(limits, name) for name in _ENGINE_LIMITS}
-    config |= {
-        "seed": start.seed, "time_ms": start.time_ms, "task_prefix": start.task_prefix, "serial": serial,
-        "prepared": start.prepared is not None, "last_expression": start.last_expression,
-    }  # fmt: skip
+    prepared = start.prepared is not None
+    flags = (_PREPARED if prepared else 0) | (_LAST_EXPRESSION if start.last_expression else 0)
+    config = (
+        f'{{{_limits_text(limits)},"seed":{start.seed:d},"time_ms":{start.time_ms:d},'
+        f'"task_prefix":{json.dumps(start.task_prefix)}}}'
+    )
     code = start.source if start.prepared is None else start.prepared
-    texts = (json.dumps(config), code, facade_text(start.facade), start.params, start.context, start.store)
-    return encode(Kind.START, [json_bytes(text) for text in texts])
+    facade = facade_text(start.facade)
+    texts = (config, code, "" if facade == furnished else facade, start.params, start.context, start.store)
+    head = _HEAD.pack(serial, flags, limits.guest_seconds, limits.heap_bytes, limits.stack_bytes)
+    return encode(Kind.START, [head, *map(json_bytes, texts)])
 
 
 def encode_settle(settlement: Settlement) -> bytes:
@@ -56,9 +80,14 @@ def json_bytes(text: str) -> bytes:
         return text.encode("utf-8", "backslashreplace")
 
 
-def decode_start(parts: Parts) -> tuple[dict[str, Any], list[str]]:
-    """Return the configuration and the five texts after it. Raises ProtocolFault."""
-    if len(parts) != 6:
-        raise ProtocolFault(f"a start frame has {len(parts)} parts instead of 6")
-    config: dict[str, Any] = json.loads(parts[0])
-    return config, [part.decode() for part in parts[1:]]
+def decode_start(parts: Parts) -> StartOrder:
+    """Return what the worker shall run. Raises ProtocolFault."""
+    if len(parts) != 7 or len(parts[0]) != _HEAD.size:
+        raise ProtocolFault(f"a start frame has {len(parts)} parts, or a head of another size")
+    serial, flags, guest_seconds, heap_bytes, stack_bytes = _HEAD.unpack(parts[0])
+    config, code, facade, params, context, store = (part.decode() for part in parts[1:])
+    script = Script(
+        code=code, config=config, facade=facade, params=params, context=context, store=store,
+        guest_seconds=guest_seconds, heap_bytes=heap_bytes, stack_bytes=stack_bytes,
+    )  # fmt: skip
+    return StartOrder(serial, bool(flags & _PREPARED), bool(flags & _LAST_EXPRESSION), script)

@@ -7,11 +7,12 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from toolscript.errors import ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.runtime import frames
-from toolscript.runtime.engine import Drained, Engine, Script
+from toolscript.runtime.engine import Drained, Engine
 from toolscript.runtime.frames import Flag, Kind, Parts, Splitter
 from toolscript.runtime.wire import decode_start
 
@@ -19,15 +20,18 @@ OUT_OF_MEMORY = 71
 """The exit status of a worker whose memory ran out outside the engine."""
 RING_2 = 1.1
 _LARGEST = 1 << 30
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 
 Blank = Callable[..., str]
 
 
-def serve(sock: socket.socket, engines: Callable[[], Engine], blank: Blank) -> None:
-    """Run scripts until the host hangs up. ``engines`` returns a fresh engine, prepared before it is needed."""
+def serve(sock: socket.socket, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
+    """Run scripts until the host hangs up. ``engines`` returns a fresh engine, prepared before it is needed.
+
+    After ``uses`` scripts no further one is prepared for: the host will end the process.
+    """
     try:
-        _Worker(sock, engines, blank).run()
+        _Worker(sock, engines, blank, uses).run()
     except (ConnectionError, EOFError):
         return
     except MemoryError:
@@ -35,14 +39,16 @@ def serve(sock: socket.socket, engines: Callable[[], Engine], blank: Blank) -> N
 
 
 class _Worker:
-    def __init__(self, sock: socket.socket, engines: Callable[[], Engine], blank: Blank) -> None:
+    def __init__(self, sock: socket.socket, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
         self._sock = sock
         self._engines = engines
         self._blank = blank
         self._splitter = Splitter(_LARGEST)
         self._spare: Engine | None = engines()
         self._running: Engine | None = None
+        self._uses = uses
         self._serial = 0
+        self._ended = False
         self._budget = 0.0
         self._used = 0.0
 
@@ -54,28 +60,26 @@ class _Worker:
     def _take(self, kind: int, parts: Parts) -> None:
         if kind == Kind.START:
             self._start(parts)
-        elif kind == Kind.SETTLE and self._running is not None:
+        elif kind == Kind.SETTLE and self._running is not None and not self._ended:
             number, ok, time_ms = frames.settlement_head(parts[0])
             engine, value = self._running, parts[1].decode()
             self._send(self._timed(lambda: engine.settle(number, ok, value, time_ms)))
         # A settlement that was under way when the script ended is nobody's any more.
 
     def _start(self, parts: Parts) -> None:
-        config, texts = decode_start(parts)
-        self._serial, self._budget, self._used = config["serial"], config["guest_seconds"], 0.0
-        prepared = None
-        if not config["prepared"]:
+        order = decode_start(parts)
+        script, prepared = order.script, None
+        self._serial, self._budget, self._used = order.serial, script.guest_seconds, 0.0
+        if not order.prepared:
             # The parser is C code that reads hostile text: it has the script's time, and ring 2 behind it.
             try:
-                prepared = texts[0] = self._within(
-                    lambda: self._blank(texts[0], last_expression=config["last_expression"])
-                )
+                prepared = self._within(lambda: self._blank(script.code, last_expression=order.last_expression))
             except ToolscriptError as error:
                 self._send(Drained(messages=_refusal(error), ended=True))
                 return
+            script = replace(script, code=prepared)
         engine = self._running = self._spare or self._engines()
         self._spare = None
-        script = _script(config, texts)
         self._send(self._timed(lambda: engine.start(script)), prepared)
 
     def _timed(self, step: Callable[[], Drained]) -> Drained:
@@ -99,23 +103,18 @@ class _Worker:
             carried.append(prepared.encode())
         messages = f"[{drained.messages}]".encode()
         self._sock.sendall(frames.encode_batch(self._serial, drained.guest_seconds, flags, messages, carried))
+        self._ended = drained.ended
         if drained.ended:
             self._rest()
 
     def _rest(self) -> None:
         """Free the realm and prepare the next one, after the host has its answer."""
+        if self._serial >= self._uses:
+            return
         if self._running is not None:
             self._running.close()
         self._running = None
         self._spare = self._spare or self._engines()
-
-
-def _script(config: dict[str, Any], texts: list[str]) -> Script:
-    code, facade, params, context, store = texts
-    return Script(
-        code=code, facade=facade, params=params, context=context, store=store, config=json.dumps(config),
-        guest_seconds=config["guest_seconds"], heap_bytes=config["heap_bytes"], stack_bytes=config["stack_bytes"],
-    )  # fmt: skip
 
 
 def _refusal(error: ToolscriptError) -> str:

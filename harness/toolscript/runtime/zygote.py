@@ -22,12 +22,14 @@ from typing import Any
 from toolscript.runtime import sandbox
 from toolscript.runtime.engine import Engine
 from toolscript.runtime.frames import Kind, encode
+from toolscript.runtime.rehearsal import Prefault, Range, practise, rehearse
 from toolscript.runtime.worker import serve
 
 ANSWER = struct.Struct("!BiiI")
 """What; pid; status, error number, or whether a descriptor of the process comes along; length of the text."""
 HELLO, SPAWNED, ENDED, REFUSED = range(1, 5)
-FORK = b"F"
+FORK, FURNISH = b"F", b"T"
+LENGTH = struct.Struct("!I")
 
 
 class Prepared:
@@ -41,11 +43,20 @@ class Prepared:
         """Return an engine that no script has touched."""
         return self._ready.pop() if self._ready else self._make()
 
+    def furnish(self, facade: str) -> None:
+        """Lay out the tools in all that are ready."""
+        for engine in self._ready:
+            engine.furnish(facade)
+
 
 def main(control: socket.socket, settings: dict[str, Any]) -> None:
     """Prepare, give up what is not needed, and serve until the host hangs up."""
     engine, blank = _load(settings["engine"]), _load(settings["blank"])
     engines = Prepared(engine, settings["prepared"])
+    if getattr(engine, "reserves_memory", False):
+        settings["address_space"] = None
+    if settings["facade"]:
+        engines.furnish(settings["facade"])
     blank("const warm: number = 1;", last_expression=False)
     _Zygote(control, engines, blank, settings).run()
 
@@ -62,6 +73,12 @@ class _Zygote:
         self._blank = blank
         self._pid = os.getpid()
         self._filter = sandbox.compiled_filter()
+        # Nothing is collected from here on: a collection in a child would touch, and so copy, every page.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._uses = settings["uses"]
+        self._prefault = Prefault(_rehearsed(engines, blank))
         self._missing = sandbox.lock_zygote(
             address_space=settings["address_space"], cpu_seconds=settings["cpu_seconds"]
         )
@@ -72,10 +89,6 @@ class _Zygote:
         self._kept_open = wake
 
     def run(self) -> None:
-        # Nothing is collected from here on: a collection in a child would touch, and so copy, every page.
-        gc.collect()
-        gc.freeze()
-        gc.disable()
         self._answer(HELLO, self._pid, 0, json.dumps(self._missing))
         while True:
             ready, _, _ = select.select([self._control, self._wake], [], [])
@@ -89,9 +102,24 @@ class _Zygote:
         data, fds, _, _ = socket.recv_fds(self._control, 1, 1)
         if not data:
             return False
+        if data == FURNISH:
+            self._furnish()
         for fd in fds:
             self._fork(fd)
         return True
+
+    def _furnish(self) -> None:
+        (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
+        self._engines.furnish(self._exactly(length).decode())
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self._control.recv(size - len(data))
+            if not more:
+                os._exit(0)
+            data += more
+        return data
 
     def _fork(self, fd: int) -> None:
         try:
@@ -101,10 +129,26 @@ class _Zygote:
             self._answer(REFUSED, 0, error.errno or errno.EAGAIN, error.strerror or "")
             return
         if pid == 0:
-            _become_worker(fd, self._pid, self._filter, self._engines, self._blank)
+            self._become_worker(fd)
         os.close(fd)
         pidfd = _pidfd(pid)
         self._answer(SPAWNED, pid, int(pidfd is not None), "", pidfd)
+
+    def _become_worker(self, fd: int) -> None:
+        """Never returns: whatever happens in a child must not run the zygote's loop."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            # All is said here: asking the kernel what kind of socket it is would be a call that is then forbidden.
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fd)
+            self._prefault()
+            missing = sandbox.lock_worker(fd, zygote=self._pid, code=self._filter)
+            sock.sendall(encode(Kind.READY, [json.dumps(missing).encode()]))
+            serve(sock, self._engines, self._blank, self._uses)
+            status = 0
+        finally:
+            os._exit(status)
 
     def _reap(self) -> None:
         while True:
@@ -137,21 +181,11 @@ def _pidfd(pid: int) -> int | None:
         return None
 
 
-def _become_worker(fd: int, zygote: int, code: bytes | None, engines: Prepared, blank: Any) -> None:
-    """Never returns: whatever happens in a child must not run the zygote's loop."""
-    status = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # All is said here: asking the kernel what kind of socket it is would be a call that is then forbidden.
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fd)
-        missing = sandbox.lock_worker(fd, zygote=zygote, code=code)
-        sock.sendall(encode(Kind.READY, [json.dumps(missing).encode()]))
-        serve(sock, engines, blank)
-        status = 0
-    finally:
-        os._exit(status)
+def _rehearsed(engines: Prepared, blank: Any) -> list[Range]:
+    if sys.platform != "linux":
+        return []
+    practise(lambda sock, engine, uses: serve(sock, engine, blank, uses))
+    return rehearse(lambda sock: serve(sock, engines, blank, 1))
 
 
 def start() -> None:

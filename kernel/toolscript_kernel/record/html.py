@@ -14,8 +14,8 @@ _MUTED = "opacity:.72"
 _CELL = f"padding:3px 10px 3px 0;text-align:left;vertical-align:top;border:0;border-top:{_LINE}"
 _HEAD = f"padding:3px 10px 3px 0;text-align:left;font-weight:500;{_MUTED}"
 _TABLE = (
-    "border-collapse:collapse;border:0;table-layout:fixed;width:100%;min-width:26em;margin:4px 0;font-size:12px;color:inherit;"
-    "background:transparent"
+    "border-collapse:collapse;border:0;table-layout:fixed;width:100%;min-width:26em;margin:4px 0;"
+    "font-size:12px;color:inherit;background:transparent"
 )
 _PRE = (
     "font-size:12px;line-height:1.5;margin:6px 0;padding:8px 10px;overflow-x:auto;"

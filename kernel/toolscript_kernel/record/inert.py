@@ -8,6 +8,7 @@ import re
 from toolscript.errors import Json
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
+_SGR = re.compile(r"(\x1b\[[0-9;]{0,40}m)")
 _TICKS = re.compile(r"`+")
 
 
@@ -23,6 +24,11 @@ def sound(value: Json) -> Json:
     if isinstance(value, dict):
         return {sound(k): sound(v) for k, v in value.items()}
     return [sound(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def coloured(value: str) -> str:
+    """Return the text as :func:`text` does, but with a terminal's colours left in: only ``ESC [ … m`` stays."""
+    return "".join(part if index % 2 else text(part) for index, part in enumerate(_SGR.split(value)))
 
 
 def one_line(value: str, width: int = 120) -> str:

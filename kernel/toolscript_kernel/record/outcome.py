@@ -25,7 +25,7 @@ MARKS = {
 }
 """One sign for each status of an operation, a run or a turn; the word always stands beside it."""
 
-WORDS = {"awaiting_approval": "waits for approval"}
+WORDS = {"awaiting_approval": "waits for approval", "pending": "called"}
 
 
 def word(status: str) -> str:

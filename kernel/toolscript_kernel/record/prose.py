@@ -36,6 +36,12 @@ def to_markdown(markdown: str) -> str:
     return _closed("\n".join(result))
 
 
+def top_level(markdown: str) -> list[tuple[int, int]]:
+    """Return the line ranges of the top-level blocks."""
+    tokens = _parser().parse(inert.text(markdown))
+    return [(t.map[0], t.map[1]) for t in tokens if t.level == 0 and t.map and t.nesting >= 0]
+
+
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])

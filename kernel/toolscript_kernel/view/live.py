@@ -1,19 +1,24 @@
-"""Decides how a running cell looks with core widgets, and that the static record takes their place at the end."""
+"""Decides how a running cell is shown in a page with widgets, and that the static record takes its place at the end."""
 
 from __future__ import annotations
 
-import time
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from toolscript import events as ev
 from toolscript_kernel.front import ipywidgets
 from toolscript_kernel.record import Transcript, bundle, html, record, sheet
-from toolscript_kernel.record.inert import markup
 from toolscript_kernel.stage import Stage, new_slot
+from toolscript_kernel.view.model import Model
 from toolscript_kernel.view.plain import print_log, worth_a_record
+from toolscript_kernel.view.widget import PageView
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
+READY_SECONDS = 3.0
+"""After this long without a word from the page, its view is drawn with core widgets."""
+BYTES_PER_SECOND = 400_000
+"""What one view sends at most: servers cut a kernel off at a million bytes a second."""
 
 
 class LiveView:
@@ -23,48 +28,53 @@ class LiveView:
     keeps holding the last state; the saved notebook holds the record that replaced it.
     """
 
-    def __init__(self, stage: Stage, *, workspace: Path, offset: int = 0, in_turn: bool) -> None:
+    def __init__(self, stage: Stage, *, workspace: Path, offset: int = 0, in_turn: bool, max_calls: int = 0) -> None:
         self._stage = stage
         self._workspace = workspace
         self._offset = offset
         self._in_turn = in_turn
+        self._model = Model(offset=offset, max_calls=max_calls)
         self._slot = new_slot()
-        self._begun = time.monotonic()
-        self._root: Any = None
+        self._page: PageView | None = None
+        self._still: Any = None
+        self._patience: asyncio.TimerHandle | None = None
+        self._last = Transcript(prompt="" if in_turn else None)
         if in_turn:
-            self._open(Transcript(prompt=""))
+            self._open()
 
     def event(self, event: ev.BaseEvent) -> None:
         """Pass the console of a script cell on."""
         if not self._in_turn:
             print_log(self._stage, event)
 
-    def refresh(self, transcript: Transcript) -> None:
+    def refresh(self, transcript: Transcript) -> float:
         """Show the state so far."""
-        if self._root is None and worth_a_record(transcript):
-            self._open(transcript)
-        if self._root is not None:
-            self._stage.run(self._update, transcript)
+        self._last = transcript
+        if self._page is None and worth_a_record(transcript):
+            self._open()
+        return 0.0 if self._page is None else self._stage.run(self._update, self._page)
 
     def place(self, panels: tuple[Any, ...]) -> None:
         """Show the requests that wait for consent, below what happened so far."""
-        if self._root is None:
-            self._open(Transcript())
+        if self._page is None:
+            self._open()
         self._stage.run(lambda: setattr(self._panels, "children", panels))
 
     def finish(self, transcript: Transcript) -> None:
         """Leave the record in the notebook, and the last state in the widget."""
-        if self._root is None:
-            if worth_a_record(transcript):
-                self._stage.display(*record(transcript, workspace=self._workspace, offset=self._offset))
-            return
+        self._last = transcript
+        if self._patience is not None:
+            self._patience.cancel()
         data, metadata = record(transcript, workspace=self._workspace, offset=self._offset)
-        self._stage.replace(self._slot, data, metadata)
-        self._stage.run(self._settle, transcript)
+        if self._page is not None:
+            self._stage.run(self._settle)
+            self._stage.replace(self._slot, data, metadata)
+        elif worth_a_record(transcript):
+            self._stage.display(data, metadata)
 
-    def _open(self, transcript: Transcript) -> None:
+    def _open(self) -> None:
         self._stage.run(self._make)
-        first = bundle(sheet(transcript, workspace=self._workspace, offset=self._offset))
+        first = bundle(sheet(self._last, workspace=self._workspace, offset=self._offset))
         view = {"version_major": 2, "version_minor": 0, "model_id": self._root.model_id}
         # What a page shows that cannot render widgets, and a notebook that is saved half-way.
         still = {"text/html": first["text/html"], "text/plain": "running…"}
@@ -72,27 +82,38 @@ class LiveView:
 
     def _make(self) -> None:
         widgets = ipywidgets()
-        self._status = widgets.HTML("")
-        self._body = widgets.HTML("")
+        self._page = PageView(self._model.state(self._last), self._ready)
         self._panels = widgets.VBox([])
-        self._root = widgets.VBox([self._body, self._panels, self._status])
+        self._root = widgets.VBox([self._page.widget, self._panels])
         self._root.add_class("toolscript-view")
+        self._patience = asyncio.get_running_loop().call_later(READY_SECONDS, self._give_up)
 
-    def _update(self, transcript: Transcript) -> None:
-        self._body.value = html.render(sheet(transcript, workspace=self._workspace, offset=self._offset))
-        self._status.value = status_html(transcript, time.monotonic() - self._begun)
+    def _ready(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
 
-    def _settle(self, transcript: Transcript) -> None:
+    def _give_up(self) -> None:
+        """The page cannot load the view's code: show the record as it grows instead."""
+        self._stage.run(self._make_still)
+
+    def _make_still(self) -> None:
+        self._still = ipywidgets().HTML(self._drawing())
+        self._root.children = (self._still, self._panels)
+
+    def _update(self, page: PageView) -> float:
+        sent = page.show(self._model.state(self._last))
+        if self._still is not None:
+            self._still.value = self._drawing()
+            sent += len(self._still.value)
+        return sent / BYTES_PER_SECOND
+
+    def _settle(self) -> None:
+        """Put the whole end into the widget: after a reload, the cell's other outputs did not reach the page."""
+        assert self._page is not None
         self._panels.children = ()
-        self._body.value = html.render(sheet(transcript, workspace=self._workspace, offset=self._offset))
-        self._status.value = ""
+        self._page.show(self._model.state(self._last, ended=True, full=True))
+        if self._still is not None:
+            self._still.value = self._drawing()
 
-
-def status_html(transcript: Transcript, seconds: float) -> str:
-    """Return one line on how far a cell has come."""
-    steps = [f"{seconds:.1f} s", f"step {transcript.steps}" if transcript.steps else "", transcript.model]
-    waiting = sum(o.status.value == "awaiting_approval" for s in transcript.scripts for o in s.run.operations)
-    state = "waits for approval" if waiting else "running"
-    status = "awaiting_approval" if waiting else "running"
-    shown = markup(" · ".join(filter(None, (state, *steps))))
-    return f'<div role="status" style="font-size:12px;opacity:.8">{html.sign(status)} {shown}</div>'
+    def _drawing(self) -> str:
+        return html.render(sheet(self._last, workspace=self._workspace, offset=self._offset))

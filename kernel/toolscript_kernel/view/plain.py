@@ -29,8 +29,9 @@ class QuietView:
         if not self._in_turn:
             print_log(self._stage, event)
 
-    def refresh(self, transcript: Transcript) -> None:
+    def refresh(self, transcript: Transcript) -> float:
         """Show nothing yet."""
+        return 1.0
 
     def finish(self, transcript: Transcript) -> None:
         """Show the record, if there is more to it than the cell's own console and result."""
@@ -59,7 +60,7 @@ class TerminalView:
             case ev.ScriptLog():
                 print_log(self._stage, event)
 
-    def refresh(self, transcript: Transcript) -> None:
+    def refresh(self, transcript: Transcript) -> float:
         """Write the runs that have ended since the last time."""
         ended = [s for s in self._scripts(transcript) if s.status != "running"]
         for script in ended[self._shown :]:
@@ -67,6 +68,7 @@ class TerminalView:
                 # Its console was written as it came.
                 self._line(text.script(replace(script, logs=()), self._in_turn))
         self._shown = max(self._shown, len(ended))
+        return 0.0
 
     def finish(self, transcript: Transcript) -> None:
         """Write what is left."""

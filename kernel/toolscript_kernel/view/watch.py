@@ -32,8 +32,8 @@ class View(Protocol):
         """Take one event as it happens; must return at once."""
         ...
 
-    def refresh(self, transcript: Transcript) -> None:
-        """Show the state so far."""
+    def refresh(self, transcript: Transcript) -> float:
+        """Show the state so far; returns how many seconds it wants to be left alone now."""
         ...
 
     def finish(self, transcript: Transcript) -> None:
@@ -105,6 +105,6 @@ class Watch:
     def _refresh(self) -> None:
         self._timer = None
         begun = time.monotonic()
-        self.view.refresh(self._folder.transcript())
+        rest = self.view.refresh(self._folder.transcript())
         spent = time.monotonic() - begun
-        self._next = begun + max(self._interval, spent / SHARE)
+        self._next = begun + max(self._interval, spent / SHARE, rest)

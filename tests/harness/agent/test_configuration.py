@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 
 from toolscript.agent.configuration import load
 from toolscript.agent.trust import Trust
 from toolscript.approvals.request import Policy
+from toolscript.approvals.rules import read_rules
 from toolscript.errors import ConfigError
+from toolscript.models.recorded import RecordedAdapter
 
 
 @pytest.fixture(autouse=True)
@@ -337,3 +341,23 @@ def test_the_users_own_file_is_not_read_again_as_a_workspaces(tmp_path):
 
     assert configuration.withheld == ()
     assert configuration.agents["openai"].base_url == "http://127.0.0.1/v1"
+
+
+def test_the_example_of_the_documentation_holds(place):
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
+    example = page.split("```toml\n")[1].split("```")[0]
+
+    configuration = place.load(example)
+
+    assert configuration.agents["qwen"].structured is False
+    assert configuration.agents["openai"].run_limits.calls == 64
+    assert read_rules(configuration.rules, source="docs")[0].tool == "exec"
+
+
+def test_the_example_recording_of_the_documentation_holds():
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
+    adapter = RecordedAdapter()
+
+    adapter.add(json.loads(page.split("```json\n")[1].split("```")[0]))
+
+    assert "Which files are here?" in adapter.prompts

@@ -370,3 +370,15 @@ async def test_a_dry_run_plans_scripts_and_makes_no_calls():
     assert [e.mode for e in turn.events if isinstance(e, ScriptExecution)] == ["dry-run"]
     assert model.requests[0].tools == ()
     assert "only scripts are planned" in str(model.requests[1].history)
+
+
+async def test_a_script_in_a_fence_gets_one_hint_and_is_then_taken_for_an_example():
+    example = "Like this:\n\n```html\n<tool-calls>\nreturn 1\n</tool-calls>\n```\n"
+    model = ScriptedModel([example, example])
+    s = stage(model)
+
+    turn = await s.loop.run_turn("Show me how a script looks.")
+
+    assert s.executor.sources == []
+    assert "code fence" in model.requests[1].history[-1].text
+    assert (turn.status, turn.steps, turn.text) == ("completed", 2, example.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toolscript.errors import ToolscriptError
@@ -160,15 +160,11 @@ def play_engine(engine: Engine, source: str, answer: Answer = echoes, **options:
 
 
 def script_of(start: Start) -> Script:
-    ((_, parts),) = frames.Splitter(1 << 30).feed(wire.encode_start(start, 1))
-    config, (code, facade, params, context, store) = wire.decode_start(parts)
-    if start.prepared is None:
-        code = blank(code, last_expression=start.last_expression)
-    return Script(
-        code=code, config=json.dumps(config), facade=facade, params=params, context=context, store=store,
-        guest_seconds=start.limits.guest_seconds, heap_bytes=start.limits.heap_bytes,
-        stack_bytes=start.limits.stack_bytes,
-    )  # fmt: skip
+    ((_, parts),) = frames.Splitter(1 << 30).feed(wire.encode_start(start, 1, ""))
+    order = wire.decode_start(parts)
+    if order.prepared:
+        return order.script
+    return replace(order.script, code=blank(order.script.code, last_expression=order.last_expression))
 
 
 async def play(pool: Pool, source: str, answer: Answer = echoes, **options: Any) -> Played:

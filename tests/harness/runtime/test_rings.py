@@ -106,10 +106,14 @@ async def test_time_spent_waiting_is_not_the_scripts_and_a_loop_afterwards_is():
         batch = await session.start(start_of("await tools.echo({}); for (;;) {}", limits=LIMITS))
         await anyio.sleep(0.7)  # longer than the limit, and than every ring's deadline
         assert batch.ended is None
-        (batch,) = await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
+        try:
+            (batch,) = await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
+            error = batch.ended.error
+        except GuestTimeExceeded as killed:  # on a machine so busy that ring 2 came first
+            error = killed
 
-        assert isinstance(batch.ended.error, GuestTimeExceeded)
-        assert batch.guest_seconds < 0.25
+        assert isinstance(error, GuestTimeExceeded)
+        assert 0.2 <= error.used < 0.3
 
 
 async def test_memory_beyond_the_engines_limit_meets_the_systems():

@@ -129,7 +129,7 @@ def test_what_an_agent_does_under_an_operation_is_shown_under_it():
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_inert_in_every_form(text: str):
-    data, metadata = record(fold(_hostile(text)))
+    data, metadata = record(fold(hostile(text)))
 
     html = Elements(data["text/html"])
     assert {tag for tag, _ in html.found} <= ELEMENTS
@@ -144,7 +144,7 @@ def test_hostile_text_is_inert_in_every_form(text: str):
 def test_markdown_of_hostile_text_renders_without_elements_of_its_own(text: str):
     from markdown_it import MarkdownIt
 
-    data, _ = record(fold(_hostile(text)))
+    data, _ = record(fold(hostile(text)))
     html = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").render(data["text/markdown"]))
 
     assert {tag for tag, _ in html.found} <= ELEMENTS
@@ -162,7 +162,7 @@ def test_images_and_unsafe_links_in_an_answer_are_shown_as_text():
     assert all("noopener" in str(attrs["rel"]) for tag, attrs in html.found if tag == "a")
 
 
-def _hostile(text: str) -> list[ev.BaseEvent]:
+def hostile(text: str) -> list[ev.BaseEvent]:
     """A turn in which everything that a model, script or tool can say is hostile."""
     cell = sample.Cell()
     e = cell.emitter.scoped(turn_id="t-1")

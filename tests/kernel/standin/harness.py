@@ -15,14 +15,22 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from toolscript import events as ev
+from toolscript.agent.conversation import Conversation, PastTurn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.request import ApprovalRequest, Policy
 from toolscript.errors import Position, ScriptThrew
+from toolscript.facade.store import Store
 from toolscript.journal.records import MemoryJournal
+from toolscript.limits import Limits
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.context import SandboxMode
+from toolscript.registry.registry import Registry
 from toolscript.run import Run
+
+
+async def _nothing(turn_ids: frozenset[str]) -> None:
+    """There are no tasks here."""
 
 
 class StandIn:
@@ -30,9 +38,14 @@ class StandIn:
         self.workspace = workspace
         self.policy = Policy.ON_REQUEST
         self.sandbox = SandboxMode.WORKSPACE_WRITE
-        self.registry: list[object] = []
+        self.limits = Limits()
+        self.registry = Registry()
+        self.configuration = SimpleNamespace(agents={"critic": None, "recorded": None})
         self.approvals = Bridge()
         self.permissions = Permissions()
+        self.conversation = Conversation()
+        self.store = Store()
+        self.board = SimpleNamespace(end_turns=_nothing)
         self.children: list[asyncio.subprocess.Process] = []
         self._emitter = ev.Emitter(ids={"conversation_id": "c-1"})
         self._runs = 0
@@ -75,6 +88,7 @@ class StandIn:
         script = "\n".join(line.strip() for line in prompt.split("\n") if line.startswith("  "))
         runs = [await self.run(script, emitter=emitter, origin="model")] if script else []
         emitter.emit(ev.TurnFinished, status="completed", text=prompt, steps=1)
+        self.conversation.append(PastTurn(turn_id=f"t-{len(self.conversation.turns)}", prompt=prompt))
         return SimpleNamespace(status="completed", runs=runs, error=None, text=prompt)
 
     async def _lines(self, lines: Iterable[str], emitter, run_id, params):

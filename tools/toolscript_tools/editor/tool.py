@@ -14,13 +14,14 @@ from toolscript.errors import OutputTooLarge, ToolError
 from toolscript.registry.classification import Classification, Danger, Effect, PathEffect
 from toolscript.registry.context import ToolContext
 from toolscript.registry.shape import Shape
-from toolscript.registry.tool import Tool, ToolSpec
+from toolscript.registry.tool import ANTHROPIC, Tool, ToolSpec
 from toolscript_tools.editor import messages
 from toolscript_tools.editor.history import History, Step
 from toolscript_tools.editor.model import EditorInput, EditorOutput
 from toolscript_tools.editor.work import Work, failing, work_out
 
 SPEC = ToolSpec(
+    packs=ANTHROPIC,
     name="strReplaceEditor",
     doc="View, create and edit files by exact text. Commands: view (a file, or a directory two levels deep), create "
     "(a file that does not exist yet), str_replace (old_str must occur exactly once), insert (lines after "
@@ -29,7 +30,7 @@ SPEC = ToolSpec(
     input=Shape.of(EditorInput),
     output=Shape.of(EditorOutput),
     flat=True,
-    examples=('strReplaceEditor({command: "str_replace", path: "/work/a.ts", oldStr: "let", newStr: "const"})',),
+    examples=('strReplaceEditor({command: "str_replace", path: "/home/me/a.ts", oldStr: "let", newStr: "const"})',),
 )
 
 

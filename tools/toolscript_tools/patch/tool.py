@@ -17,7 +17,7 @@ from toolscript.registry.classification import Classification, Effect, PathEffec
 from toolscript.registry.context import ToolContext
 from toolscript.registry.files import Place, State
 from toolscript.registry.shape import Shape
-from toolscript.registry.tool import Tool, ToolModel, ToolSpec
+from toolscript.registry.tool import OPENAI, Tool, ToolModel, ToolSpec
 from toolscript_tools.patch.apply import apply
 from toolscript_tools.patch.failures import InvalidPatch, failed, verification_failed
 from toolscript_tools.patch.model import Patch
@@ -71,6 +71,7 @@ class ApplyPatch:
 
 
 SPEC = ToolSpec(
+    packs=OPENAI,
     name="applyPatch",
     doc="Edit, create, move and delete files by one patch; everything is checked first, and all of it or nothing is "
     "done. Sections: `*** Add File: path` (lines start with +), `*** Delete File: path`, `*** Update File: path` "

@@ -53,6 +53,10 @@ class Commandlike:
             return await classify_text(patch.patch, context, patch.directory(place))
         return await verdict.of_any(argv, arguments, context)
 
+    def failed(self, output: CommandOutput) -> bool:
+        """A non-zero exit is an error to a model that made a structured call."""
+        return output.exit_code != 0
+
     def assumed(self, arguments: CommandInput) -> CommandOutput:
         """Return what a dry run goes on with: the command succeeded and wrote nothing."""
         return CommandOutput(

@@ -1,25 +1,44 @@
   // The functions that the worker holds.
 
-  const lazily = (text) => {
+  const lazily = (read) => {
     let value;
     return own(() => {
-      if (value === undefined) value = freezeDeep(parse(text));
+      if (value === undefined) value = freezeDeep(parse(read()));
       return value;
     });
   };
-  const begin = (config, facade, params, context, kept) => {
+  let paramsText = "null";
+  let contextText = "{}";
+  defineProperty(global, "params", bare({ get: freeze(lazily(() => paramsText)), enumerable: false, configurable: false }));
+  defineProperty(global, "context", bare({ get: freeze(lazily(() => contextText)), enumerable: false, configurable: false }));
+
+  // The tools are laid out before the script is known where that can be guessed, and anew where it was wrong.
+  let laidOut = list();
+  const FIXED = bare({ configurable: false });
+  const offer = (name, value) => {
+    defineProperty(global, name, bare({ value, writable: false, enumerable: false, configurable: true }));
+    laidOut[laidOut.length] = name;
+  };
+  const furnish = (facade) => {
+    for (let i = 0; i < laidOut.length; i++) delete global[laidOut[i]];
+    laidOut = list();
+    const children = setPrototypeOf(facade.c, null);
+    const spawn = roomOf("", children, spawned, specials);
+    offer("tools", roomOf("", children, invoke, bare({ spawn })));
+    for (let i = 0; i < facade.f.length; i++) {
+      const name = facade.f[i];
+      if (!hasOwn(global, name)) offer(name, leaf(name, children[name].p, invoke));
+    }
+  };
+  const begin = (config, params, context, kept) => {
     limits = setPrototypeOf(config, null);
     room = limits.console_bytes;
     now = limits.time_ms;
     sow(limits.seed);
     storeText = kept;
-    const children = setPrototypeOf(facade.c, null);
-    const spawn = roomOf("", children, spawned, specials);
-    const tools = roomOf("", children, invoke, bare({ spawn }));
-    constant("tools", tools);
-    for (const name of facade.f) if (!hasOwn(global, name)) constant(name, leaf(name, children[name].p, invoke));
-    defineProperty(global, "params", bare({ get: lazily(params), enumerable: false, configurable: false }));
-    defineProperty(global, "context", bare({ get: lazily(context), enumerable: false, configurable: false }));
+    paramsText = params;
+    contextText = context;
+    for (let i = 0; i < laidOut.length; i++) defineProperty(global, laidOut[i], FIXED);
   };
   const run = (script) => {
     let promise;
@@ -48,6 +67,6 @@
   };
   // After an interrupt: what had been said is kept, and the ending says which limit it was.
   const stop = (text) => end(text);
-  const exports = bare({ begin, run, settle, drain, part, drained, stop });
+  const exports = bare({ parse, furnish, begin, run, settle, drain, part, drained, stop });
   return (name) => exports[name];
 })()

@@ -1,0 +1,1 @@
+"""Completion, hover and signature help for scripts, made from the registry."""
