@@ -370,7 +370,9 @@ async def test_tools_that_were_expected_and_tools_that_were_not_are_both_there()
             for facade in (FACADE, other, other, other, FACADE, other):
                 names, shell, different = (await play(pool, source, facade=facade)).result
                 assert names == ["spawn", *dict.fromkeys(entry.path[0] for entry in facade)]
-                assert (shell, different) == (("function", "undefined") if facade is FACADE else ("undefined", "function"))
+                assert (shell, different) == (
+                    ("function", "undefined") if facade is FACADE else ("undefined", "function")
+                )
 
 
 async def test_tools_change_while_workers_wait_and_each_script_has_its_own():
