@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolscript.errors import ConfigError, ToolscriptError
+from toolscript.errors import ConfigError, ToolscriptError, revive
+from toolscript_kernel import recall
 from toolscript_kernel.cells import Cell, Command, Kind
 from toolscript_kernel.desk import CellError, Desk, cell_error
 from toolscript_kernel.stage import Stage
 
-Shown = str | Awaitable[str]
+Said = str | dict[str, Any]
+"""A text, or a whole display bundle."""
+Shown = Said | Awaitable[Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,11 @@ async def run(command: Command, desk: Desk, stage: Stage, *, alone: bool) -> str
         return _agent(command, desk, stage, alone=alone)
     try:
         shown = _perform(desk, command.arguments)
-        text = shown if isinstance(shown, str) else await shown
+        said = shown if isinstance(shown, str | dict) else await shown
     except ToolscriptError as error:
         raise cell_error(error) from None
-    if text:
-        stage.display({"text/plain": text})
+    if said:
+        stage.display({"text/plain": said} if isinstance(said, str) else said)
     return None
 
 
@@ -61,7 +64,8 @@ def register(shell: Any, desk: Desk) -> None:
             if close is not None:
                 close()
             raise UsageError(f"%toolscript {line.split(' ', maxsplit=1)[0]} needs a cell without Python in it")
-        print(shown)
+        if shown:
+            print(shown)
 
     def agent(line: str) -> None:
         """Choose the agent that plain cells speak to."""
@@ -194,6 +198,35 @@ async def _reset(desk: Desk, words: list[str]) -> str:
     return "a new conversation begins; files are as they were"
 
 
+def _audit(desk: Desk, words: list[str]) -> str:
+    return recall.audited(desk.door.made(), recall.run_of(desk.shell.user_ns, words[0] if words else None))
+
+
+async def _replay(desk: Desk, words: list[str]) -> Said:
+    harness = await desk.door.open()
+    replayed = await recall.replayed(harness, recall.run_of(desk.shell.user_ns, words[0] if words else None))
+    if replayed.divergence is not None:
+        raise CellError("Diverged", str(replayed.divergence))
+    return recall.told(replayed)
+
+
+async def _undo(desk: Desk, words: list[str]) -> Said:
+    from toolscript_kernel.record import fold, record
+
+    picks = dict(word.rsplit("=", 1) for word in words if "=" in word)
+    names = [word for word in words if "=" not in word] or [recall.run_of(desk.shell.user_ns)]
+    run = await recall.undone(await desk.door.open(), names, picks)
+    if run.error is not None:
+        raise cell_error(revive(run.error))
+    return record(fold(run.events), workspace=desk.door.workspace)[0]
+
+
+def _edit(desk: Desk, words: list[str]) -> str:
+    runs = tuple(run for mark in desk.history.marks for run in mark.runs)
+    desk.shell.set_next_input(recall.as_cell(runs, words[0] if words else None))
+    return ""
+
+
 def _first_words(prompt: str) -> str:
     from toolscript_kernel.record import inert
 
@@ -216,6 +249,10 @@ VERBS: dict[str, Verb] = {
     "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request, once", _answer),
     "approvals": Verb("approvals [revoke NUMBER|clear]", "list or take back what is allowed", _approvals),
     "history": Verb("history", "show the turns of the conversation", _history),
+    "edit": Verb("edit [NUMBER|RUN]", "turn a script of the model into a cell below", _edit),
+    "audit": Verb("audit [RUN]", "tell what a run did, from its journal", _audit),
+    "replay": Verb("replay [RUN|FILE]", "run a recorded script again, touching no tool", _replay),
+    "undo": Verb("undo [RUN]… [PATH=keep|restore|merge]…", "take the file changes of runs back", _undo),
     "workspace": Verb("workspace [DIRECTORY]", "show the workspace, or end what runs and go to another", _workspace),
     "reset": Verb("reset", "end what runs and begin a new conversation", _reset),
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
-from toolscript_kernel import namespace, options
+from toolscript_kernel import namespace, options, recall
 from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.door import Door
 from toolscript_kernel.front import Front
@@ -17,6 +17,7 @@ from toolscript_kernel.rewind import Branch, Heard, script_note
 from toolscript_kernel.stage import Stage
 
 if TYPE_CHECKING:
+    from toolscript.approvals.plan import ApprovedPlan
     from toolscript.approvals.request import Policy
     from toolscript.harness import Harness
     from toolscript.run import Run
@@ -71,6 +72,10 @@ class Desk:
         chosen = options.read(cell.options)
         params = namespace.taken(self.shell.user_ns, chosen.inputs) | chosen.params
         harness = await self.door.open()
+        if chosen.replay is not None:
+            await self._replay(harness, chosen.replay, cell, caller)
+            return
+        plan = await self._plan(harness, cell, caller, params) if chosen.plan else None
         async with self._watched(harness, caller, cell, in_turn=False):
             run = await harness.run(
                 cell.body,
@@ -81,6 +86,7 @@ class Desk:
                 origin="cell",
                 last_expression=True,
                 mode="dry-run" if chosen.dry_run else "on",
+                plan=plan,
             )
         self.shell.user_ns["_run"] = run
         harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
@@ -89,6 +95,32 @@ class Desk:
             self.shell.user_ns[chosen.output] = run.result
         if run.result is not None:
             caller.stage.result(run.result)
+
+    async def _replay(self, harness: Harness, name: str, cell: Cell, caller: Caller) -> None:
+        replayed = await recall.replayed(harness, name, cell.body)
+        for log in replayed.logs:
+            caller.stage.stream("stderr" if log.level in ("warn", "error") else "stdout", f"{log.text}\n")
+        if replayed.divergence is not None:
+            raise CellError("Diverged", str(replayed.divergence))
+        caller.stage.display({"text/plain": recall.told(replayed)})
+        if replayed.error is not None:
+            raise _failure(replayed.error, cell.body, cell.offset)
+        if replayed.result is not None:
+            caller.stage.result(replayed.result)
+
+    async def _plan(self, harness: Harness, cell: Cell, caller: Caller, params: dict[str, Json]) -> ApprovedPlan | None:
+        """Return the rows that the person chose of a dry run; None where there is nothing to choose."""
+        plan = await harness.plan(cell.body, params=params, last_expression=True)
+        if not plan.rows:
+            return None
+        if caller.front in (Front.NOBODY, Front.CONSOLE):
+            raise CellError("ApprovalUnavailable", "--plan lets a person choose in the page; --dry-run only shows")
+        from toolscript_kernel.approvals.choosing import choose
+
+        chosen = await choose(plan, caller.stage, offset=cell.offset)
+        if chosen is None:
+            raise CellError("PlanDiscarded", "the plan was discarded; nothing was done")
+        return chosen
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
         harness = await self.door.open()

@@ -92,6 +92,8 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
             except CellError as error:
                 return reply | self._failed(error)
             reply["user_expressions"] = self.shell.user_expressions(user_expressions or {})
+            reply["payload"] = self.shell.payload_manager.read_payload()
+            self.shell.payload_manager.clear_payload()
         if cell.kind in PYTHON:
             return await self._python(cell, code, *request)
         return reply

@@ -14,7 +14,7 @@ from toolscript.limits import limit_names
 
 USAGE = (
     "%%toolscript [--param NAME=VALUE]… [--in NAME]… [--out NAME] [--dry-run] [--policy POLICY] "
-    "[--limits NAME=VALUE,…] [--tools TOOL,…]"
+    "[--limits NAME=VALUE,…] [--tools TOOL,…] [--plan] [--replay RUN|FILE]"
 )
 
 
@@ -29,6 +29,9 @@ class ScriptOptions:
     policy: str | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     tools: tuple[str, ...] | None = None
+    plan: bool = False
+    """First a dry run, then a person chooses, then what was approved."""
+    replay: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,6 +54,8 @@ def read(text: str) -> ScriptOptions:
         policy=found.policy,
         limits=dict(pair for group in found.limits for pair in group),
         tools=tuple(found.tools) if found.tools is not None else None,
+        plan=found.plan,
+        replay=found.replay,
     )
 
 
@@ -59,9 +64,12 @@ def _parser() -> _Parser:
     parser.add_argument("--param", action="append", default=[], type=_checked(_param))
     parser.add_argument("--in", dest="inputs", action="append", default=[], type=_checked(_name))
     parser.add_argument("--out", dest="output", type=_checked(_name))
-    parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--policy", choices=["untrusted", "on-request", "never", "always-ask"])
     parser.add_argument("--limits", action="append", default=[], type=_checked(_limits))
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--dry-run", action="store_true")
+    how.add_argument("--plan", action="store_true")
+    how.add_argument("--replay", metavar="RUN|FILE")
     parser.add_argument("--tools", type=_checked(_tools))
     return parser
 

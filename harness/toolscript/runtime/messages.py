@@ -39,6 +39,7 @@ from toolscript.runtime.session import (
     TimerCleared,
 )
 from toolscript.runtime.sites import Sites
+from toolscript.texts import loads
 
 MOST_MESSAGES = 50_000
 DEEPEST = 512
@@ -88,7 +89,7 @@ class Decoder:
             raise ProtocolFault(f"a batch belongs to script {serial} of its worker, not {self._serial}")
         carried = [part.decode() for part in parts[2:]]
         prepared = carried.pop() if flags & Flag.PREPARED else None
-        rows = orjson.loads(parts[1])
+        rows = _rows(parts[1])
         if type(rows) is not list or len(rows) > MOST_MESSAGES:
             raise ProtocolFault("a batch's messages are no list of a size that a script can make")
         messages = tuple(self._message(row, carried, flags) for row in rows)
@@ -282,3 +283,11 @@ def _position(line: Any, column: Any) -> Position | None:
 
 def _head(value: Any) -> str:
     return repr(value)[:80]
+
+
+def _rows(data: bytes) -> Any:
+    """Return a batch's messages. Halves of surrogate pairs, which scripts can make, become replacement marks."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return loads(data)

@@ -16,6 +16,8 @@ Answer = Callable[[str, Decision], None]
 """Takes the approval's id and what was clicked; may be called from any thread."""
 
 BY = "widget"
+BORDER = "1px solid rgba(183,121,31,.75)"
+MARK = "4px solid #b7791f"
 _FIRST = ("What it would do", "Why it asks", "Because", "Justification by the script")
 _LAST = ("Digest", "Script", "Tools this run may use", "Confined by the operating system", "Effect")
 
@@ -39,8 +41,7 @@ class Panel:
         row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center", grid_gap="4px")
         answers = widgets.Box([*self._buttons, self._reason], layout=row)
         self._note = widgets.HTML("")
-        border = "1px solid rgba(183,121,31,.75)"
-        layout = widgets.Layout(border=border, padding="8px 12px", margin="6px 0", border_left="4px solid #b7791f")
+        layout = widgets.Layout(border=BORDER, border_left=MARK, padding="8px 12px", margin="6px 0")
         self.box = widgets.VBox(
             [widgets.HTML(request_html(request, offset=offset)), answers, self._note], layout=layout
         )

@@ -12,7 +12,7 @@ from toolscript_kernel.completion.complete import Offer, Offers
 _LAST = re.compile(r"[^\s,=]*$")
 OPTIONS = {
     "--param": "NAME=VALUE", "--in": "NAME", "--out": "NAME", "--dry-run": "", "--policy": "POLICY",
-    "--limits": "NAME=VALUE,…", "--tools": "TOOL,…",
+    "--limits": "NAME=VALUE,…", "--tools": "TOOL,…", "--plan": "", "--replay": "RUN|FILE",
 }  # fmt: skip
 POLICIES = ("untrusted", "on-request", "never", "always-ask")
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import _quickjs
 import pytest
@@ -11,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.harness.language.replies import CORPUS
 
-from toolscript.errors import Position, ScriptFormatError, ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
+import toolscript
+from toolscript.errors import Position, ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.language.blank import blank
 from toolscript.language.positions import author_position
 
@@ -48,7 +52,7 @@ def test_every_line_and_column_stays(row: dict[str, str]):
     source, blanked = row["source"], row["blanked"]
 
     assert line_ends(source) == line_ends(blanked[: len(source)])
-    assert all(new in (old, " ", ";", "(", ")") for old, new in zip(source, blanked, strict=False))
+    assert all(new in (old, " ", "\u00a0", "\u3000", ";", "(", ")") for old, new in zip(source, blanked, strict=False))
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: row["source"][:40])
@@ -223,14 +227,23 @@ def test_a_script_that_is_one_function_is_its_body(source: str, result: object):
 
 
 @pytest.mark.parametrize(
-    ("source", "reason"),
-    [("async x => x", "parameters"), ("function f(a, b) {}", "parameters"), ("function* g() {}", "generator")],
+    ("source", "says", "column"),
+    [("async x => x", "arguments", 7), ("function f(a, b) {}", "arguments", 12), ("function* g() {}", "generator", 1)],
 )
-def test_a_function_that_is_no_script_says_why(source: str, reason: str):
-    with pytest.raises(ScriptFormatError) as caught:
+def test_a_function_that_is_no_script_says_why(source: str, says: str, column: int):
+    with pytest.raises(ScriptSyntaxError, match=says) as caught:
         blank(source)
 
-    assert caught.value.reason == reason
+    assert caught.value.position == Position(1, column)
+
+
+def test_what_is_blanked_keeps_its_bytes_as_far_as_blanks_can():
+    source = "const größe: Array<'ü' | '日本'> = [], x: '😀' = y"
+    prepared = blank(source)
+
+    assert prepared.index("= [") == source.index("= [")
+    assert prepared.encode().index(b"= [") == source.encode().index(b"= [")
+    assert prepared.index("= y") == source.index("= y")
 
 
 def test_a_function_beside_other_statements_is_only_a_function():
@@ -264,7 +277,7 @@ def test_what_typescript_reads_as_type_arguments_is_no_comparison():
     ids=lambda source: source[:12],
 )  # fmt: skip
 def test_deep_nesting_is_refused_and_crashes_nothing(source: str):
-    with pytest.raises((ScriptSyntaxError, ScriptFormatError)) as caught:
+    with pytest.raises(ScriptSyntaxError) as caught:
         blank(source)
 
     assert caught.value.position is not None
@@ -301,3 +314,35 @@ def test_a_last_expression_moves_no_line(source: str):
     except ToolscriptError:
         return
     assert prepared.count("\n") == source.count("\n")
+
+
+def test_a_long_source_in_many_alphabets_is_read_whole():
+    line = "const größe: Array<'日本'> = ['日本', '😀', 'é']\n"
+    source = "".join(line.replace("größe", f"größe{n}") for n in range(3_000))
+
+    assert blank(source).count("= ['日本', '😀', 'é']\n") == 3_000
+
+
+def test_a_worker_that_may_open_nothing_can_blank_and_refuse():
+    program = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from toolscript.language.blank import blank
+from toolscript.errors import ToolscriptError
+
+def forbid(event, arguments):
+    if event in ("open", "import", "os.listdir", "socket.__new__", "subprocess.Popen"):
+        raise SystemExit(f"{event} {arguments}")
+
+sys.addaudithook(forbid)
+for source in ("const é: T = x as A.B.C", "const = 1", "enum E {}", "f(`", "tag<T>`x`", "type A = B\\n[1].map(f)", "(" * 9_000):
+    try:
+        blank(source, last_expression=True)
+    except ToolscriptError as error:
+        print(error.code)
+"""
+    root = Path(toolscript.__file__).parents[1]
+    ran = subprocess.run([sys.executable, "-I", "-c", program, root], capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.split() == ["syntax_error", "unsupported_typescript", "syntax_error", "syntax_error"]

@@ -359,6 +359,7 @@ async def test_typescript_is_blanked_in_the_worker_and_sent_back_for_the_cache()
 
 async def test_tools_that_were_expected_and_tools_that_were_not_are_both_there():
     from tests.harness.runtime.playing import FACADE
+
     from toolscript.runtime.session import FacadeEntry
 
     other = (FacadeEntry(path=("different",), flat=True),)

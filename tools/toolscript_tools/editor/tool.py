@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +30,7 @@ SPEC = ToolSpec(
     input=Shape.of(EditorInput),
     output=Shape.of(EditorOutput),
     flat=True,
-    examples=('strReplaceEditor({command: "str_replace", path: "/work/a.ts", oldStr: "let", newStr: "const"})',),
+    examples=('strReplaceEditor({command: "str_replace", path: "/home/me/a.ts", oldStr: "let", newStr: "const"})',),
 )
 
 
@@ -114,6 +115,7 @@ def _classified(arguments: EditorInput, work: Work) -> Classification:
         kind=kind,
         inside=work.place.inside,
         before=work.before.digest,
+        after=_after(work),
         protected=work.place.protected,
     )
     return Classification(
@@ -122,8 +124,14 @@ def _classified(arguments: EditorInput, work: Work) -> Classification:
         paths=(touched,),
         summary=f"{arguments.command} {arguments.path}",
         diff=work.output.diff,
-        remember=os.fspath(work.place.path),
+        remember=f"{'write' if work.writes else 'view'} {os.fspath(work.place.path)}",
     )
+
+
+def _after(work: Work) -> str | None:
+    if not work.writes:
+        return work.before.digest
+    return None if work.content is None else hashlib.sha256(work.content).hexdigest()
 
 
 def _small_enough(output: EditorOutput, context: ToolContext) -> EditorOutput:

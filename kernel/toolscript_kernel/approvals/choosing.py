@@ -1,0 +1,113 @@
+"""Decides how a person chooses among the effects of a plan: a box for each, then all that is chosen at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from toolscript.approvals.plan import ApprovedPlan, Plan, PlanRow
+from toolscript.approvals.visible import one_line
+from toolscript_kernel.approvals.panel import BORDER, MARK
+from toolscript_kernel.front import ipywidgets
+from toolscript_kernel.record import html
+from toolscript_kernel.record.inert import markup
+from toolscript_kernel.record.sheet import Row
+from toolscript_kernel.record.text import arguments
+from toolscript_kernel.stage import Stage, new_slot
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+async def choose(plan: Plan, stage: Stage, *, offset: int = 0) -> ApprovedPlan | None:
+    """Show a plan and return it with the chosen rows approved; None when it is discarded."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[frozenset[int] | None] = loop.create_future()
+
+    def answered(rows: frozenset[int] | None) -> None:
+        # Clicks may come on the thread of a subshell; the first one counts.
+        loop.call_soon_threadsafe(_settle, answer, rows)
+
+    slot = new_slot()
+    box = stage.run(lambda: _panel(plan, answered, offset))
+    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
+    stage.display({_VIEW: view, "text/plain": plan_text(plan, offset)}, slot=slot)
+    try:
+        chosen = await answer
+    finally:
+        stage.run(lambda: setattr(box, "children", (box.children[0],)))
+        stage.replace(slot, {"text/html": plan_html(plan, offset), "text/plain": plan_text(plan, offset)})
+    return None if chosen is None else plan.approve(chosen, by="widget")
+
+
+def _settle(answer: asyncio.Future[frozenset[int] | None], rows: frozenset[int] | None) -> None:
+    if not answer.done():
+        answer.set_result(rows)
+
+
+def plan_text(plan: Plan, offset: int = 0) -> str:
+    """Return a plan as text."""
+    lines = [_heading(plan, offset)]
+    lines += [f"  ◇ {r.number} {_what(r)}{_place(r, offset)}{_notes(r)}" for r in plan.rows]
+    return "\n".join(lines)
+
+
+def plan_html(plan: Plan, offset: int = 0) -> str:
+    """Return a plan as inert HTML."""
+    rows = "".join(f"<li>{_row_html(r, offset)}</li>" for r in plan.rows)
+    return f'<div class="toolscript-record"><b>{markup(_heading(plan, offset))}</b><ul>{rows}</ul></div>'
+
+
+def _panel(plan: Plan, answered: Any, offset: int) -> Any:
+    widgets = ipywidgets()
+    boxes = {r.number: _box(widgets, r) for r in plan.rows}
+    lines = [
+        widgets.HBox(
+            [boxes[r.number], widgets.HTML(_row_html(r, offset))], layout=widgets.Layout(align_items="baseline")
+        )
+        for r in plan.rows
+    ]
+    head = widgets.HTML(f"<b>{html.sign('planned')} {markup(_heading(plan, offset))}</b>")
+    run = widgets.Button(description="Run what is chosen", button_style="success", layout=widgets.Layout(width="auto"))
+    discard = widgets.Button(description="Discard", layout=widgets.Layout(width="auto"))
+    run.on_click(lambda _: answered(frozenset(n for n, box in boxes.items() if box.value)))
+    discard.on_click(lambda _: answered(None))
+    layout = widgets.Layout(border=BORDER, border_left=MARK, padding="8px 12px", margin="6px 0")
+    panel = widgets.VBox([head, *lines, widgets.HBox([run, discard])], layout=layout)
+    panel.add_class("toolscript-plan")
+    return panel
+
+
+def _box(widgets: Any, row: PlanRow) -> Any:
+    return widgets.Checkbox(
+        value=not row.waits, indent=False, layout=widgets.Layout(width="2em"), description="",
+        description_allow_html=False, tooltip=f"carry out #{row.number}",
+    )  # fmt: skip
+
+
+def _row_html(row: PlanRow, offset: int) -> str:
+    aside = f'<small style="opacity:.75">{markup(_place(row, offset) + _notes(row))}</small>'
+    shown = f"#{row.number} {markup(_what(row))}{aside}"
+    if not row.diff:
+        return shown
+    return f'<details><summary style="cursor:pointer">{shown}</summary>{html.diff(row.diff)}</details>'
+
+
+def _heading(plan: Plan, offset: int) -> str:
+    end = f", up to line {plan.line + offset}" if plan.line is not None else ""
+    return f"plan: {len(plan.rows)} effect{'' if len(plan.rows) == 1 else 's'} ({plan.status}{end})"
+
+
+def _what(row: PlanRow) -> str:
+    asked = Row(number=row.number, tool=row.tool, arguments=row.arguments, status="planned")
+    return one_line(f"{row.tool} {arguments(asked, 300)}")
+
+
+def _place(row: PlanRow, offset: int) -> str:
+    return f"  (line {row.line + offset})" if row.line is not None else ""
+
+
+def _notes(row: PlanRow) -> str:
+    notes = ["the dry run could not go on from here"] if row.waits else []
+    notes += [f"assumes that #{', #'.join(map(str, row.assumes))} succeeds"] if row.assumes else []
+    notes += [] if row.undoable else ["cannot be undone"]
+    return f" — {'; '.join(notes)}" if notes else ""

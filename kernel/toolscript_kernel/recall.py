@@ -1,0 +1,103 @@
+"""Decides how runs that have ended come back into a notebook: audited, replayed, undone, or as a cell to edit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from toolscript.errors import ConfigError
+from toolscript.run import Run
+
+if TYPE_CHECKING:
+    from toolscript.harness import Harness
+    from toolscript.recovery.replay import Replayed
+    from toolscript.recovery.undo import Pick
+
+
+def run_of(namespace: Any, name: str | None = None) -> str:
+    """Return the id of the named run, else of the last one. Raises ConfigError when there was none."""
+    if name is not None:
+        return name
+    last = namespace.get("_run")
+    if not isinstance(last, Run) or not last.run_id:
+        raise ConfigError("there was no run yet; name one: r-…")
+    return last.run_id
+
+
+def audited(harness: Harness, run_id: str) -> str:
+    """Return what a run did, one line for each thing, from its journal."""
+    from toolscript.journal.audit import audit, entry_text
+
+    return "\n".join(entry_text(entry) for entry in audit(_journal(harness, run_id)))
+
+
+async def replayed(harness: Harness, name: str, source: str | None = None) -> Replayed:
+    """Replay a run, touching no tool; with another ``source``, tell whether that script would have done the same."""
+    from toolscript.journal.reader import records
+    from toolscript.recovery.replay import replay
+    from toolscript.recovery.tape import Tape
+
+    tape = Tape.read(records(_journal(harness, name), unknown="skip"))
+    if source is not None and source.strip():
+        tape = replace(tape, run=replace(tape.run, source=source))
+    return await replay(tape, harness.pool)
+
+
+def told(replayed: Replayed) -> str:
+    """Return what a replay came to, in one line."""
+    if replayed.outcome == "partial":
+        return "replayed: the same up to where the recorded run was ended"
+    return "replayed: the same"
+
+
+async def undone(harness: Harness, run_ids: list[str], picks: dict[str, str]) -> Run:
+    """Take back the file changes of runs. Raises ConfigError for a pick that is none."""
+    chosen: dict[Path, Pick] = {}
+    for path, pick in picks.items():
+        chosen[(harness.workspace / path).resolve()] = _pick(path, pick)
+    return await harness.undo(*run_ids, picks=chosen)
+
+
+def as_cell(runs: tuple[Run, ...], which: str | None = None) -> str:
+    """Return a script that a model wrote as the text of a cell: the named or numbered one, else the last.
+
+    Raises ConfigError when there is none.
+    """
+    if not runs:
+        raise ConfigError("there is no script in this conversation yet")
+    if which is None:
+        found: Run | None = runs[-1]
+    elif which.isdigit():
+        found = runs[int(which) - 1] if 0 < int(which) <= len(runs) else None
+    else:
+        found = next((run for run in runs if run.run_id == which), None)
+    if found is None:
+        raise ConfigError(f"there is no script {which!r}; the conversation has {len(runs)}")
+    return script_cell(found.source)
+
+
+def script_cell(source: str) -> str:
+    """Return a script as the text of a ``%%toolscript`` cell."""
+    return "%%toolscript\n" + source.strip("\n")
+
+
+def _journal(harness: Harness, name: str) -> Path:
+    from toolscript.journal.state import run_path
+
+    for path in (Path(name), harness.workspace / name):
+        if path.is_file():
+            return path
+    path = run_path(harness.state, name) if "/" not in name else Path(name)
+    if not path.is_file():
+        raise ConfigError(f"there is no journal {name!r}, neither as a file nor as a run of this workspace")
+    return path
+
+
+def _pick(path: str, pick: str) -> Pick:
+    from toolscript.recovery.undo import Pick
+
+    for known in get_args(Pick):
+        if pick == known:
+            return known  # type: ignore[no-any-return]  # get_args forgets that these are the literals
+    raise ConfigError(f"%toolscript undo: {path}={pick}: say {', '.join(get_args(Pick))}")

@@ -1,0 +1,122 @@
+"""Runs that have ended come back: audited, replayed, undone, planned, or as a cell to edit; with real workers and tools."""
+
+from __future__ import annotations
+
+import pytest
+from tests.kernel.running import Kernel, Reply, kernel
+
+WRITES = '%%toolscript\nawait tools.writeFile({ path: "a.txt", content: "new" });\nconsole.log("wrote");\nreturn 1'
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recall")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        (folder / "workspace").mkdir()
+        with kernel(standin=False, cwd=folder / "workspace") as it:
+            it.run("%agent recorded")
+            yield it
+
+
+def shown(reply: Reply) -> str:
+    return "\n".join(m["data"]["text/plain"] for m in reply.of("display_data"))
+
+
+def test_undo_takes_the_last_run_back_and_says_what_it_did(running: Kernel):
+    (running.cwd / "a.txt").write_text("old")
+    running.run(WRITES)
+    undone = running.run("%toolscript undo")
+
+    assert (running.cwd / "a.txt").read_text() == "old"
+    assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
+
+
+def test_undo_of_a_file_that_was_changed_since_asks_for_a_choice(running: Kernel):
+    (running.cwd / "a.txt").write_text("old")
+    running.run(WRITES)
+    (running.cwd / "a.txt").write_text("mine")
+    refused = running.run("%toolscript undo")
+    kept = (running.cwd / "a.txt").read_text()
+    running.run("%toolscript undo a.txt=restore")
+
+    assert refused.reply["content"]["status"] == "error"
+    assert kept == "mine"
+    assert (running.cwd / "a.txt").read_text() == "old"
+
+
+def test_a_run_replays_without_its_tools(running: Kernel):
+    running.run(WRITES)
+    (running.cwd / "a.txt").unlink()
+    replayed = running.run("%toolscript replay")
+
+    assert shown(replayed) == "replayed: the same"
+    assert not (running.cwd / "a.txt").exists()
+
+
+def test_a_changed_script_is_held_against_a_recorded_run(running: Kernel):
+    running.run(WRITES)
+    run_id = running.run("%%py\nprint(_run.run_id)").stdout.strip()
+    same = running.run(WRITES.replace("%%toolscript", f"%%toolscript --replay {run_id}"))
+    other = running.run(f'%%toolscript --replay {run_id}\nawait tools.writeFile({{ path: "b.txt", content: "new" }});')
+
+    assert same.stdout == "wrote\n"
+    assert same.of("execute_result")[0]["data"]["text/plain"] == "1"
+    assert other.reply["content"]["ename"] == "Diverged"
+    assert "b.txt" in other.reply["content"]["evalue"]
+    assert not (running.cwd / "b.txt").exists()
+
+
+def test_audit_tells_what_a_run_did(running: Kernel):
+    running.run(WRITES)
+    lines = shown(running.run("%toolscript audit")).split("\n")
+
+    assert lines[0].endswith("from cell, policy on-request")
+    assert lines[1].startswith("#1 writeFile: succeeded in ")
+
+
+def test_edit_puts_the_models_script_into_the_next_cell(running: Kernel):
+    running.run("Which files are here?")
+    reply = running.run("%toolscript edit").reply["content"]
+
+    assert reply["payload"] == [
+        {
+            "source": "set_next_input",
+            "text": '%%toolscript\nconst entries = await tools.listDir({ path: "." });\n'
+            "return entries.map((entry) => entry.path).sort();",
+            "replace": False,
+        }
+    ]
+    assert running.run("%toolscript status").reply["content"]["payload"] == []
+    assert running.run("%toolscript edit 9").reply["content"]["evalue"].startswith("there is no script '9'")
+
+
+def test_a_dry_run_shows_what_would_be_done_and_does_nothing(running: Kernel):
+    (running.cwd / "a.txt").write_text("old")
+    dry = running.run(WRITES.replace("%%toolscript", "%%toolscript --dry-run"))
+
+    assert shown(dry).startswith("✓ script completed · dry run · 1 operation\n  ◇ 1 writeFile")
+    assert (running.cwd / "a.txt").read_text() == "old"
+
+
+def test_a_plan_needs_somebody_who_chooses(running: Kernel):
+    it = running.run(WRITES.replace("%%toolscript", "%%toolscript --plan"))
+
+    assert it.reply["content"]["ename"] == "ApprovalUnavailable"
+
+
+@pytest.mark.parametrize(("chosen", "content"), [("Run what is chosen", "new"), ("Discard", "old")])
+def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content: str):
+    (running.cwd / "a.txt").write_text("old")
+    running.handshake()
+    cell = running.send(WRITES.replace("%%toolscript", "%%toolscript --plan"), allow_stdin=True, cell_id="p1")
+    buttons = {}
+    for message in running.until(cell, lambda m: m["msg_type"] == "display_data"):
+        if message["msg_type"] == "comm_open":
+            state = message["content"]["data"]["state"]
+            buttons[state.get("description", "")] = message["content"]["comm_id"]
+    running.click(buttons[chosen])
+    it = running.finish(cell)
+
+    assert it.reply["content"]["status"] == ("ok" if content == "new" else "error")
+    assert (running.cwd / "a.txt").read_text() == content
