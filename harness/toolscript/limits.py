@@ -60,7 +60,7 @@ class Limits:
     def _check(self, name: str, value: float) -> None:
         if name not in limit_names():
             raise ConfigError(f"there is no limit {name!r}; limits are {', '.join(limit_names())}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise ConfigError(f"limit {name} must be a number greater than zero, got {value!r}")
         if value > getattr(self, name):
             raise ConfigError(f"limit {name} may be lowered, not raised: {value:g} > {getattr(self, name):g}")
