@@ -133,7 +133,8 @@ def machine() -> str:
         (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
     )
     busy = os.getloadavg()[0]
-    return f"{os.cpu_count()} cores ({model}), {platform.system()} {platform.release()}, Python {platform.python_version()}, load {busy:.1f}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores ({model}), {system}, load {busy:.1f}"
 
 
 def _cpuinfo() -> list[str]:

@@ -253,7 +253,7 @@ class Pool:
 
     async def _breed(self) -> None:
         try:
-            worker = await (await self._open()).fork()
+            worker = await self._born()
         except ToolscriptError as error:
             self._starting -= 1
             self._restarts["start_failed"] += 1
@@ -271,6 +271,16 @@ class Pool:
             return
         worker.link.on_end = lambda: self._died_idle(worker)
         self._keep(worker)
+
+    async def _born(self) -> WorkerProcess:
+        """Return a new worker; a zygote that dies meanwhile is replaced, once."""
+        nursery = await self._open()
+        try:
+            return await nursery.fork()
+        except HostError:
+            if nursery.alive:
+                raise
+        return await (await self._open()).fork()
 
     def _died_idle(self, worker: WorkerProcess) -> None:
         if worker in self._idle:

@@ -18,8 +18,9 @@ PROT_EXEC = 4
 
 _USED = (
     "read", "write", "recvfrom", "sendto", "close", "futex", "munmap", "mremap", "brk", "madvise", "clock_gettime",
-    "gettimeofday", "time", "getrusage", "setitimer", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
-    "exit", "exit_group", "getpid", "gettid", "sched_yield", "restart_syscall", "getrandom",
+    "gettimeofday", "time", "getrusage", "setitimer", "timer_create", "timer_settime", "rt_sigaction",
+    "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "exit", "exit_group", "getpid", "gettid", "sched_yield",
+    "restart_syscall", "getrandom",
 )  # fmt: skip
 _NEVER = (
     "execve", "execveat", "fork", "vfork", "clone", "clone3", "socket", "connect", "bind", "ptrace",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 
 from toolscript.errors import ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.runtime import frames
+from toolscript.runtime.alarm import CpuAlarm
 from toolscript.runtime.engine import Drained, Engine
 from toolscript.runtime.frames import Flag, Kind, Parts, Splitter
 from toolscript.runtime.wire import decode_start
@@ -47,6 +47,7 @@ class _Worker:
         self._spare: Engine | None = engines()
         self._running: Engine | None = None
         self._uses = uses
+        self._alarm = CpuAlarm()
         self._serial = 0
         self._ended = False
         self._budget = 0.0
@@ -89,11 +90,11 @@ class _Worker:
 
     def _within(self, step: Callable[[], Any]) -> Any:
         """Run a step with ring 2 armed: a signal whose default is death, so that no engine can put it off."""
-        signal.setitimer(signal.ITIMER_PROF, max(RING_2 * self._budget - self._used, 0.001))
+        self._alarm.set(max(RING_2 * self._budget - self._used, 0.001))
         try:
             return step()
         finally:
-            signal.setitimer(signal.ITIMER_PROF, 0)
+            self._alarm.set(0)
 
     def _send(self, drained: Drained, prepared: str | None = None) -> None:
         flags = (Flag.ENDED if drained.ended else 0) | (Flag.HEAP_FULL if drained.heap_full else 0)
