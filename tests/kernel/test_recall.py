@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.kernel.running import Kernel, Reply, kernel
 
 WRITES = '%%toolscript\nawait tools.writeFile({ path: "a.txt", content: "new" });\nconsole.log("wrote");\nreturn 1'
@@ -83,7 +82,7 @@ def test_edit_puts_the_models_script_into_the_next_cell(running: Kernel):
     assert reply["payload"] == [
         {
             "source": "set_next_input",
-            "text": "%%toolscript\nconst entries = await tools.listDir({ path: \".\" });\n"
+            "text": '%%toolscript\nconst entries = await tools.listDir({ path: "." });\n'
             "return entries.map((entry) => entry.path).sort();",
             "replace": False,
         }
