@@ -79,7 +79,7 @@ class ScriptExecution(BaseEvent):
     type: Literal["script_execution"] = "script_execution"
     source: str
     script_hash: str
-    origin: Literal["model", "cell", "file", "replay", "undo"] = "model"
+    origin: Literal["model", "cell", "file", "replay", "undo", "call"] = "model"
     mode: Literal["off", "dry-run", "on"] = "on"
     allowed_tools: tuple[str, ...] | None = None
 

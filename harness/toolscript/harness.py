@@ -29,7 +29,7 @@ from toolscript.approvals.socket import OwnerSocket
 from toolscript.background import Background
 from toolscript.confine.command import Commands
 from toolscript.confine.modes import means
-from toolscript.errors import ConfigError, Json, ToolError
+from toolscript.errors import ConfigError, Json, StillInterrupted, ToolError
 from toolscript.events import Emitter, Listener
 from toolscript.facade.scope import World
 from toolscript.facade.store import Store
@@ -37,7 +37,7 @@ from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
 from toolscript.files.hidden import hidden_directories
 from toolscript.journal.redact import secret_values
-from toolscript.journal.state import state_dir, sweep
+from toolscript.journal.state import run_path, state_dir, sweep
 from toolscript.journal.writer import DiskJournal
 from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
@@ -45,6 +45,7 @@ from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
 from toolscript.recovery.undo import Pick
 from toolscript.recovery.undoing import Undoing
+from toolscript.recovery.unknown import Resolution
 from toolscript.registry.context import SandboxMode
 from toolscript.registry.registry import Registry, installed_tools
 from toolscript.registry.sources import ToolSource, open_source
@@ -233,6 +234,22 @@ class Harness:
         config = self.chosen.agent if agent is None else self.configuration.choose(agent).agent
         await self._offered.wait()
         return await self._turns.run(config, prompt, self.conversation, images=images)
+
+    async def resume(self, run_id: str, *, outcomes: Mapping[int, Resolution] | None = None) -> Run:
+        """Go on with a run of this workspace whose host died, and return what became of it in all.
+
+        What had ended is not done again. ``outcomes`` says ahead, by call number, what nobody can know: whether a
+        command or network call that had begun took effect; the rest is asked about. Raises StillInterrupted when
+        nobody answers (nothing was done then), when the run does not replay, or when it is none to resume; and
+        JournalError while another process works on it.
+        """
+        await self._offered.wait()
+        path = run_path(self.state, run_id)
+        if not path.is_file():
+            raise StillInterrupted(f"there is no run {run_id!r} in this workspace", code="not_resumable")
+        journal = DiskJournal.resume(path, secrets=secret_values(os.environ))
+        order = Order(limits=self.limits, policy=self.policy, rules=self.rules)
+        return await self._workshop.resume(path, journal, order, outcomes or {}, self._emitter)
 
     async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
         """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.

@@ -14,15 +14,17 @@ from toolscript.errors import RunAborted, StoreTooLarge
 from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.course import Course
 from toolscript.facade.ending import Ending
+from toolscript.facade.pending import Outcome
 from toolscript.facade.scope import RunScope
 from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
-from toolscript.journal.records import CallRecord, RunEndRecord, RunRecord
+from toolscript.journal.records import CallRecord, EndRecord, RunEndRecord, RunRecord
 from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed
 from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 
-Origin = Literal["model", "cell", "file", "replay", "undo"]
+Origin = Literal["model", "cell", "file", "replay", "undo", "call"]
+"""Who wrote a script; ``call`` is a structured call, which has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Runner:
     def __init__(self, sessions: Sessions, cache: ScriptCache, board: TaskBoard, store: Store) -> None:
         self._sessions = sessions
         self._cache = cache
-        self._board = board
+        self.board = board
         self._store = store
         self._stops: dict[str, anyio.CancelScope] = {}
 
@@ -58,22 +60,30 @@ class Runner:
         aborted, waits until its calls are gone, and lets the cancellation through.
         """
         script = replace(script, store=self._store.snapshot())
-        _open(script, scope)
-        course = Course(scope, self._board, script.task_prefix)
+        start = self._start(script, scope)
+        scope.journal.write(run_record(script, scope))
+        announce(script, scope)
+        course = Course(scope, self.board, script.task_prefix)
+        ending = await self.conduct(course, start)
+        if course.prepared is not None:
+            digest = script.parsed.script_hash
+            self._cache.put(digest, course.prepared, last_expression=script.last_expression)
+        return ending
+
+    async def conduct(self, course: Course, start: Start) -> Ending:
+        """Serve one script to its end, or until it is suspended; as :meth:`execute`."""
+        scope = course.scope
         ending = Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
         try:
             with anyio.CancelScope() as stop:
                 self._stops[scope.run_id] = stop
                 async with anyio.create_task_group() as group:
-                    ending = await course.run(self._sessions, self._start(script, scope), group)
+                    ending = await course.run(self._sessions, start, group)
         finally:
             del self._stops[scope.run_id]
             # Whatever ended it, a run is reported and written down before anybody goes on.
             with anyio.CancelScope(shield=True):
                 ending = await self._close(course, ending)
-        if course.prepared is not None:
-            digest = script.parsed.script_hash
-            self._cache.put(digest, course.prepared, last_expression=script.last_expression)
         return ending
 
     def is_running(self, run_id: str) -> bool:
@@ -89,13 +99,18 @@ class Runner:
 
     async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[str, bool]:
         """Serve one structured call: the same road, without a script. Returns its text and whether it failed."""
-        course = Course(scope, self._board, "task")
+        course = Course(scope, self.board, "task")
         call = Call(number=1, tool=path, arguments=arguments)
-        scope.journal.write(CallRecord(number=1, tool=path, arguments=arguments))
+        source = f"// {path}"
+        parsed = Parsed(source=source, script_hash=scope.script_hash, limits=scope.limits)
+        scope.journal.write(run_record(Script(parsed=parsed, origin="call"), scope))
+        scope.journal.write(CallRecord(number=1, tool=path, arguments=arguments, time_ms=_now()))
+        outcome: Outcome | None = None
         try:
             outcome = await course.road.travel(call, rendered=True)
         finally:
-            scope.journal.close()
+            with anyio.CancelScope(shield=True):
+                await _end_call(course, outcome)
         return outcome.text, not outcome.ok
 
     def _start(self, script: Script, scope: RunScope) -> Start:
@@ -110,6 +125,9 @@ class Runner:
     async def _close(self, course: Course, ending: Ending) -> Ending:
         """Commit the store, write the last record, report the output; the run's result goes on after that."""
         scope = course.scope
+        if course.suspended is not None:
+            course.close_journal()
+            return ending
         course.console.close()
         if ending.status is not RunStatus.ABORTED and scope.planned is None:
             ending = self._commit(course, ending)
@@ -121,6 +139,7 @@ class Runner:
                 error=error,
                 store=course.store if ending.status is not RunStatus.ABORTED else {},
                 warnings=tuple(course.warnings),
+                time_ms=_now(),
             )
         )
         if course.road.had_effect or course.store:
@@ -150,30 +169,58 @@ def facade_entries(scope: RunScope) -> tuple[FacadeEntry, ...]:
     )
 
 
-def _open(script: Script, scope: RunScope) -> None:
-    scope.journal.write(
-        RunRecord(
-            run_id=scope.run_id,
-            source=script.parsed.source,
-            script_hash=scope.script_hash,
-            origin=script.origin,
-            last_expression=script.last_expression,
-            params=script.params,
-            context=script.context,
-            store=script.store,
-            seed=script.seed,
-            time_ms=script.time_ms,
-            limits=asdict(scope.limits),
-            allowed_tools=tuple(scope.tools),
-            workspace=str(scope.world.cwd),
-            policy=scope.policy.value,
-            digests=scope.digests,
-            turn_id=scope.turn_id,
-            parent=scope.emitter.ids.get("parent"),
-            task_prefix=script.task_prefix,
-            facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
-        )
+def run_record(script: Script, scope: RunScope) -> RunRecord:
+    """Return the record of all inputs of a run."""
+    return RunRecord(
+        run_id=scope.run_id,
+        source=script.parsed.source,
+        script_hash=scope.script_hash,
+        origin=script.origin,
+        last_expression=script.last_expression,
+        params=script.params,
+        context=script.context,
+        store=script.store,
+        seed=script.seed,
+        time_ms=script.time_ms,
+        limits=asdict(scope.limits),
+        allowed_tools=tuple(scope.tools),
+        workspace=str(scope.world.cwd),
+        policy=scope.policy.value,
+        digests=scope.digests,
+        bound=scope.plan is not None,
+        turn_id=scope.turn_id,
+        parent=scope.emitter.ids.get("parent"),
+        task_prefix=script.task_prefix,
+        facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
     )
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+async def _end_call(course: Course, outcome: Outcome | None) -> None:
+    """Write down how a structured call ended, with the changes that an undo needs; None: it was cancelled."""
+    journal, ok, now = course.scope.journal, outcome is not None and outcome.ok, _now()
+    if outcome is not None:
+        journal.write(
+            EndRecord(
+                number=1, ok=ok, value=outcome.value or json.dumps(outcome.text), time_ms=now, status=outcome.status,
+                changes=outcome.changes,
+            )
+        )  # fmt: skip
+    status: Literal["completed", "failed", "aborted"] = (
+        "aborted" if outcome is None else "completed" if ok else "failed"
+    )
+    error = json.loads(outcome.value) if outcome is not None and not ok else None
+    journal.write(RunEndRecord(status=status, result=None, error=error, time_ms=now))
+    if course.road.had_effect:
+        await journal.sync()
+    journal.close()
+
+
+def announce(script: Script, scope: RunScope) -> None:
+    """Tell that a script begins."""
     scope.emitter.emit(
         ScriptExecution, source=script.parsed.source, script_hash=scope.script_hash, origin=script.origin,
         mode=script.mode, allowed_tools=tuple(scope.tools),

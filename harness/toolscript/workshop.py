@@ -8,27 +8,38 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from pathlib import Path
+from typing import Literal, cast
+
+from anyio import to_thread
 
 from toolscript.agent.executor import Mode, ToolReply
+from toolscript.agent.tightening import stricter
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.plan import ApprovedPlan, Plan, PlanRow
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule
 from toolscript.errors import ConfigError, Json, RunAborted, ToolscriptError
-from toolscript.events import Emitter, RunStatus, ScriptExecution, ScriptExecutionOutput
+from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.scope import RunScope, World
-from toolscript.journal.records import Journal, MemoryJournal
+from toolscript.journal.reader import read_secrets, records
+from toolscript.journal.records import Journal, MemoryJournal, RunRecord
 from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed, script_hash
 from toolscript.limits import Limits
+from toolscript.recovery.leftovers import end_leftovers
+from toolscript.recovery.past import Past
+from toolscript.recovery.resume import Interrupted, ResumedCourse, announce, check_resumable
+from toolscript.recovery.tape import recorded_limits
+from toolscript.recovery.unknown import Resolution
 from toolscript.registry.declarations import declaration
 from toolscript.registry.registry import Registry, matches, tools_digest
 from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner, Script
+from toolscript.runtime.identity import installation
 
 Journals = Callable[[str], Journal]
 
@@ -150,15 +161,51 @@ class Workshop:
         text, is_error = await self.runner.call(path, arguments, scope)
         return ToolReply(text=text, is_error=is_error)
 
-    def _scope(self, run_id: str, digest: str, order: Order, emitter: Emitter) -> RunScope:
+    async def resume(
+        self, path: Path, journal: Journal, order: Order, given: Mapping[int, Resolution], emitter: Emitter
+    ) -> Run:
+        """Go on with an interrupted run whose journal is held. Raises StillInterrupted when it cannot go on yet,
+        and JournalDamaged; the journal is closed in any case.
+
+        Of ``order`` the policy (where it is stricter than the run's own) and the rules count; all else is recorded.
+        """
+        try:
+            past = Past.read(records(path, secrets=read_secrets(path)))
+            order = recorded_order(past.tape.run, order)
+            check_resumable(past.tape, str(self.world.cwd), {**installation(), "tools": self._toolset(order).digest})
+            await to_thread.run_sync(end_leftovers, past.started)
+        except BaseException:
+            journal.close()
+            raise
+        run = past.tape.run
+        self.runs += 1
+        emitter = emitter.scoped(run_id=run.run_id, turn_id=run.turn_id, parent=run.parent)
+        scope = self._scope(run.run_id, run.script_hash, order, emitter, journal)
+        permissions = Permissions()
+        permissions.restore(self.permissions.snapshot())
+        past.allow_again(permissions, self.registry)
+        scope = replace(scope, permissions=permissions, recall=past.memory().recall)
+        with emitter.collecting(run_id=run.run_id) as events:
+            announce(scope, past)
+            course = ResumedCourse(Interrupted(past=past, scope=scope, given=given), self.runner.board)
+            ending = await self.runner.conduct(course, past.tape.start())
+            if course.suspended is not None:
+                problem = ending.error or course.suspended
+                emitter.emit(ErrorEvent, error=problem.to_json())
+                raise problem
+        return Run.fold(events)
+
+    def _scope(
+        self, run_id: str, digest: str, order: Order, emitter: Emitter, journal: Journal | None = None
+    ) -> RunScope:
         tools = self._toolset(order)
         asking = None if self.delegate is None else partial(self.delegate, order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
             tools=tools.by_path, known=self.registry.get, emitter=emitter,
-            journal=self.journals(run_id), bridge=self.bridge, permissions=self.permissions,
+            journal=journal or self.journals(run_id), bridge=self.bridge, permissions=self.permissions,
             world=replace(self.world, run_agent=asking), turn_id=order.turn_id,
-            catalogue=lambda: catalogue(tools.tools), digests={"tools": tools.digest},
+            catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
             planned=order.planned, plan=order.plan,
             conversation_id=self.conversation_id,
         )  # fmt: skip
@@ -187,6 +234,15 @@ class Workshop:
             script_hash=scope.script_hash, limits=scope.limits, environment=self.world.environment,
             turn_id=order.turn_id or "", agent=order.agent, original_prompt=order.prompt,
         ).to_json()  # fmt: skip
+
+
+def recorded_order(run: RunRecord, order: Order) -> Order:
+    """Return the terms of an interrupted run: as recorded, under today's rules, and never a looser policy."""
+    return Order(
+        limits=recorded_limits(run),
+        policy=stricter(Policy(run.policy), order.policy), rules=order.rules, allowed_tools=run.allowed_tools,
+        origin=cast("Origin", run.origin), turn_id=run.turn_id, depth=0 if run.parent is None else 1,
+    )  # fmt: skip
 
 
 def _narrowed(order: Order, parsed: Parsed) -> tuple[str, ...] | None:

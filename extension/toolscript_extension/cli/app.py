@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from toolscript.errors import ToolscriptError
-from toolscript_extension.cli import agents, approvals, demo, doctor, journals, run, tools
+from toolscript_extension.cli import agents, approvals, demo, doctor, journals, resume, run, tools
 from toolscript_extension.cli.exits import Exit
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("agents")(agents.agents_command)
 app.command("trust")(agents.trust_command)
 app.command("approvals")(approvals.command)
 app.command("demo")(demo.command)
+app.command("resume")(resume.command)
 app.command("replay")(journals.replay_command)
 app.command("audit")(journals.audit_command)
 

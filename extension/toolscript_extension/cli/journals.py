@@ -12,17 +12,25 @@ import orjson
 import typer
 from rich.console import Console
 from rich.text import Text
-from toolscript.runtime.pool import Pool
 
+from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError
+from toolscript.harness import Harness
 from toolscript.journal.audit import audit, entry_json, entry_text
 from toolscript.journal.reader import records
 from toolscript.journal.state import run_path, state_dir
+from toolscript.recovery.live import Difference, differences
+from toolscript.recovery.notebook import recorded_runs
 from toolscript.recovery.replay import Replayed, replay
 from toolscript.recovery.tape import Tape
+from toolscript.registry.registry import Registry, installed_tools, tools_digest
+from toolscript.runtime.identity import installation
+from toolscript.runtime.pool import Pool
 from toolscript_extension.cli.exits import Exit
 
-File = Annotated[str, typer.Argument(help="A journal, or the id of a run in this workspace.", metavar="FILE|RUN")]
+File = Annotated[
+    str, typer.Argument(help="A journal, the id of a run in this workspace, or a notebook.", metavar="FILE|RUN")
+]
 Workspace = Annotated[Path, typer.Option(help="The directory that the run worked in.")]
 
 
@@ -34,11 +42,23 @@ def journal_of(name: str, workspace: Path) -> Path:
     raise ConfigError(f"there is no journal {name!r}, neither as a file nor as a run of {workspace.resolve()}")
 
 
-def replay_command(file: File, workspace: Workspace = Path()) -> None:
-    """Replay a recorded run: no tool is touched; the same result and logs must come out."""
-    tape = Tape.read(records(journal_of(file, workspace), unknown="skip"))
-    replayed = asyncio.run(_replay(tape))
+def replay_command(
+    file: File,
+    workspace: Workspace = Path(),
+    live: Annotated[bool, typer.Option("--live", help="Run for real, and show what changed (exit 1).")] = False,
+) -> None:
+    """Replay a recorded run: no tool is touched; the same result and logs must come out (exit 1 if not)."""
+    if file.endswith(".ipynb"):
+        journals = [journal_of(run_id, workspace) for run_id in recorded_runs(Path(file))]
+    else:
+        journals = [journal_of(file, workspace)]
     console = Console(stderr=True)
+    for journal in journals:
+        (_live if live else _replay_one)(journal, workspace, console)
+
+
+def _replay_one(journal: Path, workspace: Path, console: Console) -> None:
+    replayed = asyncio.run(_replay(Tape.read(records(journal, unknown="skip"))))
     for line in replayed.logs:
         console.print(Text(line.text))
     if replayed.divergence is not None:
@@ -51,8 +71,30 @@ def replay_command(file: File, workspace: Workspace = Path()) -> None:
 
 
 async def _replay(tape: Tape) -> Replayed:
+    tools = tools_digest(Registry(installed_tools()).select(allowed=tape.run.allowed_tools))
     async with Pool(limits=tape.start().limits) as pool:
-        return await replay(tape, pool)
+        return await replay(tape, pool, digests={**installation(), "tools": tools})
+
+
+def _live(journal: Path, workspace: Path, console: Console) -> None:
+    changed = asyncio.run(_run_again(journal, workspace))
+    for difference in changed:
+        console.print(Text(str(difference)))
+    console.print(Text(f"ran for real: {len(changed) or 'nothing'} changed", style="yellow" if changed else "green"))
+    if changed:
+        raise typer.Exit(Exit.FAILED)
+
+
+async def _run_again(journal: Path, workspace: Path) -> tuple[Difference, ...]:
+    run = Tape.read(records(journal, unknown="skip")).run
+    async with Harness(workspace) as harness:
+        with TerminalDecider.attached(harness.approvals):
+            again = await harness.run(
+                run.source, params=json.loads(run.params), last_expression=run.last_expression,
+                allowed_tools=run.allowed_tools,
+            )  # fmt: skip
+        now = list(records(run_path(harness.state, again.run_id)))
+    return differences(records(journal, unknown="skip"), now)
 
 
 def audit_command(

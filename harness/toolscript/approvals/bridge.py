@@ -177,7 +177,8 @@ class Bridge:
             self._settle(waiting, emitter, journal)
 
     def _show_everywhere(self, waiting: Pending) -> None:
-        if self._answers:
+        # Nobody can have answered ahead whether a call took effect before its host died.
+        if self._answers and not waiting.request.extra.get("unknown"):
             waiting.propose(Proposal(replace(self._answers.popleft(), time=self._clock())))
             return
         shown = [self._show(decider, waiting.request) for decider in tuple(self._deciders)]

@@ -77,8 +77,8 @@ def _sections(request: ApprovalRequest, full: bool) -> Iterator[Section]:
     if classification.summary:
         yield Section(title="What it would do", text=one_line(classification.summary))
     yield from _warnings(request)
-    yield from _arguments(request.arguments, full)
-    yield from _effects(classification)
+    yield from _arguments(request, full)
+    yield from _effects(classification, request.why)
     if classification.diff:
         yield _verbatim("Diff", classification.diff, full, kind="diff")
     yield from _origin(request)
@@ -105,10 +105,12 @@ def _origin(request: ApprovalRequest) -> Iterator[Section]:
         yield Section(title="Tools this run may use", text=one_line(", ".join(request.allowed_tools)))
 
 
-def _effects(classification: Classification) -> Iterator[Section]:
+def _effects(classification: Classification, why: str) -> Iterator[Section]:
     level = f"{classification.effect.value}, {classification.danger.value.replace('_', ' ')}"
     yield Section(title="Effect", text=level + (", escalated" if classification.escalated else ""))
     for reason in classification.reasons:
+        if reason in why:
+            continue  # said already, as the reason for asking
         yield Section(title="Because", text=one_line(reason))
     for path in classification.paths[:50]:
         yield Section(title="Path", text=_path(path))
@@ -152,12 +154,19 @@ def _strings(value: Json) -> Iterator[str]:
                 yield from _strings(item)
 
 
-def _arguments(arguments: Json, full: bool) -> Iterator[Section]:
+def _arguments(request: ApprovalRequest, full: bool) -> Iterator[Section]:
+    """Yield what the call says for itself at length, and what it leaves at its defaults on one line."""
+    arguments = request.arguments
     if not isinstance(arguments, dict):
         yield _verbatim("Arguments", _value(arguments), full)
         return
+    usual = [name for name in request.extra.get("at_default", ()) if name in arguments]
     for name, value in arguments.items():
-        yield _verbatim(f"Argument {one_line(name)}", _value(value), full)
+        if name not in usual:
+            yield _verbatim(f"Argument {one_line(name)}", _value(value), full)
+    if usual:
+        pairs = ", ".join(f"{name} {json.dumps(arguments[name], ensure_ascii=True)}" for name in usual)
+        yield Section(title="At their defaults", text=one_line(pairs))
 
 
 def _value(value: Json) -> str:

@@ -38,6 +38,7 @@ from toolscript.errors.host import (
     ProtocolFault,
     ProviderError,
     RunAborted,
+    StillInterrupted,
     UnknownApproval,
     WorkerCrashed,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "ScriptThrew",
     "SourceTooLarge",
     "StackExceeded",
+    "StillInterrupted",
     "StoreTooLarge",
     "TimersExceeded",
     "ToolCancelled",

@@ -55,6 +55,18 @@ class RunAborted(ToolscriptError):
     code = "aborted"
 
 
+class StillInterrupted(ToolscriptError):
+    """An interrupted run does not go on; nothing of it was done. Its ``code`` says why: ``outcome_unknown``,
+    ``consent_needed``, ``diverged``, ``other_installation``, ``not_resumable``."""
+
+    code = "interrupted"
+
+    def __init__(self, message: str, *, code: str, details: dict[str, Json] | None = None) -> None:
+        super().__init__(message, details=details)
+        # As with tools: situations differ by code; nobody needs to catch them by class.
+        self.__dict__["code"] = code
+
+
 class HostError(ToolscriptError):
     """The harness itself is at fault or overloaded; the next run works."""
 

@@ -51,6 +51,10 @@ class Gate:
             raise ApprovalUnavailable(why, tool=tool.spec.path)
         return await self._put(tool, arguments, call, context, classification, why)
 
+    async def verdict(self, tool: Tool, arguments: Any, context: ToolContext) -> Verdict:
+        """Say whether the call would run, wait for a person or be refused; asks nobody."""
+        return self._judge(tool, await tool.classify(arguments, context), arguments)[0]
+
     async def ask(self, tool: Tool, arguments: Any, call: Call, context: ToolContext, why: str) -> Consented:
         """Ask whatever the policy says; where the policy never asks, refuse."""
         if self.scope.policy is Policy.NEVER:
@@ -109,6 +113,8 @@ class Gate:
         )  # fmt: skip
 
     async def _ask(self, request: ApprovalRequest, validate: Validate | None = None) -> Decision:
+        if (decided := self.scope.recall(request.operation, request.digest)) is not None:
+            return decided
         self.waiting(request.operation, True)
         try:
             return await self.scope.bridge.ask(
@@ -150,7 +156,15 @@ class Gate:
             tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
             allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
             line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
+            extra={"at_default": _at_default(tool, shown)},
         )  # fmt: skip
+
+
+def _at_default(tool: Tool, shown: Json) -> list[str]:
+    """Return the arguments that are what they would be if nobody had given them."""
+    properties = tool.spec.input.schema.get("properties", {})
+    given = shown if isinstance(shown, dict) else {}
+    return [n for n, v in given.items() if "default" in properties.get(n, {}) and properties[n]["default"] == v]
 
 
 def _form(tool: str, schema: dict[str, Json] | None) -> Validate:

@@ -47,23 +47,26 @@ class Course:
         self.clock = WallClock(scope.limits.wall_seconds)
         self.pending = Pending(self.clock, scope.journal)
         self.console = Console(scope.emitter, scope.limits)
-        self.road = self._road()
-        self._spawner = Spawner(board, self.road, scope, task_prefix)
-        self._calls: dict[int, Call] = {}
+        self.road = self.make_road()
+        self.spawner = Spawner(board, self.road, scope, task_prefix)
+        self.calls: dict[int, Call] = {}
         self._running: dict[int, anyio.CancelScope] = {}
-        self._timers = 0
+        self.timers = 0
         self.store: dict[str, str | None] = {}
         self.warnings: list[str] = []
         self.prepared: str | None = None
+        self.suspended: ToolscriptError | None = None
+        """Why the run stays interrupted: it has no ending then, and its journal none either."""
         self._began = time.monotonic()
         self._guest_seconds = 0.0
 
-    def _road(self) -> Road:
+    def make_road(self) -> Road:
+        """Return the road that the calls of this run take."""
         if self.scope.planned is not None:
-            return PlanningRoad(self.scope, self._waiting, self.scope.planned, self.pending.hold)
+            return PlanningRoad(self.scope, self.waiting, self.scope.planned, self.pending.hold)
         if self.scope.plan is not None:
-            return BoundRoad(self.scope, self._waiting, self.scope.plan)
-        return Road(self.scope, self._waiting)
+            return BoundRoad(self.scope, self.waiting, self.scope.plan)
+        return Road(self.scope, self.waiting)
 
     async def run(self, sessions: Sessions, start: Start, group: TaskGroup) -> Ending:
         """Serve the script until it ends; what it leaves pending is cancelled and waited for."""
@@ -80,7 +83,7 @@ class Course:
 
     async def _serve(self, session: Session, start: Start, group: TaskGroup) -> Ending:
         session.on_loss(self.pending.lose)
-        ending = self._take([await session.start(start)], group)
+        ending = await self.begin(session, start, group)
         while ending is None:
             if self.pending.idle:
                 return Ending(status=RunStatus.FAILED, error=DeadlockError(self._last_position()))
@@ -94,20 +97,26 @@ class Course:
             if self.road.stop is not None:
                 return Ending(status=RunStatus.FAILED, error=self.road.stop)
             if settlements:
-                ending = self._take(await session.settle(settlements), group)
+                ending = self.take(await session.settle(settlements), group)
         return ending
 
-    def _take(self, batches: Sequence[Batch], group: TaskGroup) -> Ending | None:
+    async def begin(self, session: Session, start: Start, group: TaskGroup) -> Ending | None:
+        """Start the script; returns its ending if it has one already."""
+        return self.take([await session.start(start)], group)
+
+    def take(self, batches: Sequence[Batch], group: TaskGroup) -> Ending | None:
+        """Do all that the batches say; returns the ending if the script has come to one."""
         for batch in batches:
             self.prepared = batch.prepared or self.prepared
             self._guest_seconds = batch.guest_seconds
             for message in batch.messages:
-                self._handle(message, group)
+                self.handle(message, group)
             if (ended := batch.ended) is not None:
-                return self._ended(ended)
+                return self.ended(ended)
         return None
 
-    def _handle(self, message: Message, group: TaskGroup) -> None:
+    def handle(self, message: Message, group: TaskGroup) -> None:
+        """Do what the script wants, and write it down."""
         match message:
             case Call():
                 self._call(message, group)
@@ -124,7 +133,7 @@ class Course:
                 pass
 
     def _call(self, call: Call, group: TaskGroup) -> None:
-        self._calls[call.number] = call
+        self.calls[call.number] = call
         self.scope.journal.write(
             CallRecord(
                 number=call.number,
@@ -133,40 +142,47 @@ class Course:
                 line=call.line,
                 column=call.column,
                 spawn=call.spawn,
+                time_ms=int(time.time() * 1000),
             )
         )
+        self.send(call, group)
+
+    def send(self, call: Call, group: TaskGroup) -> None:
+        """Send a call on its way; its outcome will be settled."""
         self.pending.begin(call.number)
         if call.spawn:
-            self._spawner.start(call, self.pending.deliver)
+            self.spawner.start(call, self.pending.deliver)
         else:
             self._running[call.number] = anyio.CancelScope()
             group.start_soon(self._travel, call)
 
     async def _travel(self, call: Call) -> None:
         with self._running[call.number]:
-            go = self._spawner.answer if call.tool in CALLS else self.road.travel
+            go = self.spawner.answer if call.tool in CALLS else self.road.travel
             self.pending.deliver(await go(call))
         del self._running[call.number]
 
     def _timer(self, timer: Timer) -> None:
-        self._timers += 1
-        if self._timers > self.scope.limits.timers:
-            raise TimersExceeded(self.scope.limits.timers, self._timers)
+        self.timers += 1
+        if self.timers > self.scope.limits.timers:
+            raise TimersExceeded(self.scope.limits.timers, self.timers)
         due = self.pending.set_timer(timer.number, timer.delay_ms)
         self.scope.journal.write(TimerRecord(number=timer.number, due=due))
 
-    def _waiting(self, number: int, waits: bool) -> None:
+    def waiting(self, number: int, waits: bool) -> None:
+        """Hear that a call began or ceased to wait for a person."""
         self.pending.asking(number, waits)
-        if self._calls[number].spawn:
-            self._spawner.waiting(number, waits)
+        if self.calls[number].spawn:
+            self.spawner.waiting(number, waits)
 
-    def _ended(self, ended: Done | Failed) -> Ending:
+    def ended(self, ended: Done | Failed) -> Ending:
+        """Return the ending that the script came to, and warn of what it left behind."""
         self._warn_unawaited(ended.unawaited)
         return Ending.of(ended)
 
     def _warn_unawaited(self, numbers: Sequence[int]) -> None:
         for number in numbers:
-            call = self._calls.get(number)
+            call = self.calls.get(number)
             if call is None or call.spawn:
                 continue
             ended = number not in self.pending.open_calls
@@ -180,15 +196,15 @@ class Course:
             scope.cancel()
 
     def _last_position(self) -> Position | None:
-        for number in sorted(self._calls, reverse=True):
-            call = self._calls[number]
+        for number in sorted(self.calls, reverse=True):
+            call = self.calls[number]
             if call.line is not None:
                 return Position(call.line, call.column or 1)
         return None
 
     def close_journal(self) -> None:
         """Give the journal up, as soon as the last task that this script spawned has ended."""
-        self._spawner.when_idle(self.scope.journal.close)
+        self.spawner.when_idle(self.scope.journal.close)
 
     def durations(self) -> dict[str, float]:
         """Return milliseconds: in all, computing, and waiting for people."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from toolscript.errors import Json
 from toolscript.journal.records import Journal
-from toolscript.registry.files import Change, State
+from toolscript.registry.classification import Classification
+from toolscript.registry.files import Change, Files, State
 
 MERGE_BYTES = 1024 * 1024
 """Up to this size what a call wrote is kept too: a later merge needs it."""
@@ -27,6 +29,39 @@ def change_records(changes: Iterable[Change], journal: Journal) -> tuple[dict[st
         }
         for c in changes
     )
+
+
+def begin_paths(seen: Classification, files: Files, cwd: Path, journal: Journal) -> tuple[dict[str, Json], ...]:
+    """Return what a call is about to change, before it does: before-images, and the digests that will be there.
+
+    Blocks; contents are kept beside the journal. Who finds the run interrupted can complete the call, or undo it.
+    """
+    afters = {p.path: p.after for p in seen.paths if p.kind != "read"}
+    return tuple(
+        {
+            "path": os.fspath(path),
+            "before": _written(
+                files.state(files.place(os.fspath(path), cwd, follow=False), content=True), journal, keep=True
+            ),
+            "after": after,
+            "missing_dirs": _missing_above(path),
+        }
+        for path, after in afters.items()
+    )
+
+
+def before_of(record: Mapping[str, Json], body: Bodies) -> State:
+    """Return the before-image in one path of a ``begin`` record; without its bytes where they were too many."""
+    return _read(record["before"], body)
+
+
+def _missing_above(path: Path) -> list[str]:
+    missing: list[str] = []
+    for parent in path.parents:
+        if os.path.lexists(parent):
+            break
+        missing.insert(0, os.fspath(parent))
+    return missing
 
 
 def changes_of(records: Iterable[Mapping[str, Json]], body: Bodies) -> tuple[Change, ...]:

@@ -79,6 +79,14 @@ class Pending:
         heapq.heappush(self._timers, (self.clock.elapsed + delay, number))
         return self._now() + delay
 
+    def resume_timer(self, number: int, due: float) -> None:
+        """Set a timer that an interrupted run had set: for the time left until ``due``, seconds since the epoch."""
+        heapq.heappush(self._timers, (self.clock.elapsed + max(0.0, due - self._now()), number))
+
+    def resume_tape(self, time_ms: int) -> None:
+        """Go on with a tape whose last settlement has this time."""
+        self._last_ms = max(self._last_ms, time_ms)
+
     def clear_timer(self, number: int) -> None:
         """Forget a timer."""
         self._timers = [t for t in self._timers if t[1] != number]

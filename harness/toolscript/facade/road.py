@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import orjson
 import structlog
+from anyio import to_thread
 
 from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import (
@@ -26,7 +27,7 @@ from toolscript.errors import (
 )
 from toolscript.events import OperationFinished, OperationOutputDelta, OperationStarted, OperationStatus
 from toolscript.facade.consent import Consented, Gate
-from toolscript.facade.images import change_records
+from toolscript.facade.images import begin_paths, change_records
 from toolscript.facade.pending import Outcome
 from toolscript.facade.recording import RecordingFiles
 from toolscript.facade.scope import RunScope
@@ -188,8 +189,13 @@ class Road:
         if effect is Effect.READ:
             return
         self.had_effect = True
-        paths = tuple({"path": p, "before": digest} for p, digest in consented.classification.before.items())
-        self._scope.journal.write(BeginRecord(number=trip.call.number, effect=effect.value, paths=paths))
+        scope = self._scope
+        paths: tuple[dict[str, Json], ...] = ()
+        if any(p.kind != "read" for p in consented.classification.paths):
+            paths = await to_thread.run_sync(
+                begin_paths, consented.classification, scope.world.files, scope.world.cwd, scope.journal
+            )
+        scope.journal.write(BeginRecord(number=trip.call.number, effect=effect.value, paths=paths))
         await self._scope.journal.sync()
 
     def _note_denial(self, decision: Decision) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.plan import ApprovedPlan, PlanRow
-from toolscript.approvals.request import Policy
+from toolscript.approvals.request import Decision, Policy
 from toolscript.approvals.rules import Rule
 from toolscript.confine.command import Commands
 from toolscript.errors import Json
@@ -77,6 +77,8 @@ class RunScope:
     """Where a dry run writes the effects that it only plans; None: this is no dry run."""
     plan: ApprovedPlan | None = None
     """The plan that this run carries out."""
+    recall: Callable[[int, str], Decision | None] = lambda number, digest: None
+    """Returns what was decided on exactly this call before the run was interrupted, once."""
 
     def context(self, number: int, **services: object) -> ToolContext:
         """Return the context of one call; ``services`` are what only the road can give (emit, started, ask)."""

@@ -56,6 +56,12 @@ class TaskBoard:
         emitter.emit(TaskStarted, task_id=task.task_id, operation=task.number, tool=task.tool, scope=task.scope)
         self._group.start_soon(self._run, task, work, emitter)
 
+    def restore(self, task: Task, outcome: Outcome) -> None:
+        """List a task that had ended before its run was interrupted."""
+        task.outcome = outcome
+        task.ended.set()
+        self._tasks[task.task_id] = task
+
     async def _run(self, task: Task, work: Callable[[], Awaitable[Outcome]], emitter: Emitter) -> None:
         began = time.monotonic()
         try:

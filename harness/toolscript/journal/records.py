@@ -35,6 +35,8 @@ class RunRecord:
     digests: dict[str, str]
     """``engine``, ``facade`` and ``tools`` (their schemas): resume and replay compare them."""
     task_prefix: str = "task"
+    bound: bool = False
+    """Whether the run carries out an approved plan, so that all else asks."""
     facade: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
     """Each tool as the worker built it: path, names of positional arguments, whether it is a global too."""
     conversation_id: str | None = None
@@ -85,7 +87,8 @@ class DecisionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginRecord:
-    """An effect is about to happen; ``paths`` are before- and after-digests of the files it changes."""
+    """An effect is about to happen. ``paths`` are the files it changes: before-image, digest afterwards (None: gone
+    or unknown), and the directories above that are missing."""
 
     kind: ClassVar[str] = "begin"
     number: int

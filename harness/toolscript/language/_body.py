@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from tree_sitter import Node
 
-from toolscript.errors import ScriptFormatError
+from toolscript.errors import ScriptSyntaxError
 from toolscript.language._edits import Edits
-from toolscript.language.forms import format_error
 from toolscript.language.positions import RETURN, place
 
 _SKIPPED = {"comment", "html_comment", "empty_statement", "hash_bang_line"}
@@ -19,6 +18,7 @@ _GENERATORS = {"generator_function", "generator_function_declaration"}
 _FUNCTIONS = {"function_declaration", "function_expression", "arrow_function", *_GENERATORS}
 _GLOBALS = {"tools", "context", "params", "store", "console"}
 _RETURN = "return "
+_GENERATOR = "a script cannot be a generator: write its body, or an async function"
 _PARAMETERS = (
     "the script is one function that nothing calls with arguments; tools, context, params, store and console are"
     " globals, and a script is the body of a function already"
@@ -28,7 +28,7 @@ _PARAMETERS = (
 def prepare_body(edits: Edits, root: Node, *, last_expression: bool) -> None:
     """Unwrap a script that is one function, and make a last expression the result if asked to.
 
-    Raises ScriptFormatError if the one function is a generator or takes what a script cannot be given.
+    Raises ScriptSyntaxError if the one function is a generator or takes what a script cannot be given.
     """
     for node in root.children:
         if node.type == "hash_bang_line":
@@ -45,7 +45,7 @@ def _unwrap(edits: Edits, statement: Node) -> bool:
     if function is None:
         return _unwrap_default(edits, statement)
     if function.type in _GENERATORS:
-        raise _refused(edits, function, "generator", "a script cannot be a generator function")
+        raise ScriptSyntaxError(_GENERATOR, position=place(edits.source, function.start_byte))
     given = _parameters(edits, function)
     name, body = function.child_by_field_name("name"), function.child_by_field_name("body")
     if body is None:
@@ -97,13 +97,9 @@ def _parameters(edits: Edits, function: Node) -> str:
         names = pattern.named_children if pattern.type == "object_pattern" else [pattern]
         texts = [edits.source[n.start_byte : n.end_byte].decode() for n in names]
         if not _GLOBALS.issuperset(texts):
-            raise _refused(edits, parameter, "parameters", _PARAMETERS)
+            raise ScriptSyntaxError(_PARAMETERS, position=place(edits.source, parameter.start_byte))
         given.append(f"{{{', '.join(texts)}}}" if pattern.type == "object_pattern" else texts[0])
     return ", ".join(given)
-
-
-def _refused(edits: Edits, node: Node, reason: str, message: str) -> ScriptFormatError:
-    return format_error(reason, message, place(edits.source, node.start_byte))
 
 
 def _unwrap_default(edits: Edits, statement: Node) -> bool:

@@ -60,7 +60,15 @@ def _characters(source: bytes) -> list[int]:
     return list(accumulate((byte & 0xC0 != 0x80 for byte in source), initial=0))
 
 
+_BLANKS = ("", " ", "\u00a0", "\u3000", " ")
+"""Blanks by their length in UTF-8; there is none of four bytes."""
+
+
 def _blanked(text: str) -> str:
-    if text.isprintable():
-        return " " * len(text)
-    return "".join(c if c in LINE_BREAKS else " " for c in text)
+    """Return blanks for a text, character by character, of as many bytes where there are such blanks.
+
+    So an engine that counts columns in bytes counts the same in the author's source and in ours.
+    """
+    if text.isascii():
+        return " " * len(text) if text.isprintable() else "".join(c if c in LINE_BREAKS else " " for c in text)
+    return "".join(c if c in LINE_BREAKS else _BLANKS[len(c.encode())] for c in text)

@@ -28,7 +28,7 @@ _FENCE_HEAD_SO_FAR = re.compile(r"`{1,16}[\w+.#-]{0,32}[ \t]{0,8}\r?\Z")
 _LINE_BREAKS = "\n\r\u2028\u2029"
 
 _MAX_WORD = 16
-_MAX_RETRIES = 8
+_MAX_RETRIES = 4
 """Slashes of one line that may turn out to begin no regular expression before the rest there are divisions."""
 
 _OPERATOR_WORDS = frozenset(

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from toolscript.errors import HostError, Json, LimitExceeded, RunAborted, ToolscriptError, revive
-from toolscript.facade.ending import told
-from toolscript.journal.records import CallRecord, LogRecord, TimerRecord
-from toolscript.recovery.tape import Act, Tape
-from toolscript.runtime.session import Batch, Call, Done, Failed, Log, Message, Session, Sessions, Timer
-
-HOST_ENDED = frozenset(
-    {"deadlock", "denial_limit", "wall_time_limit", "timer_limit", "guest_time_limit", "store_limit"}
-)
-"""Endings that the host, not the guest, decided, or a clock: such a run replays to its last record."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Divergence:
-    """The first difference: what the record has, what the replay did, and the recorded call nearest to it."""
-
-    expected: str
-    got: str
-    nearest: str = ""
-    reasons: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        lines = [f"expected: {self.expected}", f"got:      {self.got}"]
-        if self.nearest:
-            lines.append(f"nearest recorded call: {self.nearest}")
-        return "\n".join([*lines, *(f"note: {reason}" for reason in self.reasons)])
+from toolscript.errors import Json
+from toolscript.journal.records import LogRecord
+from toolscript.recovery.follow import Diverged, Divergence, Follower, ending_text, essence, reasons, shown
+from toolscript.recovery.tape import Tape
+from toolscript.runtime.session import Done, Failed, Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,147 +25,40 @@ class Replayed:
     divergence: Divergence | None = None
 
 
-class _Diverged(Exception):
-    def __init__(self, divergence: Divergence) -> None:
-        self.divergence = divergence
-
-
-async def replay(tape: Tape, sessions: Sessions, *, digests: dict[str, str] | None = None) -> Replayed:
+async def replay(tape: Tape, sessions: Sessions, *, digests: Mapping[str, str] | None = None) -> Replayed:
     """Run the recorded script again, touching no tool, and say whether it did the same.
 
     ``digests`` are those of this installation; where they differ from the record's, a divergence says so.
     """
-    follower = _Follower(tape)
+    follower = Follower(tape)
     try:
         async with sessions.checkout() as session:
             ended = await follower.run(session)
-        return follower.compared(ended)
-    except _Diverged as caught:
-        divergence = Divergence(
-            expected=caught.divergence.expected, got=caught.divergence.got, nearest=caught.divergence.nearest,
-            reasons=_reasons(tape, digests or {}),
-        )  # fmt: skip
+        return _compared(tape, follower, ended)
+    except Diverged as caught:
+        divergence = replace(caught.divergence, reasons=reasons(tape, dict(digests or {})))
         return Replayed(outcome="diverged", logs=tuple(follower.logs), divergence=divergence)
 
 
-class _Follower:
-    """Compares what the guest does with what it did, one act after the other."""
-
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
-        self._left: deque[Act] = deque(tape.acts)
-        self.logs: list[LogRecord] = []
-
-    async def run(self, session: Session) -> Done | Failed | None:
-        """Feed the tape; returns how the script ended, None if the tape ends before it."""
-        try:
-            ended = self._take([await session.start(self._tape.start())])
-            for settlement in self._tape.settlements:
-                if ended is not None:
-                    break
-                ended = self._take(await session.settle([settlement]))
-        except LimitExceeded as error:
-            return Failed(error=error)
-        return ended
-
-    def _take(self, batches: Iterable[Batch]) -> Done | Failed | None:
-        ended = None
-        for batch in batches:
-            for message in batch.messages:
-                self._follow(message)
-            ended = batch.ended or ended
-        return ended
-
-    def _follow(self, message: Message) -> None:
-        match message:
-            case Call():
-                act = CallRecord(
-                    number=message.number, tool=message.tool, arguments=message.arguments, spawn=message.spawn
-                )
-                self._compare(_call(act), act)
-            case Timer():
-                self._compare(f"timer #{message.number}", TimerRecord(number=message.number, due=0))
-            case Log():
-                line = LogRecord(level=message.level, text=message.text)
-                self.logs.append(line)
-                self._compare(_shown(line), line)
-            case _:
-                pass
-
-    def _compare(self, got: str, act: Act) -> None:
-        recorded = self._left.popleft() if self._left else None
-        if recorded is None:
-            if self._tape.end is None or self._host_ended:
-                return
-            raise _Diverged(Divergence(expected="nothing more", got=got, nearest=self._nearest(act)))
-        if _shown(recorded) != got:
-            raise _Diverged(Divergence(expected=_shown(recorded), got=got, nearest=self._nearest(act)))
-
-    @property
-    def _host_ended(self) -> bool:
-        error = self._tape.end.error if self._tape.end else None
-        if error is None:
-            return False
-        return error.get("code") in HOST_ENDED or isinstance(revive(error), HostError | RunAborted)
-
-    def _nearest(self, act: Act) -> str:
-        if not isinstance(act, CallRecord):
-            return ""
-        same = [c for c in self._tape.acts if isinstance(c, CallRecord) and c.tool == act.tool]
-        return _call(min(same, key=lambda c: abs(c.number - act.number))) if same else ""
-
-    def compared(self, ended: Done | Failed | None) -> Replayed:
-        """Return the verdict once the tape is at its end. Raises when the ending is another one."""
-        end = self._tape.end
-        if end is None or self._host_ended:
-            return Replayed(outcome="partial", logs=tuple(self.logs), error=end.error if end else None)
-        if self._left:
-            raise _Diverged(Divergence(expected=_shown(self._left[0]), got=_ending(ended)))
-        if isinstance(ended, Done) and end.status == "completed" and ended.result == end.result:
-            return Replayed(outcome="same", result=json.loads(ended.result), logs=tuple(self.logs))
-        if isinstance(ended, Failed) and _essence(told(ended.error).to_json()) == _essence(end.error or {}):
-            return Replayed(outcome="same", error=end.error, logs=tuple(self.logs))
-        recorded = end.result if end.status == "completed" else json.dumps(end.error)
-        raise _Diverged(Divergence(expected=f"{end.status}: {recorded}", got=_ending(ended)))
+def _compared(tape: Tape, follower: Follower, ended: Done | Failed | None) -> Replayed:
+    """Return the verdict once the tape is at its end. Raises Diverged when the ending is another one."""
+    end, logs = tape.end, tuple(follower.logs)
+    if follower.missing is not None:
+        raise Diverged(Divergence(expected=shown(follower.missing), got=ending_text(ended)))
+    if end is None or follower.host_ended:
+        return Replayed(outcome="partial", logs=logs, error=end.error if end else None)
+    recorded = f"{end.status}: {end.result if end.status == 'completed' else json.dumps(end.error)}"
+    if ended is None or not _same(ended, end.result, end.error):
+        raise Diverged(Divergence(expected=recorded, got=ending_text(ended)))
+    if follower.store != end.store:
+        changes = (f"store changes {json.dumps(store, sort_keys=True)}" for store in (end.store, follower.store))
+        raise Diverged(Divergence(expected=next(changes), got=next(changes)))
+    if isinstance(ended, Done):
+        return Replayed(outcome="same", result=json.loads(ended.result), logs=logs)
+    return Replayed(outcome="same", error=end.error, logs=logs)
 
 
-def _essence(error: dict[str, Json]) -> tuple[Json, ...]:
-    return tuple(error.get(name) for name in ("name", "code", "message", "line", "column"))
-
-
-def _call(record: CallRecord) -> str:
-    kind = "spawn" if record.spawn else "call"
-    return f"{kind} #{record.number} {record.tool}({record.arguments})"
-
-
-def _shown(act: Act) -> str:
-    match act:
-        case CallRecord():
-            return _call(act)
-        case TimerRecord():
-            return f"timer #{act.number}"
-        case LogRecord():
-            return f"console.{act.level}: {act.text}"
-
-
-def _ending(ended: Done | Failed | None) -> str:
-    match ended:
-        case Done():
-            return f"completed: {ended.result}"
-        case Failed():
-            return f"failed: {_told(ended.error)}"
-        case None:
-            return "the script still waits"
-
-
-def _told(error: ToolscriptError) -> str:
-    return json.dumps(told(error).to_json())
-
-
-def _reasons(tape: Tape, digests: dict[str, str]) -> tuple[str, ...]:
-    """Return why a divergence may be no fault of the script: another engine, facade or tool schema."""
-    return tuple(
-        f"the recording was made with another {name}"
-        for name, digest in tape.run.digests.items()
-        if name in digests and digests[name] != digest
-    )
+def _same(ended: Done | Failed, result: str | None, error: dict[str, Json] | None) -> bool:
+    if isinstance(ended, Done):
+        return error is None and ended.result == result
+    return error is not None and essence(ended.error) == essence(error)

@@ -35,7 +35,7 @@ class Tape:
                     run = record
                 case CallRecord() | TimerRecord() | LogRecord():
                     acts.append(record)
-                case EndRecord():
+                case EndRecord() if end is None:  # later ones are of tasks that outlived their script
                     settlements.append(_settlement(record))
                 case RunEndRecord():
                     end = record
@@ -50,7 +50,7 @@ class Tape:
         run = self.run
         return Start(
             source=run.source, prepared=None, last_expression=run.last_expression, params=run.params,
-            context=run.context, store=run.store, seed=run.seed, time_ms=run.time_ms, limits=_limits(run.limits),
+            context=run.context, store=run.store, seed=run.seed, time_ms=run.time_ms, limits=recorded_limits(run),
             task_prefix=run.task_prefix,
             facade=tuple(FacadeEntry(path=tuple(p.split(".")), positional=a, flat=f) for p, a, f in run.facade),
         )  # fmt: skip
@@ -60,7 +60,8 @@ def _settlement(record: EndRecord) -> Settlement:
     return Settlement(number=record.number, ok=record.ok, value=record.value, time_ms=record.time_ms)
 
 
-def _limits(recorded: dict[str, float]) -> Limits:
+def recorded_limits(run: RunRecord) -> Limits:
+    """Return the limits of a recorded run."""
     defaults = Limits()
-    whole = {n: int(v) if isinstance(getattr(defaults, n), int) else float(v) for n, v in recorded.items()}
+    whole = {n: int(v) if isinstance(getattr(defaults, n), int) else float(v) for n, v in run.limits.items()}
     return Limits(**whole)  # type: ignore[arg-type]

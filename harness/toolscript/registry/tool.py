@@ -53,6 +53,7 @@ class ToolSpec:
     ``name`` is the facade's spelling (``applyPatch``), ``namespace`` the way to it (``("mcp", "git")``).
     ``positional`` names the arguments that scripts may give by position: ``readFile("a.ts")``. A tool with
     ``flat`` is a global as well as a member of ``tools``. ``packs`` empty means: in every pack.
+    ``held`` promises that nothing happens before ``ToolContext.started`` was awaited, as with commands.
     """
 
     name: str
@@ -66,6 +67,7 @@ class ToolSpec:
     ask: Ask = Ask.BY_POLICY
     packs: frozenset[str] = frozenset()
     lazy: bool = False
+    held: bool = False
     examples: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
 

@@ -101,20 +101,39 @@ class Decoder:
             raise ProtocolFault("a batch has an ending where none may be, or none where it says so")
 
     def _message(self, row: Any, carried: list[str], flags: int) -> Message:
+        if type(row) is not list or not row:
+            raise ProtocolFault("a worker sent a message that is no list")
+        match row[0]:
+            case "c":
+                return self._call(row, carried)
+            case "l":
+                return _log(row)
+            case "t":
+                return self._timer(row)
+            case _:
+                return self._rare(row, carried, flags)
+
+    def _call(self, row: list[Any], carried: list[str]) -> Call:
+        _, number, tool, line, column, spawn, arguments = row
+        if type(tool) is not str or type(spawn) is not int or spawn not in (0, 1):
+            raise ProtocolFault(f"a worker sent a call that cannot be: {_head(row)}")
+        self._advance(number)
+        place = self._call_place(number, tool, line, column)
+        return Call(
+            number=number, tool=tool, arguments=self._text(arguments, carried, self._limits.argument_bytes),
+            line=place.line if place else None, column=place.column if place else None, spawn=spawn == 1,
+        )  # fmt: skip
+
+    def _timer(self, row: list[Any]) -> Timer:
+        _, number, delay = row
+        if type(delay) not in (int, float) or not 0 <= delay <= _LONGEST_DELAY:
+            raise ProtocolFault(f"a worker set a timer that cannot be: {_head(row)}")
+        self._advance(number)
+        self._timers.add(number)
+        return Timer(number=number, delay_ms=float(delay))
+
+    def _rare(self, row: list[Any], carried: list[str], flags: int) -> Message:
         match row:
-            case ["c", number, str(tool), line, column, 0 | 1 as spawn, arguments]:
-                self._advance(number)
-                place = self._call_place(number, tool, line, column)
-                return Call(
-                    number=number, tool=tool, arguments=self._text(arguments, carried, self._limits.argument_bytes),
-                    line=place.line if place else None, column=place.column if place else None, spawn=bool(spawn),
-                )  # fmt: skip
-            case ["l", str(level), str(text), line, int(dropped)] if level in _LEVELS and dropped >= 0:
-                return Log(level=level, text=text, line=_place(line), dropped=dropped)  # type: ignore[arg-type]
-            case ["t", number, int() | float() as delay] if 0 <= delay <= _LONGEST_DELAY:
-                self._advance(number)
-                self._timers.add(number)
-                return Timer(number=number, delay_ms=float(delay))
             case ["x", int(number)] if number in self._timers:
                 self._timers.discard(number)
                 return TimerCleared(number=number)
@@ -204,6 +223,13 @@ class Decoder:
         if _too_deep(text):
             raise ProtocolFault(f"a JSON text is nested more than {DEEPEST} levels deep")
         return text
+
+
+def _log(row: list[Any]) -> Log:
+    _, level, text, line, dropped = row
+    if level not in _LEVELS or type(text) is not str or type(dropped) is not int or dropped < 0:
+        raise ProtocolFault(f"a worker sent a line that cannot be: {_head(row)}")
+    return Log(level=level, text=text, line=_place(line), dropped=dropped)
 
 
 def _too_deep(text: str) -> bool:

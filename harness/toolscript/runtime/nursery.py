@@ -24,13 +24,20 @@ from toolscript.runtime.zygote import ANSWER, ENDED, FORK, FURNISH, HELLO, LENGT
 
 START_SECONDS = 20.0
 _STDERR_KEPT = 4096
-_NEEDED = ("_quickjs", "tree_sitter", "tree_sitter_typescript", "tree_sitter_javascript")
+_PARSERS = ("tree_sitter", "tree_sitter_typescript", "tree_sitter_javascript")
+_ENGINES = {
+    "quickjs-ng": ("toolscript.runtime.quickjs:QuickJSEngine", ("_quickjs",)),
+    "quickjs-rs": ("toolscript.runtime.wasm:WasmEngine", ("quickjs_rs", "wasmtime")),
+}
 _BEGIN = "import sys; sys.path[:0] = sys.argv.pop(1).split('\\n'); from toolscript.runtime.zygote import start; start()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a zygote is told: which engine, how many contexts ready, and what its children may use."""
+    """What a zygote is told: which engine, how many contexts ready, what its children may use.
+
+    ``facade`` are the tools that scripts are likely to have, as ``wire.facade_text`` writes them.
+    """
 
     engine: str
     prepared: int
@@ -38,7 +45,8 @@ class Settings:
     address_space: int
     cpu_seconds: int
     blank: str = "toolscript.language.blank:blank"
-    modules: tuple[str, ...] = _NEEDED
+    modules: tuple[str, ...] = ()
+    facade: str = ""
     environment: tuple[tuple[str, str], ...] = (("TZ", "UTC0"),)
 
 
@@ -73,6 +81,7 @@ class Nursery:
         finally:
             theirs.close()
         nursery = cls(process, ours, frame_limit)
+        nursery.furnished = settings.facade
         try:
             with anyio.fail_after(START_SECONDS):
                 nursery.missing = await nursery._hello
@@ -214,8 +223,9 @@ def _spawn(settings: Settings, control: socket.socket) -> subprocess.Popen[bytes
     told = {
         "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared, "uses": settings.uses,
         "address_space": settings.address_space, "cpu_seconds": settings.cpu_seconds,
+        "facade": settings.facade,
     }  # fmt: skip
-    roots = _roots((*settings.modules, settings.engine.partition(":")[0]))
+    roots = _roots((*_PARSERS, *settings.modules, settings.engine.partition(":")[0]))
     command = [sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(roots), str(control.fileno()), json.dumps(told)]
     return subprocess.Popen(
         command, env=dict(settings.environment), cwd="/", pass_fds=[control.fileno()], stdin=subprocess.DEVNULL,
@@ -235,15 +245,21 @@ def _roots(modules: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(roots))
 
 
-def engine_path(name: str) -> str:
-    """Return ``module:class`` of an engine by its entry point's name, or as it is if it has that form.
+def engine_named(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return ``module:class`` of an engine and the modules it needs, by its entry point's name or that very path.
 
     Raises ConfigError for an engine that is not there.
     """
     if ":" in name:
-        return name
-    if name == "quickjs-ng":
-        return "toolscript.runtime.quickjs:QuickJSEngine"
+        return name, ()
+    path, modules = _ENGINES.get(name) or (_entry_point(name), ())
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ConfigError(f"the engine {name!r} needs {', '.join(missing)}; pip install 'toolscript[wasm]' brings it")
+    return path, modules
+
+
+def _entry_point(name: str) -> str:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group="toolscript.engines", name=name):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 
 import anyio
@@ -15,13 +16,15 @@ from anyio.abc import TaskGroup
 from toolscript.errors import ConfigError, HostError, Json, PoolBusy, ToolscriptError
 from toolscript.limits import Limits
 from toolscript.runtime.lease import Lease
-from toolscript.runtime.nursery import Nursery, Settings, engine_path
+from toolscript.runtime.nursery import Nursery, Settings, engine_named
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.sandbox import address_space_for
-from toolscript.runtime.session import Session
+from toolscript.runtime.session import FacadeEntry, Session
+from toolscript.runtime.wire import facade_text
 from toolscript.runtime.worker import RING_2
 
 _MOST_PREPARED = 16
+_LARGEST_FURNISHED = 64 * 1024
 _FRAME_OVERHEAD = 1024 * 1024
 _LARGEST_STACK = 4 * 1024 * 1024
 
@@ -190,12 +193,22 @@ class Pool:
         if not self._busy:
             self._emptied.set()
 
+    def expect(self, facade: Iterable[FacadeEntry]) -> None:
+        """Say which tools scripts will have: workers that start from now on have them laid out already."""
+        self._furnish(facade_text(tuple(facade)))
+
     def _expect(self, facade: str) -> None:
-        """Have the tools of the last script laid out for the next, once two in a row had the same."""
-        nursery = self._nursery
-        if facade == self._last_facade and nursery is not None and nursery.alive and nursery.furnished != facade:
-            nursery.furnish(facade)
+        """Expect of the next script the tools of the last, once two in a row had the same."""
+        if facade == self._last_facade != self._settings.facade:
+            self._furnish(facade)
         self._last_facade = facade
+
+    def _furnish(self, facade: str) -> None:
+        if len(facade) > _LARGEST_FURNISHED:
+            return
+        self._settings = replace(self._settings, facade=facade)
+        if self._nursery is not None and self._nursery.alive:
+            self._nursery.furnish(facade)
 
     def _discard(self, worker: WorkerProcess, cause: str) -> None:
         self._restarts[cause] += 1
@@ -317,8 +330,10 @@ def _check(limits: Limits, low: int, high: int, queue: int, uses: int) -> None:
 
 
 def _settings(limits: Limits, engine: str, uses: int) -> Settings:
+    path, modules = engine_named(engine)
     return Settings(
-        engine=engine_path(engine),
+        engine=path,
+        modules=modules,
         prepared=min(uses, _MOST_PREPARED),
         uses=uses,
         address_space=address_space_for(limits.heap_bytes),

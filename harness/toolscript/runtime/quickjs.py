@@ -91,9 +91,9 @@ class QuickJSEngine:
             while self._enter(self._context.execute_pending_job):
                 pass
         except Interrupted:
-            ending = f'["b","GuestTimeExceeded",{self._granted - self._left:.6f},null,null'
+            ending = _out_of_time(self._granted - self._left)
         except _quickjs.JSException as error:
-            ending = _ending(str(error))
+            ending = ending_of(str(error))
         used = self._granted - self._left
         if ending:
             self._left, self._out_of_time = _AFTERWARDS, False
@@ -124,8 +124,10 @@ class QuickJSEngine:
             carried = tuple(self._enter(self._part, at) for at in range(int(count)))
             if carried:
                 self._enter(self._drained)
-        except (Interrupted, _quickjs.JSException):
-            # The heap is full, or draining would never end: only the ending is left to tell.
+        except Interrupted:
+            return Drained(messages=f"{ending or _out_of_time(used)},[]]", ended=True, guest_seconds=used)
+        except _quickjs.JSException:
+            # The heap is so full that only the ending is left to tell.
             return Drained(messages=f"{ending or _HEAP},[]]", ended=True, guest_seconds=used)
         if ended == _STUCK and not messages and self._grown() > 0.75 * self._script.heap_bytes:
             # A heap that fills up between two jobs loses the promise, and with it the error.
@@ -157,7 +159,11 @@ def _peak_at_first() -> int:
 _HEAP = '["b","HeapExceeded",null,null,null'
 
 
-def _ending(text: str) -> str:
+def _out_of_time(used: float) -> str:
+    return f'["b","GuestTimeExceeded",{used:.6f},null,null'
+
+
+def ending_of(text: str) -> str:
     """Return the message, its last field left open, for an exception that came out of the engine itself."""
     if text.startswith(("null", "InternalError: out of memory")):
         return _HEAP

@@ -40,10 +40,10 @@ WORKER_FILTER = Filter(
 )  # fmt: skip
 
 
-def lock_zygote(*, address_space: int, cpu_seconds: int) -> tuple[str, ...]:
+def lock_zygote(*, address_space: int | None, cpu_seconds: int) -> tuple[str, ...]:
     """Give up files, privileges and dumps for this process and all it forks; return what could not be given up.
 
-    ``cpu_seconds`` and ``address_space`` (bytes) bound each process on its own.
+    ``cpu_seconds`` and ``address_space`` (bytes; None: whatever the engine maps) bound each process on its own.
     """
     missing = _steps(
         (process.no_new_privileges, "no_new_privs"),
@@ -51,9 +51,8 @@ def lock_zygote(*, address_space: int, cpu_seconds: int) -> tuple[str, ...]:
         (process.undumpable, "undumpable"),
         (_no_files, "landlock"),
     )
-    limited = rlimits.restrict(
-        core=0, file_size=0, locked_memory=0, address_space=address_space, cpu_seconds=cpu_seconds
-    )
+    bounds = {} if address_space is None else {"address_space": address_space}
+    limited = rlimits.restrict(core=0, file_size=0, locked_memory=0, cpu_seconds=cpu_seconds, **bounds)
     return (*missing, *limited, *_unfiltered())
 
 

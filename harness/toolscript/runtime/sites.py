@@ -53,7 +53,7 @@ class Sites:
     def call(self, tool: str, line: int, column: int) -> Position:
         """Return where the call of a tool begins, given the engine's place in or at it."""
         offset = self._offset(line, column)
-        name = tool.rpartition(".")[2]
+        name = tool if "." not in tool else tool.rpartition(".")[2]
         if offset is None or self._source.startswith(name, offset):
             return self.place(line, column)
         found = self._call_around(name, offset)

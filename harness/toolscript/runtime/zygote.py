@@ -53,6 +53,10 @@ def main(control: socket.socket, settings: dict[str, Any]) -> None:
     """Prepare, give up what is not needed, and serve until the host hangs up."""
     engine, blank = _load(settings["engine"]), _load(settings["blank"])
     engines = Prepared(engine, settings["prepared"])
+    if getattr(engine, "reserves_memory", False):
+        settings["address_space"] = None
+    if settings["facade"]:
+        engines.furnish(settings["facade"])
     blank("const warm: number = 1;", last_expression=False)
     _Zygote(control, engines, blank, settings).run()
 

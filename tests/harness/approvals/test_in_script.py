@@ -234,7 +234,7 @@ async def test_a_click_after_the_worker_died_runs_nothing(tmp_path: Path) -> Non
         (asked,) = await desk.waiting()
         for pid in desk.harness.pool.metrics()["pids"]:
             os.kill(pid, signal.SIGKILL)
-        await until(lambda: desk.harness.approvals.pending == (), seconds=5)
+        await until(lambda: desk.harness.approvals.pending == (), seconds=30)
         with pytest.raises(AlreadyDecided, match="withdrawn"):
             await desk.harness.approvals.decide(asked.approval_id, Decision(choice=Choice.ALLOW, by="late"))
         run = await running.result()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.harness.language.replies import CORPUS
 
-from toolscript.errors import Position, ScriptFormatError, ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
+from toolscript.errors import Position, ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.language.blank import blank
 from toolscript.language.positions import author_position
 
@@ -48,7 +48,7 @@ def test_every_line_and_column_stays(row: dict[str, str]):
     source, blanked = row["source"], row["blanked"]
 
     assert line_ends(source) == line_ends(blanked[: len(source)])
-    assert all(new in (old, " ", ";", "(", ")") for old, new in zip(source, blanked, strict=False))
+    assert all(new in (old, " ", "\u00a0", "\u3000", ";", "(", ")") for old, new in zip(source, blanked, strict=False))
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: row["source"][:40])
@@ -223,14 +223,23 @@ def test_a_script_that_is_one_function_is_its_body(source: str, result: object):
 
 
 @pytest.mark.parametrize(
-    ("source", "reason"),
-    [("async x => x", "parameters"), ("function f(a, b) {}", "parameters"), ("function* g() {}", "generator")],
+    ("source", "says", "column"),
+    [("async x => x", "arguments", 7), ("function f(a, b) {}", "arguments", 12), ("function* g() {}", "generator", 1)],
 )
-def test_a_function_that_is_no_script_says_why(source: str, reason: str):
-    with pytest.raises(ScriptFormatError) as caught:
+def test_a_function_that_is_no_script_says_why(source: str, says: str, column: int):
+    with pytest.raises(ScriptSyntaxError, match=says) as caught:
         blank(source)
 
-    assert caught.value.reason == reason
+    assert caught.value.position == Position(1, column)
+
+
+def test_what_is_blanked_keeps_its_bytes_as_far_as_blanks_can():
+    source = "const größe: Array<'ü' | '日本'> = [], x: '😀' = y"
+    prepared = blank(source)
+
+    assert prepared.index("= [") == source.index("= [")
+    assert prepared.encode().index(b"= [") == source.encode().index(b"= [")
+    assert prepared.index("= y") == source.index("= y")
 
 
 def test_a_function_beside_other_statements_is_only_a_function():
@@ -264,7 +273,7 @@ def test_what_typescript_reads_as_type_arguments_is_no_comparison():
     ids=lambda source: source[:12],
 )  # fmt: skip
 def test_deep_nesting_is_refused_and_crashes_nothing(source: str):
-    with pytest.raises((ScriptSyntaxError, ScriptFormatError)) as caught:
+    with pytest.raises(ScriptSyntaxError) as caught:
         blank(source)
 
     assert caught.value.position is not None

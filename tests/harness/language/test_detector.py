@@ -13,7 +13,7 @@ from toolscript.language.forms import ACCEPTED_FORM
 
 CASES = replies()
 MEGABYTE = 1_000_000
-LENGTH = 200_000
+LENGTH = 100_000
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

@@ -355,3 +355,31 @@ async def test_typescript_is_blanked_in_the_worker_and_sent_back_for_the_cache()
         assert first.prepared is not None and "number" not in first.prepared
         assert len(first.prepared) == len(source)
         assert (first.result, second.result, second.prepared) == (1, 1, None)
+
+
+async def test_tools_that_were_expected_and_tools_that_were_not_are_both_there():
+    from tests.harness.runtime.playing import FACADE
+
+    from toolscript.runtime.session import FacadeEntry
+
+    other = (FacadeEntry(path=("different",), flat=True),)
+    source = "return [Object.keys(tools), typeof globalThis.shell, typeof globalThis.different];"
+    for uses in (1, 4):
+        pool = Pool(min_size=1, max_size=1, uses_per_worker=uses)
+        pool.expect(FACADE)
+        async with pool:
+            for facade in (FACADE, other, other, other, FACADE, other):
+                names, shell, different = (await play(pool, source, facade=facade)).result
+                assert names == ["spawn", *dict.fromkeys(entry.path[0] for entry in facade)]
+                assert (shell, different) == (
+                    ("function", "undefined") if facade is FACADE else ("undefined", "function")
+                )
+
+
+async def test_tools_change_while_workers_wait_and_each_script_has_its_own():
+    from toolscript.runtime.session import FacadeEntry
+
+    async with Pool(min_size=2, max_size=4) as pool:
+        for n in range(12):
+            facade = (FacadeEntry(path=(f"tool{n // 3}",)),)
+            assert (await play(pool, "return Object.keys(tools);", facade=facade)).result == ["spawn", f"tool{n // 3}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import partial
@@ -114,6 +115,7 @@ def _classified(arguments: EditorInput, work: Work) -> Classification:
         kind=kind,
         inside=work.place.inside,
         before=work.before.digest,
+        after=_after(work),
         protected=work.place.protected,
     )
     return Classification(
@@ -124,6 +126,12 @@ def _classified(arguments: EditorInput, work: Work) -> Classification:
         diff=work.output.diff,
         remember=os.fspath(work.place.path),
     )
+
+
+def _after(work: Work) -> str | None:
+    if not work.writes:
+        return work.before.digest
+    return None if work.content is None else hashlib.sha256(work.content).hexdigest()
 
 
 def _small_enough(output: EditorOutput, context: ToolContext) -> EditorOutput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -149,17 +150,18 @@ def _parsed(text: str) -> Patch:
 def _effects(action: Action) -> list[PathEffect]:
     if action.target is None or action.target_before is None:
         overwrites = action.kind == "add" and action.before.kind != "missing"
-        return [_effect("modify" if overwrites else action.kind, action.source, action.before)]
+        return [_effect("modify" if overwrites else action.kind, action.source, action.before, action.content)]
     written: Written = "add" if action.target_before.kind == "missing" else "modify"
     return [
-        _effect("move", action.source, action.before),
-        _effect(written, action.target, action.target_before),
+        _effect("move", action.source, action.before, None),
+        _effect(written, action.target, action.target_before, action.content),
     ]
 
 
-def _effect(kind: Written, place: Place, before: State) -> PathEffect:
+def _effect(kind: Written, place: Place, before: State, content: bytes | None) -> PathEffect:
     return PathEffect(
-        path=place.path, kind=kind, inside=place.inside, before=before.digest, protected=place.protected
+        path=place.path, kind=kind, inside=place.inside, before=before.digest, protected=place.protected,
+        after=None if content is None else hashlib.sha256(content).hexdigest(),
     )  # fmt: skip
 
 

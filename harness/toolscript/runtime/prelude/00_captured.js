@@ -34,7 +34,12 @@
   const weakSet = uncurry(WeakMap.prototype.set);
   const sourceOf = uncurry(Function.prototype.toString);
   const stackSlot = getOwnPropertyDescriptor(Error.prototype, "stack");
-  const rawStack = uncurry(stackSlot.get);
+  // Older engines keep the stack as a property of each error; there scripts see it as the engine wrote it.
+  const AS_PROPERTY = stackSlot === undefined;
+  const rawStack = AS_PROPERTY ? (error) => {
+    const text = typeof error === "object" && error !== null ? getOwnPropertyDescriptor(error, "stack")?.value : undefined;
+    return typeof text === "string" ? text : undefined;
+  } : uncurry(stackSlot.get);
   const list = () => setPrototypeOf([], null);
   const bare = (fields) => setPrototypeOf(fields, null);
   const nothing = () => {};

@@ -41,7 +41,7 @@
     && indexOf(String(getOwnPropertyDescriptor(error, "message")?.value), "circular") >= 0;
   const showError = (error) => {
     const head = String(error.name) + ": " + String(error.message);
-    const stack = error.stack;
+    const stack = AS_PROPERTY && weakGet(failures, error) === undefined ? trim(String(error.stack)) : error.stack;
     return typeof stack === "string" && stack !== "" ? head + "\n" + slice(stack, 0, -1) : head;
   };
   const write = (level, values) => {

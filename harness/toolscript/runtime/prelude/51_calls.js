@@ -70,8 +70,8 @@
     return freeze(defineProperty({ ...info }, "done", bare({ get: wait, enumerable: false, configurable: false })));
   };
   const specials = bare({
-    get: own((...args) => then(invoke("spawn.get", ["id"], args), known)),
-    wait: own((...args) => invoke("spawn.wait", ["id"], args)),
-    list: own((...args) => invoke("spawn.list", [], args)),
-    cancel: own((...args) => invoke("spawn.cancel", ["id"], args)),
+    get: freeze(own((...args) => then(invoke("spawn.get", ["id"], args), known))),
+    wait: freeze(own((...args) => invoke("spawn.wait", ["id"], args))),
+    list: freeze(own((...args) => invoke("spawn.list", [], args))),
+    cancel: freeze(own((...args) => invoke("spawn.cancel", ["id"], args))),
   });

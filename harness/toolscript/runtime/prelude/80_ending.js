@@ -28,7 +28,7 @@
     end(used > limits.result_bytes ? '["b","ResultTooLarge",' + used + ",null,null" : '["d",' + carried(text));
   };
   const isJsonRefusal = (error) => typeof error === "object" && error !== null && getPrototypeOf(error) === TypeError.prototype
-    && exec(/<input>:(?!1:)/, rawStack(error) ?? "") === null;
+    && place(rawStack(error) ?? "") === "null,null";
   const textFrom = (ask) => {
     try {
       const value = ask();
@@ -56,10 +56,10 @@
     if ((typeof error !== "object" && typeof error !== "function") || error === null) {
       return bare({ name: "thrown " + (error === null ? "null" : typeof error), message: error === null || error === undefined ? "" : show(error, 0), stack: "" });
     }
-    const stack = textFrom(() => error.stack);
+    const stack = textFrom(() => AS_PROPERTY && weakGet(failures, error) === undefined ? trim(error.stack) : error.stack);
     const named = textFrom(() => error.name);
     const message = textFrom(() => error.message);
-    if (message === undefined && named === undefined) return bare({ name: "thrown " + typeof error, message: show(error, 0), stack: stack ?? "" });
+    if (typeof error === "function" || (message === undefined && named === undefined)) return bare({ name: "thrown " + typeof error, message: show(error, 0), stack: stack ?? "" });
     return bare({ name: named ?? "Error", message: (message ?? "") + causes(error), stack: stack ?? "" });
   };
   const siteOf = (stack) => {

@@ -61,7 +61,7 @@
   delete Error.captureStackTrace;
   defineProperty(Error, "prepareStackTrace", bare({ value: undefined, writable: false, enumerable: false, configurable: false }));
   defineProperty(Error, "stackTraceLimit", bare({ value: 20, writable: false, enumerable: false, configurable: false }));
-  defineProperty(Error.prototype, "stack", bare({ enumerable: false, configurable: false, set: stackSlot.set,
+  if (!AS_PROPERTY) defineProperty(Error.prototype, "stack", bare({ enumerable: false, configurable: false, set: stackSlot.set,
     get: own(function () { const raw = rawStack(this); return typeof raw === "string" ? trim(raw) : raw; }) }));
   defineProperty(Function.prototype, "toString", bare({ enumerable: false, configurable: true, writable: true, value: own(function toString() {
     return typeof this === "function" && weakGet(ours, this) === true ? "function () { [native code] }" : sourceOf(this);

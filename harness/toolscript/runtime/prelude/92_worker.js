@@ -67,6 +67,6 @@
   };
   // After an interrupt: what had been said is kept, and the ending says which limit it was.
   const stop = (text) => end(text);
-  const exports = bare({ furnish, begin, run, settle, drain, part, drained, stop });
+  const exports = bare({ parse, furnish, begin, run, settle, drain, part, drained, stop });
   return (name) => exports[name];
 })()

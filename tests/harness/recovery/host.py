@@ -1,0 +1,112 @@
+"""A host of one run as its own process: it may die at a record of its journal, and another resumes the run.
+
+Called as ``python host.py WORKSPACE run|resume STOP ANSWER``. ``STOP`` is ``-``, ``before:N`` (dies instead of
+writing its N-th record: what happened before it stays unrecorded) or ``after:N``. ``ANSWER`` is what its person
+says to an unknown outcome: ``again``, ``fail``, a JSON text for what it gave, or ``nobody``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from toolscript.approvals.bridge import Bridge
+from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy
+from toolscript.errors import StillInterrupted
+from toolscript.harness import Harness
+from toolscript.journal.records import Record
+from toolscript.journal.state import interrupted, state_dir
+from toolscript.journal.writer import DiskJournal
+from toolscript.registry.function import tool
+
+
+def stop_at(when: str) -> None:
+    """Let this process be killed at a record: as a machine that fails would, with nothing tidied up."""
+    place, _, number = when.partition(":")
+    if place == "-":
+        return
+    left, write = int(number), DiskJournal.write
+
+    def counted(self: DiskJournal, record: Record) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0 and place == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(self, record)
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    DiskJournal.write = counted  # type: ignore[method-assign]
+
+
+class Person:
+    """Allows what is asked, and answers unknown outcomes in one way; notes what it was asked."""
+
+    name = "person"
+
+    def __init__(self, bridge: Bridge, answer: str) -> None:
+        self._bridge = bridge
+        self._answer = answer
+        self.asked: list[dict[str, Any]] = []
+
+    def show(self, request: ApprovalRequest) -> None:
+        unknown = bool(request.extra.get("unknown"))
+        self.asked.append({"number": request.operation, "tool": request.tool, "unknown": unknown})
+        decision = Decision(choice=Choice.ALLOW, by=self.name)
+        if unknown and self._answer == "fail":
+            decision = Decision(choice=Choice.DENY, by=self.name)
+        elif unknown and self._answer != "again":
+            decision = Decision(choice=Choice.EDIT, by=self.name, arguments={"outcome": json.loads(self._answer)})
+        self._bridge.decide_threadsafe(request.approval_id, decision)
+
+    def withdraw(self, approval_id: str, decision: Decision) -> None:
+        return None
+
+
+def tools(workspace: Path) -> list[Any]:
+    @tool(effect="network")
+    def send(label: str) -> str:
+        with (workspace / "effects").open("a") as file:
+            file.write(f"{label}\n")
+        return label
+
+    @tool(effect="read")
+    def look(label: str) -> str:
+        with (workspace / "looks").open("a") as file:
+            file.write(f"{label}\n")
+        return label
+
+    return [send, look]
+
+
+async def main(workspace: Path, what: str, when: str, answer: str) -> None:
+    harness = Harness(workspace, tools=tools(workspace), policy=Policy.ON_REQUEST)
+    stop_at(when)
+    async with harness:
+        person = Person(harness.approvals, answer)
+        with ExitStack() as stack:
+            if answer != "nobody":
+                stack.enter_context(harness.approvals.attach(person))
+            try:
+                if what == "run":
+                    run = await harness.run((workspace / "script.ts").read_text())
+                else:
+                    (found,) = interrupted(state_dir(workspace))
+                    began = time.monotonic()
+                    run = await harness.resume(found.run_id)
+                    print(f"{time.monotonic() - began:.3f}", file=sys.stderr)
+            except StillInterrupted as error:
+                print(json.dumps({"interrupted": error.to_json(), "asked": person.asked}))
+                return
+    print(json.dumps({**run.to_json(), "run_id": run.run_id, "asked": person.asked}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))
