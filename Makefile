@@ -48,7 +48,6 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	$(BIN)/python benchmarks/runtime.py
 	$(BIN)/python benchmarks/agent.py
 
 clean:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = {"toolscript", "toolscript_tools", "toolscript_kernel", "toolscript_extension"}
-OPTIONAL = {"quickjs_rs", "pandas"}
+OPTIONAL = {"quickjs_rs", "wasmtime", "pandas"}
 """Imported only where they are installed."""
 
 

@@ -84,6 +84,7 @@ class Run:
     def to_json(self) -> dict[str, Json]:
         """Return the object that ``toolscript run --json`` prints."""
         return {
+            "run_id": self.run_id,
             "status": self.status.value if self.status else None,
             "result": self.result,
             "logs": [{"level": log.level, "text": log.text} for log in self.logs],

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from toolscript.approvals.client import connect
+from toolscript.approvals.owners import owners
 from toolscript.approvals.request import ApprovalRequest, Choice
 from toolscript.approvals.text import as_text
 from toolscript.journal.state import state_dir
@@ -28,7 +29,11 @@ def command(
     """List the requests that wait for consent in this workspace, or answer one."""
     if approval is not None and allow == (deny is not None):
         raise typer.BadParameter("answer a request with either --allow or --deny REASON")
-    asyncio.run(_command(state_dir(workspace), approval, deny, owner))
+    state = state_dir(workspace)
+    if approval is None and owner is None and not any(found.alive for found in owners(state)):
+        Console().print("Nothing waits for consent: no process runs scripts in this workspace.")
+        return
+    asyncio.run(_command(state, approval, deny, owner))
 
 
 async def _command(state: Path, approval: str | None, deny: str | None, owner: str | None) -> None:

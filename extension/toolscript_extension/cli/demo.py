@@ -17,7 +17,7 @@ from toolscript.errors import ConfigError
 from toolscript.language.inert import visible
 from toolscript_extension.cli.exits import Exit
 
-OUTPUT_LINES = 24
+OUTPUT_LINES = 60
 
 
 def command(
@@ -53,8 +53,13 @@ def _execute(document: Any, folder: Path, timeout: int, console: Console) -> boo
     """Run all cells, telling of each as it ends; returns whether one failed."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
+    from traitlets.config import Config
 
-    client = NotebookClient(document, timeout=timeout, resources={"metadata": {"path": str(folder.resolve())}})
+    # Over a local socket: what the kernel says of TCP without encryption would only alarm.
+    local = Config({"KernelManager": {"transport": "ipc"}})
+    client = NotebookClient(
+        document, config=local, timeout=timeout, resources={"metadata": {"path": str(folder.resolve())}}
+    )
     with client.setup_kernel():
         for index, cell in enumerate(document.cells):
             if cell.cell_type != "code" or not cell.source.strip():

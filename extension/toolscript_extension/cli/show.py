@@ -54,6 +54,7 @@ class Terminal:
         if isinstance(event, ScriptExecutionOutput):
             for warning in event.warnings:
                 self._line(f"warning: {visible(warning)}", "yellow")
+            self._line(f"run {event.run_id}", "dim")
 
     def _operation(self, event: OperationFinished) -> None:
         mark, style = MARKS.get(event.status, ("·", ""))
@@ -63,10 +64,10 @@ class Terminal:
         text.append(f"  {event.duration_ms:.0f} ms", style="dim")
         if event.error is not None:
             text.append(f"\n    {visible(str(event.error.get('message', '')))}", style=style)
-        self._console.print(text)
+        self._console.print(text, soft_wrap=True)
 
     def _line(self, text: str, style: str) -> None:
-        self._console.print(Text(text, style=style))
+        self._console.print(Text(text, style=style), soft_wrap=True)
 
 
 def brief(arguments: Json, width: int = 96) -> str:

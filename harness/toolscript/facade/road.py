@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import (
+    ApprovalDenied,
     ApprovalError,
     CallsExceeded,
     DenialsExceeded,
@@ -201,7 +202,8 @@ class Road:
     def _note_denial(self, decision: Decision) -> None:
         self._denials += 1
         if decision.choice is Choice.DENY_AND_STOP:
-            self.stop = ToolError("denied", code="denied_and_stopped")
+            reason = f": {decision.reason}" if decision.reason else ""
+            self.stop = ApprovalDenied(f"{decision.by} denied the call and ended the turn{reason}")
         elif self._denials >= self._scope.limits.denials:
             self.stop = DenialsExceeded(self._scope.limits.denials, self._denials)
 

@@ -1,4 +1,4 @@
-"""Decides what changed between a recorded run and one that ran for real: calls aligned by their place, then the rest."""
+"""Decides what changed between a recorded run and one that ran for real: calls by their place, then the rest."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import hashlib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from toolscript.runtime.nursery import engine_path
+from toolscript.runtime.nursery import engine_named
 from toolscript.runtime.prelude import prelude
 
 
@@ -20,4 +20,4 @@ def _engine(name: str) -> str:
     try:
         return f"{name} {version(name)}"
     except PackageNotFoundError:  # an engine that another package brings
-        return f"{name} {engine_path(name)}"
+        return f"{name} {engine_named(name)[0]}"

@@ -138,7 +138,7 @@ SOME = [f"before:{n}" for n in (2, 5, 13, 18, 20, 22, 27, 30, 33)] + ["after:4",
 @pytest.mark.parametrize("stop", POINTS if FULL else SOME)
 def test_a_run_killed_at_any_record_goes_on_without_repeating_anything(workspace, stop):
     prepared(workspace)
-    code, done = host(workspace, "run", stop)
+    code, _done = host(workspace, "run", stop)
     if code == 0 or stop == f"after:{RECORDS}":
         return  # how many records there are depends on who was first
     kept = list(records(journal(workspace)))
