@@ -113,7 +113,7 @@ class Desk:
         plan = await harness.plan(cell.body, params=params, last_expression=True)
         if not plan.rows:
             return None
-        if caller.front in (Front.NOBODY, Front.CONSOLE):
+        if caller.front not in (Front.WIDGETS, Front.NOTEBOOK):
             raise CellError("ApprovalUnavailable", "--plan lets a person choose in the page; --dry-run only shows")
         from toolscript_kernel.approvals.choosing import choose
 
@@ -176,7 +176,7 @@ class Desk:
         match caller.front:
             case Front.NOBODY:
                 return plain.QuietView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
-            case Front.CONSOLE:
+            case Front.CONSOLE | Front.TERMINAL:
                 return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
             case _:
                 return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
@@ -185,6 +185,11 @@ class Desk:
     async def _asking(self, harness: Harness, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:
         if caller.front is Front.NOBODY:
             yield
+        elif caller.front is Front.TERMINAL:
+            from toolscript.approvals.terminal import TerminalDecider
+
+            with TerminalDecider.attached(harness.approvals):
+                yield
         elif caller.front is Front.CONSOLE and caller.prompt is not None:
             from toolscript_kernel.approvals.console import ConsoleDecider
 

@@ -17,6 +17,8 @@ class Front(StrEnum):
     """A notebook page with a person before it; whether it renders widgets is not known yet."""
     CONSOLE = "console"
     """A terminal with a person before it."""
+    TERMINAL = "terminal"
+    """IPython in a terminal of its own, without a kernel."""
     NOBODY = "nobody"
     """A program that runs a notebook: nobody can be asked, and nothing is updated."""
 
