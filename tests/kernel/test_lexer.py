@@ -23,7 +23,9 @@ def test_python_is_coloured_as_python_and_a_prompt_as_text():
     assert set(kinds("import the files, please\n").values()) == {Text}
 
 
-@pytest.mark.parametrize("text", ["", "%%toolscript", "\n\n%%py\n1", "prompt", "%agent x\n\nprompt\n", "%%toolscript\n`${", "a\r\nb"])
+@pytest.mark.parametrize(
+    "text", ["", "%%toolscript", "\n\n%%py\n1", "prompt", "%agent x\n\nprompt\n", "%%toolscript\n`${", "a\r\nb"]
+)
 def test_nothing_of_a_cell_is_lost(text: str):
     lexer = ToolscriptLexer(stripnl=False, ensurenl=False)
     assert "".join(value for _, _, value in lexer.get_tokens_unprocessed(text)) == text
