@@ -49,6 +49,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/agent.py
+	$(BIN)/python benchmarks/recovery.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache notebooks/.work .artefacts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -41,7 +42,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in limit_names():
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"limit {name} must be greater than zero, got {getattr(self, name)!r}")
 
     def tightened(self, requested: Mapping[str, float]) -> Limits:
@@ -59,7 +60,7 @@ class Limits:
     def _check(self, name: str, value: float) -> None:
         if name not in limit_names():
             raise ConfigError(f"there is no limit {name!r}; limits are {', '.join(limit_names())}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise ConfigError(f"limit {name} must be a number greater than zero, got {value!r}")
         if value > getattr(self, name):
             raise ConfigError(f"limit {name} may be lowered, not raised: {value:g} > {getattr(self, name):g}")

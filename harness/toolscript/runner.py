@@ -22,6 +22,7 @@ from toolscript.journal.records import CallRecord, EndRecord, RunEndRecord, RunR
 from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed
 from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
+from toolscript.texts import loads
 
 Origin = Literal["model", "cell", "file", "replay", "undo", "call"]
 """Who wrote a script; ``call`` is a structured call, which has none."""
@@ -147,7 +148,7 @@ class Runner:
         course.close_journal()
         scope.emitter.emit(
             ScriptExecutionOutput, status=ending.status, script_hash=scope.script_hash, error=error,
-            result=None if ending.result is None else json.loads(ending.result),
+            result=None if ending.result is None else loads(ending.result),
             warnings=tuple(course.warnings), durations=course.durations(),
         )  # fmt: skip
         return ending

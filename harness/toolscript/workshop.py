@@ -100,6 +100,7 @@ class Workshop:
     journals: Journals
     conversation_id: str
     runs: int = 0
+    used_plans: set[str] = field(default_factory=set)
     delegate: Delegate | None = None
     toolsets: dict[tuple[Json, ...], Toolset] = field(default_factory=dict)
 
@@ -223,6 +224,9 @@ class Workshop:
     def _bound(self, source: str, order: Order, approved: ApprovedPlan) -> Order:
         """Return the order with the plan's seed and clock. Raises ConfigError when it is not this plan's script."""
         plan = approved.plan
+        if approved.plan_id in self.used_plans:
+            raise ConfigError("this approved plan was carried out already; plan it anew")
+        self.used_plans.add(approved.plan_id)
         same = (plan.source, plan.params, plan.tools_digest) == (source, order.params, self._toolset(order).digest)
         if not same:
             raise ConfigError("the approved plan is of another script, other params or other tools; plan it anew")

@@ -166,6 +166,8 @@ class TurnLoop:
         """Return how the turn ends with this step, None if it goes on."""
         if any(run.status is RunStatus.ABORTED for script in step.scripts if (run := script.run)):
             return _End("aborted", "run_aborted")
+        if any(_ends_turn(run) for script in step.scripts if (run := script.run)):
+            return _End("stopped", "denied_and_stopped")
         if self._settings.mode == "off" and not step.calls:
             return _End("completed", "scripts_are_off" if step.scripts else "")
         if turn.same_failure(step):
@@ -197,3 +199,8 @@ def _result(turn: OpenTurn, end: _End) -> Turn:
         turn_id=turn.past.turn_id, status=end.status, text=turn.text, reason=end.reason, steps=len(turn.done),
         runs=turn.runs, error=turn.error, usage=turn.usage, events=tuple(turn.events),
     )  # fmt: skip
+
+
+def _ends_turn(run: Run) -> bool:
+    """Say whether a person denied a call of the run and wanted the turn to end with it."""
+    return bool(((run.error or {}).get("details") or {}).get("ends_turn"))

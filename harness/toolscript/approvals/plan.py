@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -97,3 +98,5 @@ class ApprovedPlan:
     approved: frozenset[int]
     by: str
     expires: float
+    plan_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    """What makes it usable once: the workshop remembers the ids that were carried out."""

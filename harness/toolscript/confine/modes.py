@@ -19,7 +19,8 @@ PROTECTED = ("toolscript.toml",)
 
 PROTECTED_IN_REPOSITORY = (
     ".git/config", ".git/config.worktree", ".git/hooks", ".git/modules/*/config", ".git/modules/*/hooks",
-    ".git/worktrees/*/config.worktree",
+    ".git/worktrees/*/config.worktree", ".git/commondir", ".git/worktrees/*/commondir", ".git/worktrees/*/gitdir",
+    ".git/modules/*/*/config", ".git/modules/*/*/hooks", ".git/modules/*/commondir", ".git/modules/*/*/commondir",
 )  # fmt: skip
 """What commands may not change in a repository: it makes the next git run programs, outside the sandbox."""
 

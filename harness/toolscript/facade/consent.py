@@ -109,7 +109,8 @@ class Gate:
         unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
         return judge(
             scope.policy, tool.spec, classification, arguments=tool.spec.input.dump(arguments), rules=scope.rules,
-            permissions=scope.permissions, sandboxed=classification.confined or unconfined_by_choice,
+            permissions=scope.permissions,
+            sandboxed=classification.confined or unconfined_by_choice or classification.escalated,
         )  # fmt: skip
 
     async def _ask(self, request: ApprovalRequest, validate: Validate | None = None) -> Decision:

@@ -24,7 +24,7 @@ def change_records(changes: Iterable[Change], journal: Journal) -> tuple[dict[st
         {
             "path": str(c.path),
             "before": _written(c.before, journal, keep=True),
-            "after": _written(c.after, journal, keep=len(c.after.data or b"") <= MERGE_BYTES),
+            "after": _written(c.after, journal, keep=_mergeable(c.after, journal)),
             "created_dirs": [str(path) for path in c.created_dirs],
         }
         for c in changes
@@ -73,6 +73,11 @@ def changes_of(records: Iterable[Mapping[str, Json]], body: Bodies) -> tuple[Cha
         )
         for r in records
     )  # fmt: skip
+
+
+def _mergeable(state: State, journal: Journal) -> bool:
+    """Say whether what a call wrote is kept for a later merge: not if it is large, or holds a secret."""
+    return len(state.data or b"") <= MERGE_BYTES and journal.clean(state.data or b"")
 
 
 def _written(state: State, journal: Journal, *, keep: bool) -> dict[str, Json]:

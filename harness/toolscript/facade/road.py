@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
-import orjson
-import structlog
 from anyio import to_thread
 
 from toolscript.approvals.request import Choice, Decision
@@ -33,13 +31,15 @@ from toolscript.facade.pending import Outcome
 from toolscript.facade.recording import RecordingFiles
 from toolscript.facade.scope import RunScope
 from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
+from toolscript.logs import get_logger
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import Answer, ProcessRecord, Question, ToolContext
 from toolscript.registry.files import Change, Place
 from toolscript.registry.tool import Failing, Tool
 from toolscript.runtime.session import Call
+from toolscript.texts import loads
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 STATUS_OF = {"cancelled": OperationStatus.CANCELLED}
 KEPT_IN_EVENT = 64 * 1024
@@ -87,7 +87,7 @@ class Road:
         trip = Trip(call=call, rendered=rendered)
         self.travelling += 1
         try:
-            trip.arguments = json.loads(call.arguments)
+            trip.arguments = loads(call.arguments)
             self._announce(trip, task_id)
             value = await self._through(trip)
         except ToolscriptError as error:
@@ -203,7 +203,9 @@ class Road:
         self._denials += 1
         if decision.choice is Choice.DENY_AND_STOP:
             reason = f": {decision.reason}" if decision.reason else ""
-            self.stop = ApprovalDenied(f"{decision.by} denied the call and ended the turn{reason}")
+            self.stop = ApprovalDenied(
+                f"{decision.by} denied the call and ended the turn{reason}", details={"ends_turn": True}
+            )
         elif self._denials >= self._scope.limits.denials:
             self.stop = DenialsExceeded(self._scope.limits.denials, self._denials)
 
@@ -241,7 +243,7 @@ def widened(context: ToolContext, seen: Classification) -> ToolContext:
 
 
 def _json(value: Json) -> str:
-    return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
 def _encoded(trip: Trip, most: int) -> str:

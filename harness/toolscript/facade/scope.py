@@ -45,7 +45,7 @@ class World:
     files: WorldFiles
     sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE
     network: bool = False
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     secret_paths: tuple[Path, ...] = ()
     outputs: Outputs = field(default_factory=MemoryOutputs)
     commands: Commands | None = None

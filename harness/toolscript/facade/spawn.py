@@ -14,6 +14,7 @@ from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
 from toolscript.facade.tasks import Task, TaskBoard
 from toolscript.runtime.session import Call
+from toolscript.texts import loads
 
 CALLS = frozenset({"spawn.get", "spawn.wait", "spawn.list", "spawn.cancel"})
 """Calls that the facade answers itself, without a tool."""
@@ -91,7 +92,7 @@ class Spawner:
 
 
 def _task_id(call: Call) -> str:
-    given = json.loads(call.arguments)
+    given = loads(call.arguments)
     task_id = given.get("id") if isinstance(given, dict) else given
     if not isinstance(task_id, str):
         raise InvalidArguments(f"{call.tool} takes the id of a task, got {json.dumps(given)[:80]}", tool=call.tool)
@@ -100,7 +101,7 @@ def _task_id(call: Call) -> str:
 
 def _split_scope(call: Call) -> tuple[Literal["turn", "conversation"], Call]:
     """Take ``scope`` out of a spawned call's arguments: it is the task's, not the tool's."""
-    given = json.loads(call.arguments)
+    given = loads(call.arguments)
     if not isinstance(given, dict) or given.get("scope") not in ("turn", "conversation"):
         return "turn", call
     scope = given.pop("scope")

@@ -195,6 +195,10 @@ class Journal(Protocol):
         """Return kept bytes. Raises JournalError for what was never kept here."""
         ...
 
+    def clean(self, data: bytes) -> bool:
+        """Say whether bytes hold no secret that the journal keeps out of its records."""
+        ...
+
     def write(self, record: Record) -> None:
         """Append one record; it is durable only after the next :meth:`sync`."""
         ...
@@ -227,6 +231,10 @@ class MemoryJournal:
             return self._bodies[digest]
         except KeyError:
             raise JournalError(f"the journal holds no body {digest}") from None
+
+    def clean(self, data: bytes) -> bool:
+        """Memory keeps no secrets out: it goes with its process."""
+        return True
 
     def write(self, record: Record) -> None:
         """Append one record."""

@@ -91,6 +91,11 @@ class DiskJournal:
         """Return kept bytes. Raises JournalError for what was never kept here."""
         return read_blob(self.path, digest)
 
+    def clean(self, data: bytes) -> bool:
+        """Say whether bytes hold none of the secrets that are redacted."""
+        text = data.decode("utf-8", "replace")
+        return self._redactor.text(text) == text
+
     async def sync(self) -> None:
         """Return when everything written so far is durable, bodies first; concurrent callers share one fsync."""
         await self._sync()

@@ -1,1 +1,1 @@
-"""From model text to runnable source."""
+"""Decides how model text becomes runnable source: found, parsed, its types blanked."""

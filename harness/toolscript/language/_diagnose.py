@@ -9,6 +9,7 @@ from tree_sitter import Language, LogType, Parser
 
 from toolscript.errors import ScriptSyntaxError
 from toolscript.language._mask import code_mask, unclosed
+from toolscript.language._trees import reader
 from toolscript.language._types import skip_gap
 from toolscript.language.positions import place, position_at
 
@@ -37,7 +38,7 @@ def _failing_offset(language: Language | None, source: bytes) -> int:
     parser = Parser(language)
     parser.logger = state.take
     with suppress(ValueError):  # stopped: the first error is all that is wanted
-        parser.parse(lambda at, _: source[at:], progress_callback=lambda _, __: state.recovering)
+        parser.parse(reader(source), progress_callback=lambda _, __: state.recovering)
     line_start = 0
     for _ in range(state.furthest[0]):
         line_start = source.index(b"\n", line_start) + 1

@@ -30,6 +30,8 @@ _CLASS = re.compile(rb"(?<![\w$.])class(?:[ \t]+" + _NAME + rb")?\s*(?=<)")
 _DECLARED = re.compile(rb"(?<![\w$.])(?:const|let|var)[ \t]+" + _NAME + rb"\s*(?=!?\s*:)")
 _CALLED = re.compile(rb"(?<![\w$])" + _NAME + rb"(?=<)")
 _ASSERTED = re.compile(rb"([\w$]*+)(?<=[\x01)\]}\w$!])[ \t]+(as|satisfies)(?![\w$])")
+_MODULE = re.compile(rb"(?<![\w$.])(?:import|export)(?![\w$])")
+"""Where names may be given others: ``export { a as b }``."""
 _NO_VALUES = frozenset(
     b"await case const delete do else export extends function class import in instanceof let new of return throw typeof"
     b" var void yield static get set async default".split()
@@ -42,14 +44,19 @@ def repair(edits: Edits) -> bool:
     """Blank what is found of these forms; returns whether there was any."""
     mask = code_mask(edits.text).encode()
     types = TypeReader(edits.source)
+    covered = bytearray(len(mask))
     for pattern, rule in _RULES:
         for found in pattern.finditer(mask):
+            if covered[found.start(found.lastindex or 0)]:
+                continue
             try:
                 rule(edits, types, found)
             except NoType:
                 continue
             except ScriptSyntaxError:
                 return False  # too involved to repair: the tree's own error tells more
+            for start, end, _ in edits.ranges[-1:]:
+                covered[start:end] = b"\1" * (end - start)
     return bool(edits.ranges)
 
 
@@ -97,7 +104,7 @@ def _called(edits: Edits, types: TypeReader, found: re.Match[bytes]) -> None:
 
 
 def _asserted(edits: Edits, types: TypeReader, found: re.Match[bytes]) -> None:
-    if found.group(1) in _NO_VALUES:
+    if found.group(1) in _NO_VALUES or _MODULE.search(found.string):
         return
     end = types.type_end(found.end())
     if not TIGHT_OPERATOR.match(edits.source, skip_gap(edits.source, end)):

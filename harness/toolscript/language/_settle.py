@@ -126,22 +126,41 @@ def _assertion(c: _Pass, node: Node, ancestors: list[Node]) -> bool:
     inner = node.children[0]
     if has_break(c.source, inner.end_byte, keyword.start_byte):
         raise c.ambiguous(keyword, f"a line break before {keyword.type!r} ends the statement; join the lines")
+    if c.source.startswith(b"{", node.start_byte) and _begins_statement(node, ancestors):
+        raise c.ambiguous(node, "a statement that begins with `{` is a block; put the object in parentheses")
     end = c.end(c.types.type_end, node, keyword.end_byte)
     following = skip_gap(c.source, end)
     if TIGHT_OPERATOR.match(c.source, following) and not _leads(node, inner, ancestors):
         raise c.ambiguous(node, "an operator follows this type assertion; put it in parentheses: (value as Type)")
     broken = has_break(c.source, end, following)
-    if c.source.startswith(_BEFORE_CALL, following) and not broken:
+    if c.source.startswith((*_BEFORE_CALL, b"<"), following) and not broken:
         raise c.ambiguous(node, "this type assertion is ambiguous; put it in parentheses: (value as Type)")
     if end != node.end_byte:
         c.wrong.erase(keyword.start_byte, end, separator(c.source, end))
     return True
 
 
+_OPERATIONS = {"binary_expression", "ternary_expression", "assignment_expression", "augmented_assignment_expression"}
+_ENCLOSED = {
+    "parenthesized_expression",
+    "arguments",
+    "array",
+    "object",
+    "template_string",
+    "statement_block",
+    "class_body",
+}
+
+
 def _leads(node: Node, inner: Node, ancestors: list[Node]) -> bool:
     """Return whether ``inner as T`` is the very first operand of its chain: then ``as T * 2`` means what it says."""
-    if inner.type in {"binary_expression", "as_expression", "satisfies_expression"}:
-        return False
+    open_nodes = [inner]
+    while open_nodes:
+        one = open_nodes.pop()
+        if one.type in _OPERATIONS or one.type in {"as_expression", "satisfies_expression"}:
+            return False
+        if one.type not in _ENCLOSED:
+            open_nodes += one.named_children
     child = node
     for parent in reversed(ancestors):
         if parent.type != "binary_expression":
@@ -150,6 +169,11 @@ def _leads(node: Node, inner: Node, ancestors: list[Node]) -> bool:
             return False
         child = parent
     return True
+
+
+def _begins_statement(node: Node, ancestors: list[Node]) -> bool:
+    """Return whether an expression statement begins where the node does."""
+    return any(a.type == "expression_statement" and a.start_byte == node.start_byte for a in ancestors)
 
 
 def _annotation(c: _Pass, node: Node, ancestors: list[Node]) -> bool:

@@ -38,11 +38,26 @@ def javascript(source: bytes) -> Tree | None:
 def _parsed(parser: Parser, source: bytes) -> Tree | None:
     """Parse up to the first error: to recover from it may take a hostile source any time, and helps nobody here."""
     try:
-        tree = parser.parse(lambda at, _: source[at : at + _CHUNK], progress_callback=lambda _, error: error)
+        tree = parser.parse(reader(source), progress_callback=lambda _, error: error)
     except ValueError:
         parser.reset()
         return None
     return None if tree.root_node.has_error else tree
+
+
+def reader(source: bytes) -> Callable[[int, object], bytes]:
+    """Return what hands a source to a parser piece by piece, no character cut in two.
+
+    Only a parser that reads in this way can be stopped.
+    """
+
+    def read(at: int, _: object) -> bytes:
+        end = min(at + _CHUNK, len(source))
+        while end < len(source) and source[end] & 0xC0 == 0x80:
+            end += 1
+        return source[at:end]
+
+    return read
 
 
 def kinds(by_name: Mapping[str, V], parser: Parser = TYPESCRIPT) -> dict[int, V]:

@@ -20,7 +20,9 @@ return stdout.split("\\n").length;
 _LEAD = re.compile(r"(?:\s++|//[^\n\r]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _FENCE = re.compile(r"(`{3,}|~{3,})[\w+.#-]*[ \t]*\r?\n")
 _JSON_OBJECT = re.compile(r'\{\s*+"(?:[^"\\\n]|\\.)*+"\s*+:')
-_PROSE = re.compile(r"(?:#{1,6} +|[-*+>] +|\d{1,3}[.)] +)?([A-Za-z][\w'’-]*),? +([A-Za-z][\w'’-]*),? +[A-Za-z]")
+_PROSE = re.compile(
+    r"(?:#{1,6} +|[-*+>] +|\d{1,3}[.)] +)?([A-Za-z][\w'’-]*)(,?) +([A-Za-z][\w'’-]*)(,?) +([A-Za-z][\w'’-]*)"
+)
 _FIRST_WORDS = frozenset(
     {
         "abstract", "accessor", "async", "await", "break", "case", "class", "const", "continue", "debugger", "declare",
@@ -30,6 +32,7 @@ _FIRST_WORDS = frozenset(
         "while", "with", "yield",
     }
 )  # fmt: skip
+_OPERAND_WORDS = frozenset({"async", "await", "class", "delete", "function", "new", "typeof", "void", "yield"})
 _SECOND_WORDS = frozenset({"as", "in", "instanceof", "of", "satisfies"})
 
 
@@ -73,6 +76,11 @@ def _is_json(source: str, begin: int) -> bool:
 
 
 def _is_prose(source: str, begin: int) -> bool:
-    """Three words in a row, of which no two neighbours can stand side by side in code."""
+    """Three words in a row, of which two neighbours cannot stand side by side in code."""
     words = _PROSE.match(source, begin)
-    return words is not None and words.group(1) not in _FIRST_WORDS and words.group(2) not in _SECOND_WORDS
+    if words is None:
+        return False
+    first, comma, second, another, third = words.groups()
+    if not comma and first not in _FIRST_WORDS and second not in _SECOND_WORDS:
+        return True
+    return bool(comma) and not another and second not in _OPERAND_WORDS and third not in _SECOND_WORDS

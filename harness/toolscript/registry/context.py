@@ -120,7 +120,7 @@ class ToolContext:
     operation: int = 0
     sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE
     network: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_paths: tuple[Path, ...] = ()
     max_output_bytes: int = 1024 * 1024
     commands: Commands | None = None

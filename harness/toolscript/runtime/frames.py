@@ -104,7 +104,8 @@ class Splitter:
             end = at + 4 + length
             if len(held) < end:
                 break
-            frames.append((kind, _parts(bytes(held[at + _HEAD.size : end]), count)))
+            with memoryview(held) as view, view[at + _HEAD.size : end] as body:
+                frames.append((kind, _parts(body, count)))
             at = end
         del held[:at]
         return frames
@@ -118,13 +119,13 @@ class Splitter:
             raise ProtocolFault(f"a frame of {length} bytes cannot have {count} parts")
 
 
-def _parts(body: bytes, count: int) -> Parts:
+def _parts(body: memoryview, count: int) -> Parts:
     lengths = struct.unpack_from(f"!{count}I", body)
     at = count * _LENGTH.size
     if at + sum(lengths) != len(body):
         raise ProtocolFault("the parts of a frame do not fill it")
     parts = []
     for length in lengths:
-        parts.append(body[at : at + length])
+        parts.append(bytes(body[at : at + length]))
         at += length
     return parts

@@ -26,7 +26,7 @@ class Link:
         self._splitter = Splitter(limit)
         self._frames: deque[tuple[int, Parts]] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._unsent = bytearray()
+        self._unsent = memoryview(b"")
         self.broken: ToolscriptError | EOFError | None = None
         self.on_end: Callable[[], None] = _nothing
         sock.setblocking(False)
@@ -62,9 +62,10 @@ class Link:
                 return  # the reader learns of the end, and says what it means
             if sent == len(data):
                 return
-            data = data[sent:]
             self._loop.add_writer(self._sock.fileno(), self._writable)
-        self._unsent += data
+            self._unsent = memoryview(data)[sent:]
+        else:
+            self._unsent = memoryview(bytes(self._unsent) + data)
 
     async def receive(self) -> tuple[int, Parts]:
         """Return the next frame. Raises what broke the link: EOFError, or an error that was given to it."""
@@ -97,7 +98,7 @@ class Link:
         self._loop.remove_reader(self._sock.fileno())
         if self._unsent:
             self._loop.remove_writer(self._sock.fileno())
-            self._unsent.clear()
+            self._unsent = memoryview(b"")
 
     def _readable(self) -> None:
         try:
@@ -124,6 +125,6 @@ class Link:
             return
         except OSError:
             sent = len(self._unsent)
-        del self._unsent[:sent]
+        self._unsent = self._unsent[sent:]
         if not self._unsent:
             self._loop.remove_writer(self._sock.fileno())

@@ -39,6 +39,7 @@ from toolscript.runtime.session import (
     TimerCleared,
 )
 from toolscript.runtime.sites import Sites
+from toolscript.texts import loads
 
 MOST_MESSAGES = 50_000
 DEEPEST = 512
@@ -88,7 +89,7 @@ class Decoder:
             raise ProtocolFault(f"a batch belongs to script {serial} of its worker, not {self._serial}")
         carried = [part.decode() for part in parts[2:]]
         prepared = carried.pop() if flags & Flag.PREPARED else None
-        rows = orjson.loads(parts[1])
+        rows = _rows(parts[1])
         if type(rows) is not list or len(rows) > MOST_MESSAGES:
             raise ProtocolFault("a batch's messages are no list of a size that a script can make")
         messages = tuple(self._message(row, carried, flags) for row in rows)
@@ -146,12 +147,22 @@ class Decoder:
     def _ending(self, row: Any, carried: list[str], flags: int) -> Message:
         match row:
             case ["d", result, list(numbers)]:
-                text = self._text(result, carried, self._limits.result_bytes)
-                return Done(result=text, unawaited=self._numbers(numbers))
+                return self._done(result, carried, self._numbers(numbers))
             case [*fields, list(numbers)]:
                 return Failed(error=self._error(fields, flags), unawaited=self._numbers(numbers))
             case _:
                 raise ProtocolFault(f"a worker sent a message that nobody knows: {_head(row)}")
+
+    def _done(self, result: Any, carried: list[str], unawaited: tuple[int, ...]) -> Done | Failed:
+        text = _own_text(result, carried)
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if size > self._limits.result_bytes:
+            return Failed(error=ResultTooLarge(self._limits.result_bytes, size), unawaited=unawaited)
+        if _too_deep(text):
+            return Failed(
+                error=ResultNotJson(f"a result is nested more than {DEEPEST} levels deep"), unawaited=unawaited
+            )
+        return Done(result=text, unawaited=unawaited)
 
     def _error(self, fields: list[Any], flags: int) -> ToolscriptError:
         match fields:
@@ -212,17 +223,21 @@ class Decoder:
         return tuple(numbers)
 
     def _text(self, value: Any, carried: list[str], limit: int) -> str:
-        if type(value) is str:
-            text = value
-        elif type(value) is int and 0 <= value < len(carried):
-            text = carried[value]
-        else:
-            raise ProtocolFault("a worker refers to a text that it did not send")
+        text = _own_text(value, carried)
         if len(text) > limit:
             raise ProtocolFault(f"a text of {len(text)} characters is beyond the limit of {limit}")
         if _too_deep(text):
             raise ProtocolFault(f"a JSON text is nested more than {DEEPEST} levels deep")
         return text
+
+
+def _own_text(value: Any, carried: list[str]) -> str:
+    """Return a text that stands in the message, or that it refers to by its place among those beside it."""
+    if type(value) is str:
+        return value
+    if type(value) is int and 0 <= value < len(carried):
+        return carried[value]
+    raise ProtocolFault("a worker refers to a text that it did not send")
 
 
 def _log(row: list[Any]) -> Log:
@@ -268,3 +283,11 @@ def _position(line: Any, column: Any) -> Position | None:
 
 def _head(value: Any) -> str:
     return repr(value)[:80]
+
+
+def _rows(data: bytes) -> Any:
+    """Return a batch's messages. Halves of surrogate pairs, which scripts can make, become replacement marks."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return loads(data)

@@ -24,6 +24,8 @@ from toolscript.runtime.zygote import ANSWER, ENDED, FORK, FURNISH, HELLO, LENGT
 
 START_SECONDS = 20.0
 _STDERR_KEPT = 4096
+_SEND_BUFFER = 1 << 20
+"""What a large value may fill before the other side must wake up; the kernel gives what it allows."""
 _PARSERS = ("tree_sitter", "tree_sitter_typescript", "tree_sitter_javascript")
 _ENGINES = {
     "quickjs-ng": ("toolscript.runtime.quickjs:QuickJSEngine", ("_quickjs",)),
@@ -122,6 +124,8 @@ class Nursery:
             ours, theirs = socket.socketpair()
         except OSError as error:
             raise HostError(f"no worker can be started: {error}") from error
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         worker = WorkerProcess(Link(ours, self._frame_limit))
         worker.furnished = self.furnished
         born: asyncio.Future[WorkerProcess] = self._loop.create_future()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import _quickjs
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.harness.language.replies import CORPUS
 
+import toolscript
 from toolscript.errors import Position, ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.language.blank import blank
 from toolscript.language.positions import author_position
@@ -310,3 +314,35 @@ def test_a_last_expression_moves_no_line(source: str):
     except ToolscriptError:
         return
     assert prepared.count("\n") == source.count("\n")
+
+
+def test_a_long_source_in_many_alphabets_is_read_whole():
+    line = "const größe: Array<'日本'> = ['日本', '😀', 'é']\n"
+    source = "".join(line.replace("größe", f"größe{n}") for n in range(3_000))
+
+    assert blank(source).count("= ['日本', '😀', 'é']\n") == 3_000
+
+
+def test_a_worker_that_may_open_nothing_can_blank_and_refuse():
+    program = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from toolscript.language.blank import blank
+from toolscript.errors import ToolscriptError
+
+def forbid(event, arguments):
+    if event in ("open", "import", "os.listdir", "socket.__new__", "subprocess.Popen"):
+        raise SystemExit(f"{event} {arguments}")
+
+sys.addaudithook(forbid)
+for source in ("const é: T = x as A.B.C", "const = 1", "enum E {}", "f(`", "tag<T>`x`", "type A = B\\n[1].map(f)", "(" * 9_000):
+    try:
+        blank(source, last_expression=True)
+    except ToolscriptError as error:
+        print(error.code)
+"""
+    root = Path(toolscript.__file__).parents[1]
+    ran = subprocess.run([sys.executable, "-I", "-c", program, root], capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.split() == ["syntax_error", "unsupported_typescript", "syntax_error", "syntax_error"]

@@ -1,7 +1,7 @@
 """A host of one run as its own process: it may die at a record of its journal, and another resumes the run.
 
 Called as ``python host.py WORKSPACE run|resume STOP ANSWER``. ``STOP`` is ``-``, ``before:N`` (dies instead of
-writing its N-th record: what happened before it stays unrecorded) or ``after:N``. ``ANSWER`` is what its person
+writing its N-th record: what happened before it stays unrecorded), ``after:N``, or ``before:KIND:CALL``. ``ANSWER`` is what its person
 says to an unknown outcome: ``again``, ``fail``, a JSON text for what it gave, or ``nobody``.
 """
 
@@ -32,11 +32,13 @@ def stop_at(when: str) -> None:
     place, _, number = when.partition(":")
     if place == "-":
         return
-    left, write = int(number), DiskJournal.write
+    kind, _, call = number.partition(":")
+    left, write = 1 if call else int(number), DiskJournal.write
 
     def counted(self: DiskJournal, record: Record) -> None:
         nonlocal left
-        left -= 1
+        if not call or (record.kind, getattr(record, "number", None)) == (kind, int(call)):
+            left -= 1
         if left == 0 and place == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         write(self, record)

@@ -513,6 +513,13 @@ def test_a_result_just_within_its_limit_passes_and_one_beyond_is_refused(engine)
     assert (beyond.error.allowed, beyond.error.used) == (1000, 1002)
 
 
+def test_a_result_nested_too_deeply_is_not_json(engine):
+    played = play_engine(engine(), "let o = 1; for (let i = 0; i < 600; i++) o = [o]; return o;")
+
+    assert isinstance(played.error, ResultNotJson)
+    assert "512 levels deep" in played.error.message
+
+
 def test_arguments_beyond_their_limit_reject_and_are_not_sent(engine):
     source = (
         "try { await tools.echo({ text: 'é'.repeat(500) }); } catch (e) { return [e.name, e.code, e.tool, e.details]; }"

@@ -124,7 +124,7 @@ def _classified(arguments: EditorInput, work: Work) -> Classification:
         paths=(touched,),
         summary=f"{arguments.command} {arguments.path}",
         diff=work.output.diff,
-        remember=os.fspath(work.place.path),
+        remember=f"{'write' if work.writes else 'view'} {os.fspath(work.place.path)}",
     )
 
 

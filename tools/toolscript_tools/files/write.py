@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 from typing import Literal
@@ -112,10 +111,10 @@ def _bytes(arguments: WriteFileInput) -> bytes:
         if arguments.encoding == "base64":
             return base64.b64decode(arguments.content, validate=True)
         return arguments.content.encode()
-    except binascii.Error:
-        raise invalid("writeFile", "content", "content is not base64") from None
     except UnicodeEncodeError:
         raise invalid("writeFile", "content", "content holds half of a surrogate pair, which no text has") from None
+    except ValueError:  # binascii.Error is one
+        raise invalid("writeFile", "content", "content is not base64") from None
 
 
 def _reasons(place: Place, keepable: bool) -> list[str]:

@@ -115,7 +115,8 @@ def _below(program: str, directories: Sequence[Path], cwd: Path) -> bool:
 
 def _remembered(name: str | None, arguments: CommandInput, *, escalated: bool, where: str | None) -> str | None:
     """Return the pattern of a consent: it covers this directory, these variables and this freedom only."""
-    if name is None:
+    # What comes on stdin can be a program: a pattern of the words alone would say too little.
+    if name is None or arguments.stdin is not None:
         return None
     prefix = "without the sandbox, " if escalated else ""
     variables = "".join(f"{key}={shlex.quote(arguments.env[key])} " for key in _telling(arguments))

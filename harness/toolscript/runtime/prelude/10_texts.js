@@ -1,5 +1,7 @@
   // How long and how deep a text is, and how values become JSON.
 
+  // Counting is slow, and needless while even the longest encoding would fit.
+  const bytesUpTo = (text, limit) => text.length * 3 <= limit || text.length > limit ? text.length : bytes(text);
   const bytes = (text) => {
     if (exec(/[^\x00-\x7f]/, text) === null) return text.length;
     let total = 0;
@@ -24,7 +26,7 @@
 
   // Only while a value leaves the realm do these refuse what JSON would lose without a word.
   let leaving = false;
-  const toJson = (value, what) => {
+  const toJson = (value, what, checked) => {
     const before = leaving;
     leaving = true;
     let text;
@@ -36,7 +38,7 @@
     } finally {
       leaving = before;
     }
-    if (text !== undefined && tooDeep(text)) {
+    if (checked && text !== undefined && tooDeep(text)) {
       throw new TypeError(what + " nested more than " + DEEPEST + " levels deep cannot be carried as JSON");
     }
     return text;

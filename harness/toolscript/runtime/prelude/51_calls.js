@@ -24,8 +24,8 @@
     return named;
   };
   const encoded = (tool, positional, args, stack) => {
-    const text = toJson(packed(tool, positional, args), "arguments of " + tool) ?? "null";
-    const used = text.length > limits.argument_bytes ? text.length : bytes(text);
+    const text = toJson(packed(tool, positional, args), "arguments of " + tool, true) ?? "null";
+    const used = bytesUpTo(text, limits.argument_bytes);
     if (used > limits.argument_bytes) {
       throw limitError("ArgumentsTooLarge", "argument_limit", "arguments limit of " + limits.argument_bytes
         + " bytes reached (used " + used + " bytes)", limits.argument_bytes, used, tool, stack);

@@ -21,9 +21,9 @@
     get: own((name) => { const text = textOf(key(name)); return text === undefined ? undefined : parse(text); }),
     has: own((name) => textOf(key(name)) !== undefined),
     set: own((name, value) => {
-      const text = toJson(value, "a value of the store");
+      const text = toJson(value, "a value of the store", true);
       if (text === undefined) throw new TypeError("the store keeps JSON values, not " + typeof value);
-      const used = text.length > limits.store_bytes ? text.length : bytes(text);
+      const used = bytesUpTo(text, limits.store_bytes);
       if (used > limits.store_bytes) {
         throw limitError("StoreTooLarge", "store_limit", "store limit of " + limits.store_bytes + " bytes reached (used " + used
           + " bytes)", limits.store_bytes, used, "store", rawStack(new Error()));

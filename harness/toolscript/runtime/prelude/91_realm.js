@@ -59,6 +59,8 @@
     "DOMException", "print", "std", "os", "bjson", "navigator", "gc"]) delete global[name];
   closeConstructors();
   delete Error.captureStackTrace;
+  delete JSON.rawJSON;
+  delete JSON.isRawJSON;
   defineProperty(Error, "prepareStackTrace", bare({ value: undefined, writable: false, enumerable: false, configurable: false }));
   defineProperty(Error, "stackTraceLimit", bare({ value: 20, writable: false, enumerable: false, configurable: false }));
   if (!AS_PROPERTY) defineProperty(Error.prototype, "stack", bare({ enumerable: false, configurable: false, set: stackSlot.set,

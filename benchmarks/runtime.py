@@ -1,0 +1,198 @@
+"""Measures what a script costs: latency, throughput, limits, memory; beside peers where they are installed.
+
+    python benchmarks/runtime.py                  ours, and every peer that is installed, alternating in one run
+    python benchmarks/runtime.py --quick          fewer rounds, to see that it works
+    python benchmarks/runtime.py --json FILE      the same figures as JSON
+    make bench-peers                              installs the peers, then measures
+
+Ours is measured through the whole of ``Harness.run``, with events and journal; peers through their shortest way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), *(str(ROOT / package) for package in ("harness", "tools", "kernel", "extension"))]
+
+from benchmarks import limits  # noqa: E402
+from benchmarks.peers.work import JAVASCRIPT  # noqa: E402
+
+PEERS = Path(__file__).resolve().parent / "peers"
+INSTALLED = ROOT / ".artefacts" / "peers"
+AT_ONCE = (1, 4, 16)
+PATIENCE_SECONDS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """Times of one piece of work in milliseconds."""
+
+    n: int
+    low: float
+    median: float
+    p99: float
+
+    @classmethod
+    def of(cls, times: list[float]) -> Figure:
+        ordered = sorted(times)
+        last = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+        return cls(n=len(ordered), low=ordered[0], median=statistics.median(ordered), p99=last)
+
+    def __str__(self) -> str:
+        return f"{self.low:.2f} / **{self.median:.2f}** / {self.p99:.2f}"
+
+
+class Runner:
+    """One system's runner: a process that does what it is told and says how long it took."""
+
+    def __init__(self, name: str, command: list[str], cwd: Path) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            command, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, "PYTHONPATH": str(PEERS)} if "peers" in str(cwd) else None,
+        )  # fmt: skip
+
+    def ask(self, work: str, n: int, at: int = 1) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"work": work, "n": n, "at": at}) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        return json.loads(line) if line else {"error": "the runner ended"}
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def runners(peers: Path) -> list[Runner]:
+    """Return a runner for each system that is there."""
+    ours = str(PEERS / "ours.py")
+    found = [
+        Runner("toolscript", [sys.executable, ours, "1"], ROOT),
+        Runner("toolscript, 16 uses", [sys.executable, ours, "16"], ROOT),
+    ]
+    python = peers / "py" / "bin" / "python"
+    for name, module, program in (
+        ("pydantic-monty", "pydantic_monty", "monty"), ("quickjs-rs", "quickjs_rs", "wasmtime_quickjs_rs"),
+        ("langchain-quickjs", "langchain_quickjs", "langchain_repl"), ("smolagents", "smolagents", "smolagents_local"),
+    ):  # fmt: skip
+        if python.exists() and list(peers.glob(f"py/lib/*/site-packages/{module}")):
+            found.append(Runner(name, [str(python), str(PEERS / f"{program}.py")], peers))
+    for name, program in (("run", "run"), ("@ai-sdk/code-mode", "code_mode"), ("quickjs-emscripten", "emscripten")):
+        if (peers / "js" / "node_modules" / name).exists():
+            found.append(Runner(name, ["node", str(peers / "js" / f"{program}.mjs")], peers))
+    return found
+
+
+def latencies(systems: list[Runner], rounds: int, n: int) -> dict[str, dict[str, Figure | str]]:
+    """Ask every system for every piece of work, in turns, so that what disturbs one disturbs all."""
+    times: dict[str, dict[str, list[float]]] = {work: {} for work in JAVASCRIPT}
+    errors: dict[str, dict[str, str]] = {work: {} for work in JAVASCRIPT}
+    for work in JAVASCRIPT:
+        for at in range(rounds + 1):
+            for system in systems:
+                if system.name in errors[work]:
+                    continue
+                answer = system.ask(work, n)
+                if "error" in answer:
+                    errors[work][system.name] = answer["error"]
+                elif at > 0:  # the first round warms up
+                    times[work].setdefault(system.name, []).extend(answer["ms"])
+    return {work: errors[work] | {name: Figure.of(found) for name, found in times[work].items()} for work in JAVASCRIPT}
+
+
+def throughputs(systems: list[Runner], rounds: int, n: int) -> dict[int, dict[str, float]]:
+    """Return scripts a second, ten parallel calls each, by how many run at once; the median of the rounds."""
+    found: dict[int, dict[str, list[float]]] = {at: {} for at in AT_ONCE}
+    for _ in range(rounds):
+        for at in AT_ONCE:
+            for system in systems:
+                answer = system.ask("10 parallel", n, at)
+                if "error" not in answer:
+                    found[at].setdefault(system.name, []).append(n / answer["seconds"])
+    return {at: {name: statistics.median(rates) for name, rates in by.items()} for at, by in found.items()}
+
+
+def machine() -> str:
+    model = next(
+        (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
+    )
+    busy = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores ({model}), {platform.system()} {platform.release()}, Python {platform.python_version()}, load {busy:.1f}"
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def table(head: str, names: list[str], rows: dict[str, dict[str, Any]]) -> str:
+    lines = [f"| {head} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for row, cells in rows.items():
+        texts = [_cell(cells.get(name)) for name in names]
+        lines.append(f"| {row} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.0f}"
+    return "–" if value is None or isinstance(value, str) else str(value)
+
+
+def report(figures: dict[str, Any], names: list[str]) -> str:
+    own = "\n".join(f"| {what} | {value} |" for what, value in figures["ours"].items())
+    return "\n\n".join([
+        f"Machine: {figures['machine']}",
+        "Milliseconds, min / **median** / p99; – where a system cannot do it:",
+        table("work", names, figures["latency"]),
+        "Scripts a second, ten parallel calls each:",
+        table("at once", names, {str(at): by for at, by in figures["throughput"].items()}),
+        f"| toolscript | |\n|---|---|\n{own}",
+    ])  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
+    parser.add_argument("--peers", type=Path, default=INSTALLED, help="where the peers are installed")
+    options = parser.parse_args()
+    rounds, n, many = (1, 5, 20) if options.quick else (5, 20, 100)
+    began = machine()
+    systems = runners(options.peers)
+    try:
+        figures: dict[str, Any] = {
+            "machine": began,
+            "latency": latencies(systems, rounds, n),
+            "throughput": throughputs(systems, max(1, rounds // 2), many),
+        }
+    finally:
+        for system in systems:
+            system.close()
+    figures["ours"] = asyncio.run(limits.measured(quick=options.quick))
+    print(report(figures, [system.name for system in systems]))
+    if options.json:
+        plain = json.dumps(figures, default=lambda f: asdict(f) if isinstance(f, Figure) else str(f), indent=1)
+        options.json.write_text(plain)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""``toolscript resume`` and ``toolscript replay`` as a shell sees them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.extension.cli.test_run import COMMAND, environment, toolscript
+
+from toolscript.journal.state import run_files, state_dir
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "workspace").mkdir()
+    return tmp_path / "workspace"
+
+
+def killed(workspace: Path, script: str) -> str:
+    """Run a script until its command opens the FIFO, kill its host then, and return the run's id."""
+    fifo = workspace / "fifo"
+    os.mkfifo(fifo)
+    (workspace / "script.ts").write_text(script)
+    process = subprocess.Popen(
+        [*COMMAND, "run", "script.ts"], cwd=workspace, env=environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    with fifo.open() as reached:
+        assert reached.readline() == "reached\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+    fifo.unlink()
+    (found,) = run_files(state_dir(workspace))
+    return found.run_id
+
+
+HELD = "await writeFile('a.txt', 'a'); await shell('echo once >> effects; echo reached > fifo; sleep 60'); return 1"
+
+
+def test_an_interrupted_run_is_listed_and_resumed_with_an_answer(workspace):
+    run_id = killed(workspace, HELD)
+
+    listed = toolscript(workspace, "resume")
+    nobody = toolscript(workspace, "resume", run_id)
+    bad = toolscript(workspace, "resume", run_id, "--outcome", "x")
+    done = toolscript(workspace, "resume", run_id, "--outcome", "2=fail", "--json")
+    again = toolscript(workspace, "resume", run_id)
+
+    assert run_id in listed.stdout and "writeFile" in listed.stdout
+    assert nobody.returncode == 3 and "--outcome 2=again" in nobody.stderr
+    assert bad.returncode == 2
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert told["error"]["code"] == "outcome_unknown"
+    assert [o["status"] for o in told["operations"]] == ["succeeded", "failed"]
+    assert (workspace / "effects").read_text() == "once\n"
+    assert again.returncode == 1 and "ended" in again.stderr
+    assert "No run was interrupted" in toolscript(workspace, "resume").stdout
+    assert toolscript(workspace, "replay", run_id).returncode == 0
+
+
+def recorded(workspace: Path, script: str) -> Path:
+    assert toolscript(workspace, "run", "-", script=script).returncode == 0
+    (found,) = run_files(state_dir(workspace))
+    return found.path
+
+
+def test_a_live_replay_shows_what_changed(workspace):
+    (workspace / "a.txt").write_text("one")
+    path = recorded(workspace, "console.log('x'); return readFile('a.txt')")
+
+    same = toolscript(workspace, "replay", str(path), "--live")
+    (workspace / "a.txt").write_text("two")
+    changed = toolscript(workspace, "replay", str(path), "--live")
+
+    assert (same.returncode, changed.returncode) == (0, 1)
+    assert '- completed: "one"' in changed.stderr and '+ completed: "two"' in changed.stderr
+
+
+def test_a_notebook_replays_the_runs_that_it_names(workspace):
+    path = recorded(workspace, "return 7")
+    output = {"metadata": {"application/vnd.toolscript.run+json": {"scripts": [{"runId": path.stem}]}}}
+    (workspace / "n.ipynb").write_text(json.dumps({"cells": [{"outputs": [output]}]}))
+    (workspace / "empty.ipynb").write_text(json.dumps({"cells": []}))
+
+    assert toolscript(workspace, "replay", "n.ipynb").stdout == "7\n"
+    assert "names no recorded run" in toolscript(workspace, "replay", "empty.ipynb").stderr
