@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from toolscript_kernel import commands
 from toolscript_kernel.busy import Busy, interrupts
 from toolscript_kernel.cells import Cell, Kind
-from toolscript_kernel.desk import Caller, CellError, Desk
-from toolscript_kernel.front import Front, Handshakes, front_of
+from toolscript_kernel.desk import CellError, Desk
+from toolscript_kernel.front import Caller, Front, Handshakes, client_of, front_of
 from toolscript_kernel.stage import Stage
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 CLOSE_SECONDS = 5.0
 """How long a shutdown waits for runs to end before the process goes anyway."""
+
+
+WARM_SECONDS = 1.0
+"""After this long, the library is loaded in the background, before somebody waits for it."""
 
 
 class Session:
@@ -40,6 +44,7 @@ class Session:
         """Begin to serve clicks during turns; the kernel receives messages from now on."""
         self._busy = Busy(self._kernel)
         self._loop = self._kernel.io_loop.asyncio_loop
+        self._loop.call_later(WARM_SECONDS, threading.Thread(target=_warm, daemon=True).start)
 
     @property
     def completer(self) -> Completer:
@@ -59,7 +64,8 @@ class Session:
         self._handshakes.listen()
         parent = self._kernel.get_parent("shell")
         front = front_of(parent, allow_stdin=allow_stdin, cell_id=cell_id, handshakes=self._handshakes)
-        return Caller(front=front, stage=stage, cell_id=cell_id, prompt=self._prompt)
+        seen, client = self._handshakes.seen, client_of(parent)
+        return Caller(front=front, stage=stage, cell_id=cell_id, prompt=self._prompt, renders=lambda: seen(client))
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Run the commands of a cell, and then its turn or script. Raises CellError."""
@@ -105,3 +111,7 @@ class Session:
         from toolscript_kernel.approvals.console import kernel_prompt
 
         return kernel_prompt(self._kernel)
+
+
+def _warm() -> None:
+    import toolscript_kernel.completion.service  # noqa: F401

@@ -198,3 +198,14 @@ def test_tab_and_hover_in_a_script_cell_count_from_the_start_of_the_cell(running
     assert hover["data"]["text/markdown"].startswith("```ts\nget: (key: string) => any\n```\n\n")
     assert prose["matches"] == []
     assert (command["matches"], command["cursor_start"]) == (["answer"], 12)
+
+
+def test_a_page_that_draws_no_buttons_is_asked_on_its_prompt(running: Kernel):
+    cell = running.send("%%toolscript\nask exec rm it\nreturn 1", allow_stdin=True, cell_id="v1")
+    asked = running.client.get_stdin_msg(timeout=30)
+    running.client.input("y")
+    it = running.finish(cell)
+
+    assert asked["content"]["prompt"].startswith("[y] allow once")
+    assert it.reply["content"]["status"] == "ok"
+    assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith("[allowed once (console)]  (line 2)")
