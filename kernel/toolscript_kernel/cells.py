@@ -33,9 +33,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A cell taken apart. ``offset`` is the number of cell lines above ``body``; ``options`` the text after ``%%``."""
+    """A cell taken apart.
+
+    ``offset`` is the number of cell lines above ``body``; ``magic`` the name after ``%%`` and ``options`` the rest
+    of that line; a plain cell has neither.
+    """
 
     kind: Kind
+    magic: str = ""
     body: str = ""
     options: str = ""
     offset: int = 0
@@ -69,12 +74,14 @@ def _rest(lines: list[str], first: int, defined: Callable[[str], bool]) -> Cell:
     magic = _MAGIC.fullmatch(head)
     options = (magic[2] or "").strip() if magic else ""
     if magic and magic[1] == "toolscript":
-        return Cell(kind=Kind.SCRIPT, body=below, options=options, offset=first + 1)
+        return Cell(kind=Kind.SCRIPT, magic=magic[1], body=below, options=options, offset=first + 1)
     if magic and magic[1] == "agent":
-        return Cell(kind=Kind.TURN, body=below.strip(), options=options, offset=first + 1)
+        return Cell(kind=Kind.TURN, magic=magic[1], body=below.strip(), options=options, offset=first + 1)
     if magic and magic[1] == "py":
         # Blank lines stand for what was above, so that a traceback names the cell's own lines.
-        return Cell(kind=Kind.PYTHON, body="\n" * (first + 1) + below, options=options, offset=first + 1)
+        return Cell(
+            kind=Kind.PYTHON, magic=magic[1], body="\n" * (first + 1) + below, options=options, offset=first + 1
+        )
     whole = "\n".join(lines[first:])
     if _is_ipython(head, whole, defined):
         return Cell(kind=Kind.IPYTHON, body="\n" * first + whole, offset=first)

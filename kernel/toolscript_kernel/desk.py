@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
 from toolscript_kernel import namespace, options, recall
 from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.door import Door
-from toolscript_kernel.front import Front
+from toolscript_kernel.front import Caller, Front
 from toolscript_kernel.rewind import Branch, Heard, script_note
-from toolscript_kernel.stage import Stage
 
 if TYPE_CHECKING:
     from toolscript.approvals.plan import ApprovedPlan
     from toolscript.approvals.request import Policy
     from toolscript.harness import Harness
     from toolscript.run import Run
-    from toolscript_kernel.approvals.console import Asks
     from toolscript_kernel.view.watch import View
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who runs a cell, and how that client can be reached. ``prompt`` is None where none can be shown."""
-
-    front: Front
-    stage: Stage
-    cell_id: str | None = None
-    prompt: Callable[[], Asks] | None = None
 
 
 class CellError(Exception):
@@ -113,7 +100,7 @@ class Desk:
         plan = await harness.plan(cell.body, params=params, last_expression=True)
         if not plan.rows:
             return None
-        if caller.front in (Front.NOBODY, Front.CONSOLE):
+        if caller.front not in (Front.WIDGETS, Front.NOTEBOOK):
             raise CellError("ApprovalUnavailable", "--plan lets a person choose in the page; --dry-run only shows")
         from toolscript_kernel.approvals.choosing import choose
 
@@ -157,6 +144,7 @@ class Desk:
     @asynccontextmanager
     async def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> AsyncIterator[None]:
         """Show all that happens in the block, and put requests for consent before the caller if there is one."""
+        from toolscript_kernel.approvals.asking import asking
         from toolscript_kernel.view.watch import Watch
 
         offset = 0 if in_turn else cell.offset
@@ -164,7 +152,7 @@ class Desk:
         watch = Watch(view)
         try:
             with harness.listening(watch):
-                async with self._asking(harness, caller, view, offset):
+                async with asking(harness.approvals, caller, view, offset):
                     yield
         finally:
             watch.finish()
@@ -176,29 +164,10 @@ class Desk:
         match caller.front:
             case Front.NOBODY:
                 return plain.QuietView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
-            case Front.CONSOLE:
+            case Front.CONSOLE | Front.TERMINAL:
                 return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
             case _:
                 return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
-
-    @asynccontextmanager
-    async def _asking(self, harness: Harness, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:
-        if caller.front is Front.NOBODY:
-            yield
-        elif caller.front is Front.CONSOLE and caller.prompt is not None:
-            from toolscript_kernel.approvals.console import ConsoleDecider
-
-            decider = ConsoleDecider(harness.approvals, caller.stage, caller.prompt())
-            try:
-                with harness.approvals.attach(decider):
-                    yield
-            finally:
-                await decider.close()
-        else:
-            from toolscript_kernel.approvals.buttons import ButtonDecider
-
-            with harness.approvals.attach(ButtonDecider(harness.approvals, view.place, offset=offset)):
-                yield
 
 
 def _raise_unless_completed(run: Run, cell: Cell) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolscript_kernel.approvals.console import Asks
+    from toolscript_kernel.stage import Stage
 
 CONTROL_TARGET = "jupyter.widget.control"
 
@@ -17,8 +23,28 @@ class Front(StrEnum):
     """A notebook page with a person before it; whether it renders widgets is not known yet."""
     CONSOLE = "console"
     """A terminal with a person before it."""
+    TERMINAL = "terminal"
+    """IPython in a terminal of its own, without a kernel."""
     NOBODY = "nobody"
     """A program that runs a notebook: nobody can be asked, and nothing is updated."""
+
+
+def _no_prompt() -> Asks:
+    raise RuntimeError("this client has no prompt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who runs a cell, and how that client can be reached.
+
+    ``prompt`` returns a way to ask on its prompt; ``renders`` tells whether it has shown by now that it renders widgets.
+    """
+
+    front: Front
+    stage: Stage
+    cell_id: str | None = None
+    prompt: Callable[[], Asks] = _no_prompt
+    renders: Callable[[], bool] = lambda: False
 
 
 class Handshakes:
@@ -52,10 +78,14 @@ def ipywidgets() -> Any:
     return module
 
 
+def client_of(parent: Any) -> str:
+    """Return which client sent a message."""
+    return str(((parent or {}).get("header") or {}).get("session", ""))
+
+
 def front_of(parent: Any, *, allow_stdin: bool, cell_id: str | None, handshakes: Handshakes) -> Front:
     """Return what the client of this execute request can do."""
-    session = ((parent or {}).get("header") or {}).get("session", "")
-    if handshakes.seen(session):
+    if handshakes.seen(client_of(parent)):
         return Front.WIDGETS
     if not allow_stdin:
         return Front.NOBODY

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import inspect
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
 
-from toolscript_kernel import __version__, cells, commands
-from toolscript_kernel.busy import Busy
+from toolscript_kernel import __version__, cells
 from toolscript_kernel.cells import Cell, Kind
-from toolscript_kernel.desk import Caller, CellError, Desk
-from toolscript_kernel.front import Front, Handshakes, front_of
+from toolscript_kernel.desk import CellError
 from toolscript_kernel.paths import importable
-from toolscript_kernel.stage import Stage
+from toolscript_kernel.session import Session
 
-if TYPE_CHECKING:
-    from toolscript_kernel.completion.service import Completer
-
-CLOSE_SECONDS = 5.0
-"""How long a shutdown waits for runs to end before the process goes anyway."""
 PYTHON = frozenset({Kind.PYTHON, Kind.IPYTHON})
 
 
@@ -51,21 +42,13 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.desk = Desk(self.shell)
-        self.handshakes = Handshakes(self.comm_manager)
-        self.handshakes.listen()
-        self.busy: Busy | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._made_completer: Completer | None = None
-        commands.register(self.shell, self.desk)
+        self.session_of_cells = Session(self.shell, self)
         self.shell.input_transformers_cleanup.insert(0, cells.python_lines)
 
     def start(self) -> None:
         """Begin to serve, clicks during turns included."""
         super().start()
-        self.busy = Busy(self)
-        self._loop = self.io_loop.asyncio_loop
+        self.session_of_cells.start()
 
     async def do_execute(
         self,
@@ -83,12 +66,13 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         cell = Cell(kind=Kind.IPYTHON) if silent else cells.read(code, self._defined)
         if cell.kind in PYTHON and not cell.commands:
             return await self._python(cell, code, *request)
-        caller = self._caller(allow_stdin, cell_id)
-        await self.desk.forget(_deleted(cell_meta))
+        session = self.session_of_cells
+        caller = session.caller(allow_stdin=allow_stdin, cell_id=cell_id)
+        await session.desk.forget(_deleted(cell_meta))
         with self._counted(code, store_history) as count:
             reply: dict[str, Any] = {"status": "ok", "execution_count": count, "payload": []}
             try:
-                await self._interruptible(self._ours(cell, caller))
+                await session.run(cell, caller)
             except CellError as error:
                 return reply | self._failed(error)
             reply["user_expressions"] = self.shell.user_expressions(user_expressions or {})
@@ -100,13 +84,13 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End what runs, then go."""
-        await self._on_main_loop(self._end())
+        await self.session_of_cells.end()
         reply = super().do_shutdown(restart)
         return dict(await reply if inspect.isawaitable(reply) else reply)
 
     async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
         """Complete scripts from the registry, Python and magics as IPython does; a prompt completes to nothing."""
-        if (ours := self._completer.complete(code, cursor_pos)) is not None:
+        if (ours := self.session_of_cells.completer.complete(code, cursor_pos)) is not None:
             return ours
         found = super().do_complete(code, cursor_pos)
         return dict(await found if inspect.isawaitable(found) else found)
@@ -115,19 +99,10 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()
     ) -> dict[str, Any]:
         """Say what a word of a script is, or what IPython knows of Python."""
-        if (ours := self._completer.inspect(code, cursor_pos)) is not None:
+        if (ours := self.session_of_cells.completer.inspect(code, cursor_pos)) is not None:
             return ours
         found = super().do_inspect(code, cursor_pos, detail_level, omit_sections)
         return dict(await found if inspect.isawaitable(found) else found)
-
-    @property
-    def _completer(self) -> Completer:
-        # Loaded with the library on the first Tab, not with the kernel.
-        if self._made_completer is None:
-            from toolscript_kernel.completion.service import Completer
-
-            self._made_completer = Completer(self.desk)
-        return self._made_completer
 
     async def do_is_complete(self, code: str) -> dict[str, Any]:
         """Tell consoles when a cell ends: a prompt at once, a script at a blank line, Python as Python says."""
@@ -139,50 +114,11 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
             return dict(await found if inspect.isawaitable(found) else found)
         return {"status": "complete"}
 
-    async def _ours(self, cell: Cell, caller: Caller) -> None:
-        for command in cell.commands:
-            agent = await commands.run(command, self.desk, caller.stage, alone=cell.kind is Kind.EMPTY)
-            cell = commands.for_agent(cell, agent)
-        if cell.kind in (Kind.TURN, Kind.SCRIPT):
-            await self.desk.run(cell, caller)
-
-    async def _interruptible(self, work: Any) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            work.close()
-            raise CellError("ConfigError", "turns and scripts run in the kernel's main shell, not in a subshell")
-        assert self.busy is not None
-        self._task = asyncio.ensure_future(work)
-        try:
-            with self.busy.turn(self._task):
-                await self._task
-        except asyncio.CancelledError:
-            raise CellError("Interrupted", "the cell was stopped") from None
-        finally:
-            self._task = None
-
     async def _python(self, cell: Cell, code: str, *request: Any) -> dict[str, Any]:
         *arguments, cell_meta, cell_id = request
         run = super().do_execute
-        with importable(self.desk.door.workspace) if cell.kind is Kind.PYTHON else nullcontext():
+        with importable(self.session_of_cells.desk.door.workspace) if cell.kind is Kind.PYTHON else nullcontext():
             return dict(await run(code, *arguments, cell_meta=cell_meta, cell_id=cell_id))
-
-    def _caller(self, allow_stdin: bool, cell_id: str | None) -> Caller:
-        # ipywidgets takes the channel over when Python code imports it.
-        self.handshakes.listen()
-        parent = self.get_parent("shell")
-        front = front_of(parent, allow_stdin=allow_stdin, cell_id=cell_id, handshakes=self.handshakes)
-        return Caller(front=front, stage=Stage(self.shell), cell_id=cell_id, prompt=self._prompt(front))
-
-    def _prompt(self, front: Front) -> Any:
-        if front not in (Front.CONSOLE, Front.NOTEBOOK):
-            return None
-
-        def prompt() -> Any:
-            from toolscript_kernel.approvals.console import kernel_prompt
-
-            return kernel_prompt(self)
-
-        return prompt
 
     def _failed(self, error: CellError) -> dict[str, Any]:
         content = {"ename": error.name, "evalue": error.message, "traceback": list(error.lines)}
@@ -205,22 +141,6 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
 
     def _defined(self, name: str) -> bool:
         return name in self.shell.user_ns or hasattr(builtins, name)
-
-    async def _end(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        await self.desk.door.close()
-
-    async def _on_main_loop(self, work: Any) -> None:
-        """Run on the loop of the cells, from the control thread; give up when a Python cell blocks that loop."""
-        try:
-            if self._loop is None or self._loop is asyncio.get_running_loop():
-                await asyncio.wait_for(work, CLOSE_SECONDS)
-            else:
-                future = asyncio.run_coroutine_threadsafe(work, self._loop)
-                await asyncio.wait_for(asyncio.wrap_future(future), CLOSE_SECONDS)
-        except TimeoutError:
-            self.log.warning("toolscript: runs did not end in time")
 
 
 def _deleted(cell_meta: Any) -> list[str]:

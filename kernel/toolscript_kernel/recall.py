@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from toolscript.errors import ConfigError
-from toolscript.run import Run
 
 if TYPE_CHECKING:
     from toolscript.harness import Harness
     from toolscript.recovery.replay import Replayed
     from toolscript.recovery.undo import Pick
+    from toolscript.run import Run
 
 
 def run_of(namespace: Any, name: str | None = None) -> str:
@@ -20,9 +20,10 @@ def run_of(namespace: Any, name: str | None = None) -> str:
     if name is not None:
         return name
     last = namespace.get("_run")
-    if not isinstance(last, Run) or not last.run_id:
+    run_id = getattr(last, "run_id", "")
+    if not isinstance(run_id, str) or not run_id:
         raise ConfigError("there was no run yet; name one: r-…")
-    return last.run_id
+    return run_id
 
 
 def audited(harness: Harness, run_id: str) -> str:

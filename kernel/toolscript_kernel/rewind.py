@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json
-from toolscript.events import BaseEvent, OperationOutputDelta
-from toolscript.run import Operation, Run
 
 if TYPE_CHECKING:
+    from toolscript.events import BaseEvent
     from toolscript.harness import Harness
+    from toolscript.run import Operation, Run
 
 _EFFECTS = frozenset({"write", "execute", "network"})
 NOTE_CHARS = 4_000
@@ -131,12 +131,14 @@ class Heard:
 
     def __call__(self, event: BaseEvent) -> None:
         """Take one event."""
-        if event.run_id is not None and not isinstance(event, OperationOutputDelta):
+        if event.run_id is not None and getattr(event, "type", "") != "operation_output_delta":
             self._events.setdefault(event.run_id, []).append(event)
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """The runs as far as they came."""
+        from toolscript.run import Run
+
         return tuple(Run.fold(events) for events in self._events.values())
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 from toolscript.errors import Json
-from toolscript_kernel.record import inert, values
 
 T = TypeVar("T")
 
@@ -28,6 +27,9 @@ class Stage:
 
     def stream(self, name: Literal["stdout", "stderr"], text: str) -> None:
         """Write text as a program would, control characters made visible."""
+        # The record is loaded with the first output, not with the kernel; so it is below.
+        from toolscript_kernel.record import inert
+
         self.run(self._write, name, inert.text(text))
 
     def display(self, data: dict[str, Any], metadata: dict[str, Any] | None = None, *, slot: str | None = None) -> None:
@@ -50,6 +52,8 @@ class Stage:
         stream.flush()
 
     def _result(self, value: Json) -> None:
+        from toolscript_kernel.record import values
+
         hook = self._shell.displayhook
         hook.start_displayhook()
         hook.write_output_prompt()

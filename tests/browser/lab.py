@@ -22,6 +22,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+VIEW = ROOT / "kernel" / "toolscript_kernel" / "view" / "static"
 SHOTS = ROOT / ".artefacts"
 STARTED = 60.0
 SERIOUS = ("serious", "critical")
@@ -55,6 +56,10 @@ def server(folder: Path, *, standin: bool = True, app: str = "lab") -> Iterator[
     spec = folder / "data" / "kernels" / "toolscript"
     spec.mkdir(parents=True)
     spec.joinpath("kernel.json").write_text(json.dumps(manager_of(standin=standin)._kernel_spec.to_dict()))
+    labextension = folder / "data" / "labextensions" / "toolscript"
+    shutil.copytree(ROOT / "extension" / "labextension", labextension)
+    for name in ("view.js", "view.css", "record.js"):
+        shutil.copy(VIEW / name, labextension / "static")
     settings = folder / "settings"
     _setting(settings, "notification", fetchNews="false", checkForUpdates=False)
     token = secrets.token_hex(8)
@@ -107,23 +112,26 @@ def browser() -> Iterator[Browser]:
 
 
 class Lab:
-    """One notebook open in one page."""
+    """One notebook open in one page of JupyterLab, or of Jupyter Notebook."""
 
-    def __init__(self, page: Page, server: Server) -> None:
+    def __init__(self, page: Page, server: Server, *, classic: bool = False) -> None:
         self.page = page
         self.server = server
+        self.classic = classic
 
     def open(self, name: str) -> None:
         """Open a notebook and wait until its kernel is idle."""
-        self.page.goto(f"{self.server.url}lab/tree/{name}?token={self.server.token}&reset")
+        place = f"notebooks/{name}?token=" if self.classic else f"lab/tree/{name}?reset&token="
+        self.page.goto(f"{self.server.url}{place}{self.server.token}")
         self.idle()
 
     def idle(self) -> None:
         """Wait until the kernel has nothing to do."""
         indicator = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")
         indicator.wait_for(state="attached", timeout=60_000)
-        # The indicator is idle before there is a session; the status bar names the kernel only then.
-        self.page.get_by_text("toolscript | Idle").wait_for(timeout=60_000)
+        if not self.classic:
+            # The indicator is idle before there is a session; the status bar names the kernel only then.
+            self.page.get_by_text("toolscript | Idle").wait_for(timeout=60_000)
 
     def cell(self, index: int) -> Locator:
         """Return the code cell at an index."""
@@ -131,9 +139,17 @@ class Lab:
 
     def run(self, index: int) -> Locator:
         """Run a cell without waiting for it, and return its outputs."""
-        self.cell(index).locator(".cm-content").click()
-        self.page.keyboard.press("Control+Enter")
-        return self.cell(index).locator(".jp-Cell-outputArea")
+        cell = self.cell(index)
+        cell.locator(".cm-content").click()
+        prompt = cell.locator(".jp-InputPrompt")
+        before = prompt.inner_text()
+        for _ in range(20):
+            self.page.keyboard.press("Control+Enter")
+            # Until the session is ready, a page takes no notice.
+            self.page.wait_for_timeout(150)
+            if prompt.inner_text() != before:
+                break
+        return cell.locator(".jp-Cell-outputArea")
 
     def save(self) -> None:
         """Save the notebook and wait until that is done."""

@@ -7,7 +7,7 @@ from tests.needs import need
 
 need("chromium")
 
-from tests.browser.lab import Lab, browser, open_page, server  # noqa: E402
+from tests.browser.lab import Lab, browser, complaints, open_page, server  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 CELL = '%%toolscript\nlog hello\ncall grepFiles TODO\nask exec rm -rf build\nreturn {"a": 1}'
@@ -59,6 +59,46 @@ def test_deny_with_a_reason_that_the_script_sees(page, running):
     lab.idle()
 
     assert "denied by widget: not that folder" in out.inner_text()
+
+
+def test_edit_the_arguments_and_allow_that(page, running):
+    lab = _open(page, running, CELL)
+    out = lab.run(0)
+    out.get_by_role("button", name="Edit…").click()
+    field = out.get_by_placeholder("arguments as JSON")
+    for wrong, says in (("{", "this is not JSON"), ("{}", "exec: command: Field required")):
+        field.fill(wrong)
+        out.get_by_role("button", name="Allow what is written here").click()
+        out.get_by_text(says).wait_for()
+    field.fill('{"command": ["ls"]}')
+    lab.shot("lab-edit")
+    out.get_by_role("button", name="Allow what is written here").click()
+    lab.idle()
+
+    assert "edited {'command': ['ls']}" in out.inner_text()
+    assert "edited and allowed (widget)" in out.inner_text()
+
+
+def test_several_requests_are_one_list_and_can_be_answered_together(page, running):
+    lab = _open(page, running, "%%toolscript\nasks 3\nreturn 1")
+    out = lab.run(0)
+    out.get_by_text("3 requests wait").first.wait_for()
+    out.get_by_role("button", name="Allow once").nth(1).click()
+    out.get_by_text("2 requests wait").first.wait_for()
+    lab.shot("lab-several")
+    out.get_by_role("button", name="Allow all 2 once").click()
+    out.get_by_text("script completed · 3 operations").wait_for()
+
+
+def test_nothing_serious_stands_between_a_request_and_its_readers(page, running):
+    lab = _open(page, running, CELL)
+    out = lab.run(0)
+    out.get_by_role("button", name="Edit…").click()
+    out.get_by_placeholder("arguments as JSON").wait_for()
+
+    assert complaints(page, ".jp-Cell-outputArea") == []
+    page.get_by_role("button", name="Interrupt the kernel").click()
+    lab.idle()
 
 
 def test_buttons_are_reached_and_pressed_by_keyboard(page, running):

@@ -40,7 +40,8 @@ def page(chromium):
     it.on("dialog", lambda dialog: (it.complaints.append("dialog"), dialog.dismiss()))
     css, js = ((STATIC / name).read_text() for name in ("view.css", "view.js"))
     it.set_content(f"<!doctype html><html lang=en><title>view</title><style>{css}</style><main></main>")
-    it.add_script_tag(content=f"{js}\nObject.assign(window, {{ View, patched }});")
+    it.add_script_tag(content=f"{js}\nObject.assign(window, {{ View, patched }});", type="module")
+    it.wait_for_function("() => Boolean(window.View)")
     yield it
     it.context.close()
 

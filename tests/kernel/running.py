@@ -133,12 +133,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": folder}
 
 
-def manager_of(*, standin: bool = True, ipykernel: str | None = None) -> KernelManager:
+def manager_of(*, standin: bool = True, ipykernel: str | None = None, module: str | None = None) -> KernelManager:
     """Return a manager of our kernel, on the stand-in harness or the real one; it is not installed for this.
 
     ``ipykernel`` is another version than the installed one, from :func:`other_ipykernels`.
     """
-    module = "tests.kernel.standin" if standin else "toolscript_kernel"
+    module = module or "tests.kernel.standin" if standin else "toolscript_kernel"
     packages = [*([str(OTHER_IPYKERNELS / ipykernel)] if ipykernel else []), *PACKAGES]
     code = (
         f"import sys, runpy; sys.path[:0] = {packages!r}; "
@@ -154,9 +154,11 @@ def manager_of(*, standin: bool = True, ipykernel: str | None = None) -> KernelM
 
 
 @contextmanager
-def kernel(*, standin: bool = True, cwd: Path | None = None, ipykernel: str | None = None) -> Iterator[Kernel]:
+def kernel(
+    *, standin: bool = True, cwd: Path | None = None, ipykernel: str | None = None, module: str | None = None
+) -> Iterator[Kernel]:
     """Run a kernel while the block runs."""
-    manager = manager_of(standin=standin, ipykernel=ipykernel)
+    manager = manager_of(standin=standin, ipykernel=ipykernel, module=module)
     manager.start_kernel(cwd=str(cwd or Path.cwd()), env=environment())
     client = manager.client()
     client.start_channels()

@@ -38,7 +38,7 @@ def test_the_first_line_says_who_takes_a_cell(code: str, kind: Kind):
 
 def test_a_script_keeps_its_options_and_where_it_stands_in_the_cell():
     assert read("\n%%toolscript --param a=1  \nx\ny") == Cell(
-        kind=Kind.SCRIPT, body="x\ny", options="--param a=1", offset=2
+        kind=Kind.SCRIPT, magic="toolscript", body="x\ny", options="--param a=1", offset=2
     )
 
 

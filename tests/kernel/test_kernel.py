@@ -99,20 +99,25 @@ def test_a_console_is_asked_on_its_prompt_and_reads_what_is_asked(running: Kerne
     running.client.input("y")
     it = running.finish(cell)
 
-    assert asked["content"]["prompt"] == "Allow this once? [y]es, [n]o, [s]top, or no with a reason: "
+    assert asked["content"]["prompt"].startswith(
+        "[y] allow once, [a]llow for this conversation, [e]dit, [n] deny REASON"
+    )
     assert it.reply["content"]["status"] == "ok"
     assert "Argument command:\n  | [0] rm\n  | [1] it\n" in it.stdout
     assert "✓ 1 exec rm it → exit 0" in it.stdout
     assert it.of("display_data") == []
 
 
-@pytest.mark.parametrize("typed", ["", "n", "because"])
-def test_anything_but_a_clear_yes_on_a_console_denies(running: Kernel, typed: str):
+def test_nothing_but_a_clear_answer_on_a_console_decides(running: Kernel):
     cell = running.send("%%toolscript\nask exec rm it", allow_stdin=True)
-    running.client.get_stdin_msg(timeout=30)
-    running.client.input(typed)
+    for typed in ("", "maybe", "v", "e", "{no json", "", "n not today"):
+        running.client.get_stdin_msg(timeout=30)
+        running.client.input(typed)
+    it = running.finish(cell)
 
-    assert running.finish(cell).reply["content"]["ename"] == "ApprovalDenied"
+    assert it.reply["content"]["evalue"] == "denied by console: not today"
+    assert it.stdout.count("Type one of the letters in brackets, and Enter.") == 2
+    assert "this is not JSON" in it.stdout
 
 
 def test_an_interrupt_takes_the_question_back_from_a_console(running: Kernel):
@@ -193,3 +198,14 @@ def test_tab_and_hover_in_a_script_cell_count_from_the_start_of_the_cell(running
     assert hover["data"]["text/markdown"].startswith("```ts\nget: (key: string) => any\n```\n\n")
     assert prose["matches"] == []
     assert (command["matches"], command["cursor_start"]) == (["answer"], 12)
+
+
+def test_a_page_that_draws_no_buttons_is_asked_on_its_prompt(running: Kernel):
+    cell = running.send("%%toolscript\nask exec rm it\nreturn 1", allow_stdin=True, cell_id="v1")
+    asked = running.client.get_stdin_msg(timeout=30)
+    running.client.input("y")
+    it = running.finish(cell)
+
+    assert asked["content"]["prompt"].startswith("[y] allow once")
+    assert it.reply["content"]["status"] == "ok"
+    assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith("[allowed once (console)]  (line 2)")

@@ -7,9 +7,11 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from toolscript.approvals.request import ApprovalRequest, Decision
+from toolscript.approvals.request import ApprovalRequest, Choice, Decision
 from toolscript.errors import ToolscriptError
-from toolscript_kernel.approvals.panel import Panel
+from toolscript_kernel.approvals.controls import button, row
+from toolscript_kernel.approvals.panel import BY, Panel
+from toolscript_kernel.front import ipywidgets
 
 
 class Decides(Protocol):
@@ -44,12 +46,23 @@ class ButtonDecider:
             self._list()
 
     def _list(self) -> None:
-        self._place(tuple(panel.box for panel in self._panels.values()))
+        boxes = tuple(panel.box for panel in self._panels.values())
+        together = [p for p in self._panels.values() if "question" not in p.request.extra]
+        self._place((self._all(len(together)), *boxes) if len(together) > 1 else boxes)
+
+    def _all(self, count: int) -> Any:
+        """Return buttons that answer all requests which are shown now, and none that come later."""
+        shown = tuple(i for i, p in self._panels.items() if "question" not in p.request.extra)
+        head = ipywidgets().HTML(f"<b>{count} requests wait</b>")
+        allow = button(f"Allow all {count} once", lambda: self._clicked_all(shown, Choice.ALLOW), style="success")
+        deny = button(f"Deny all {count}", lambda: self._clicked_all(shown, Choice.DENY), style="danger")
+        return row(head, allow, deny)
+
+    def _clicked_all(self, approval_ids: tuple[str, ...], choice: Choice) -> None:
+        for approval_id in approval_ids:
+            self._clicked(approval_id, Decision(choice=choice, by=BY))
 
     def _clicked(self, approval_id: str, decision: Decision) -> None:
-        self._loop.call_soon_threadsafe(self._decide, approval_id, decision)
-
-    def _decide(self, approval_id: str, decision: Decision) -> None:
         if (panel := self._panels.get(approval_id)) is None:
             return
         panel.wait()

@@ -7,7 +7,7 @@ from typing import Any
 
 from toolscript.approvals.plan import ApprovedPlan, Plan, PlanRow
 from toolscript.approvals.visible import one_line
-from toolscript_kernel.approvals.panel import BORDER, MARK
+from toolscript_kernel.approvals.controls import button, card, row
 from toolscript_kernel.front import ipywidgets
 from toolscript_kernel.record import html
 from toolscript_kernel.record.inert import markup
@@ -20,12 +20,11 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 
 async def choose(plan: Plan, stage: Stage, *, offset: int = 0) -> ApprovedPlan | None:
     """Show a plan and return it with the chosen rows approved; None when it is discarded."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[frozenset[int] | None] = loop.create_future()
+    answer: asyncio.Future[frozenset[int] | None] = asyncio.get_running_loop().create_future()
 
     def answered(rows: frozenset[int] | None) -> None:
-        # Clicks may come on the thread of a subshell; the first one counts.
-        loop.call_soon_threadsafe(_settle, answer, rows)
+        if not answer.done():
+            answer.set_result(rows)
 
     slot = new_slot()
     box = stage.run(lambda: _panel(plan, answered, offset))
@@ -37,11 +36,6 @@ async def choose(plan: Plan, stage: Stage, *, offset: int = 0) -> ApprovedPlan |
         stage.run(lambda: setattr(box, "children", (box.children[0],)))
         stage.replace(slot, {"text/html": plan_html(plan, offset), "text/plain": plan_text(plan, offset)})
     return None if chosen is None else plan.approve(chosen, by="widget")
-
-
-def _settle(answer: asyncio.Future[frozenset[int] | None], rows: frozenset[int] | None) -> None:
-    if not answer.done():
-        answer.set_result(rows)
 
 
 def plan_text(plan: Plan, offset: int = 0) -> str:
@@ -67,14 +61,10 @@ def _panel(plan: Plan, answered: Any, offset: int) -> Any:
         for r in plan.rows
     ]
     head = widgets.HTML(f"<b>{html.sign('planned')} {markup(_heading(plan, offset))}</b>")
-    run = widgets.Button(description="Run what is chosen", button_style="success", layout=widgets.Layout(width="auto"))
-    discard = widgets.Button(description="Discard", layout=widgets.Layout(width="auto"))
-    run.on_click(lambda _: answered(frozenset(n for n, box in boxes.items() if box.value)))
-    discard.on_click(lambda _: answered(None))
-    layout = widgets.Layout(border=BORDER, border_left=MARK, padding="8px 12px", margin="6px 0")
-    panel = widgets.VBox([head, *lines, widgets.HBox([run, discard])], layout=layout)
-    panel.add_class("toolscript-plan")
-    return panel
+    run = button(
+        "Run what is chosen", lambda: answered(frozenset(n for n, box in boxes.items() if box.value)), style="success"
+    )
+    return card(head, *lines, row(run, button("Discard", lambda: answered(None))), name="toolscript-plan")
 
 
 def _box(widgets: Any, row: PlanRow) -> Any:

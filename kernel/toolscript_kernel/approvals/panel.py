@@ -7,23 +7,24 @@ from typing import Any
 
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
 from toolscript.approvals.text import Section, sections
+from toolscript.approvals.visible import one_line
+from toolscript.errors import Json
+from toolscript_kernel.approvals.controls import Form, JsonField, button, card, line, row
 from toolscript_kernel.front import ipywidgets
 from toolscript_kernel.record import html
 from toolscript_kernel.record.inert import markup
 from toolscript_kernel.record.outcome import decided
 
 Answer = Callable[[str, Decision], None]
-"""Takes the approval's id and what was clicked; may be called from any thread."""
+"""Takes the approval's id and what was clicked."""
 
 BY = "widget"
-BORDER = "1px solid rgba(183,121,31,.75)"
-MARK = "4px solid #b7791f"
 _FIRST = ("What it would do", "Why it asks", "Because", "Justification by the script")
 _LAST = ("Digest", "Script", "Tools this run may use", "Confined by the operating system", "Effect")
 
 
 class Panel:
-    """One request with its buttons: core widgets, so that it works wherever ipywidgets does.
+    """One request with its controls.
 
     Nothing is focused by itself: a person who is typing elsewhere must not answer by accident.
     """
@@ -31,21 +32,12 @@ class Panel:
     def __init__(self, request: ApprovalRequest, answer: Answer, *, offset: int = 0) -> None:
         self.request = request
         self._answer = answer
-        widgets = ipywidgets()
-        self._reason = widgets.Text(
-            placeholder="reason (optional, the script sees it)",
-            continuous_update=True,
-            layout=widgets.Layout(width="auto", flex="1 1 180px", min_width="120px"),
-        )
-        self._buttons = self._make_buttons(widgets)
-        row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center", grid_gap="4px")
-        answers = widgets.Box([*self._buttons, self._reason], layout=row)
-        self._note = widgets.HTML("")
-        layout = widgets.Layout(border=BORDER, border_left=MARK, padding="8px 12px", margin="6px 0")
-        self.box = widgets.VBox(
-            [widgets.HTML(request_html(request, offset=offset)), answers, self._note], layout=layout
-        )
-        self.box.add_class("toolscript-approval")
+        self._note = ipywidgets().HTML("")
+        self._reason = line("reason (optional, the script sees it)")
+        self._edited: JsonField | None = None
+        asked = request.extra.get("question")
+        parts = self._question(asked) if isinstance(asked, dict) else self._approval(offset)
+        self.box = card(*parts, self._note, name="toolscript-approval")
 
     def settled(self, decision: Decision) -> None:
         """Show that the request was decided, and take no more answers."""
@@ -56,43 +48,85 @@ class Panel:
 
     def wait(self) -> None:
         """Take no more answers: one was given."""
-        for control in (*self._buttons, self._reason):
-            control.disabled = True
+        self._enable(False)
 
     def refused(self, message: str) -> None:
         """Show why the answer did not count, and take another."""
         self._note.value = f'<div role="alert">{html.sign("failed")} {markup(message)}</div>'
-        for control in (*self._buttons, self._reason):
-            control.disabled = False
+        self._enable(True)
 
-    def _make_buttons(self, widgets: Any) -> list[Any]:
-        request = self.request
-        chosen = [(Choice.ALLOW, "Allow once", "success", "Run exactly this, once")]
-        if request.classification.remember:
-            chosen.append(
-                (
-                    Choice.ALLOW_CONVERSATION,
-                    "Allow for this conversation",
-                    "",
-                    f"Also allow later: {request.classification.remember}",
-                )
-            )
-        chosen += [
-            (Choice.DENY, "Deny", "danger", "Refuse this call; the script goes on and sees the reason"),
-            (Choice.DENY_AND_STOP, "Deny and stop", "", "Refuse this call and end the turn"),
+    def _approval(self, offset: int) -> list[Any]:
+        request, remember = self.request, self.request.classification.remember
+        buttons = [button("Allow once", lambda: self._say(Choice.ALLOW), style="success", tip="Run exactly this, once")]
+        if remember:
+            tip = f"Also allow later: {one_line(remember)}"
+            buttons.append(button("Allow for this conversation", lambda: self._say(Choice.ALLOW_CONVERSATION), tip=tip))
+        self._editor = ipywidgets().VBox([])
+        buttons += [
+            button("Edit…", self._edit, tip="Change the arguments, then allow that"),
+            button(
+                "Deny", lambda: self._say(Choice.DENY), style="danger", tip="The script goes on and sees the reason"
+            ),
+            button("Deny and stop", lambda: self._say(Choice.DENY_AND_STOP), tip="Refuse this call and end the turn"),
         ]
-        return [self._button(widgets, *choice) for choice in chosen]
+        self._controls: list[Any] = [*buttons, self._reason]
+        return [ipywidgets().HTML(request_html(request, offset=offset)), row(*self._controls), self._editor]
 
-    def _button(self, widgets: Any, choice: Choice, label: str, style: str, tip: str) -> Any:
-        button = widgets.Button(
-            description=label, button_style=style, tooltip=tip, layout=widgets.Layout(width="auto", flex="0 0 auto")
-        )
-        button.on_click(lambda _: self._click(choice))
-        return button
+    def _question(self, asked: dict[str, Json]) -> list[Any]:
+        self._form = Form(asked.get("schema"))
+        self._controls = [
+            button("Answer", self._fill_in, style="success"),
+            button("Decline", lambda: self._say(Choice.DENY), tip="The tool goes on without an answer"),
+            button("Cancel", lambda: self._say(Choice.DENY_AND_STOP), tip="End what asked"),
+        ]
+        head = ipywidgets().HTML(question_html(self.request, asked))
+        return [head, *self._form.widgets, row(*self._controls)]
 
-    def _click(self, choice: Choice) -> None:
-        # This may run on a thread of a subshell: it only passes the answer on.
-        self._answer(self.request.approval_id, Decision(choice=choice, by=BY, reason=self._reason.value.strip()))
+    def _edit(self) -> None:
+        if self._edited is not None:
+            return
+        self._edited = JsonField(self.request.arguments)
+        allow = button("Allow what is written here", self._allow_edited, style="success")
+        self._controls += [self._edited.widget, allow]
+        self._editor.children = (self._edited.widget, row(allow))
+
+    def _allow_edited(self) -> None:
+        assert self._edited is not None
+        try:
+            arguments = self._edited.read()
+        except ValueError as error:
+            self.refused(f"this is not JSON: {error}")
+            return
+        self._say(Choice.EDIT, arguments)
+
+    def _fill_in(self) -> None:
+        try:
+            self._say(Choice.EDIT, self._form.read())
+        except ValueError as error:
+            self.refused(str(error))
+
+    def _say(self, choice: Choice, arguments: Json = None) -> None:
+        decision = Decision(choice=choice, by=BY, reason=self._reason.value.strip(), arguments=arguments)
+        self._answer(self.request.approval_id, decision)
+
+    def _enable(self, enabled: bool) -> None:
+        for control in self._controls:
+            control.disabled = not enabled
+
+
+def question_html(request: ApprovalRequest, asked: dict[str, Json]) -> str:
+    """Return a tool's question as inert HTML; an address is shown, never opened by itself."""
+    url = str(asked.get("url") or "")
+    link = (
+        f'<div style="overflow-wrap:anywhere">it names the address <code>{markup(one_line(url))}</code></div>'
+        if url
+        else ""
+    )
+    return (
+        f'<div style="font-size:13px;line-height:1.5">'
+        f"<b>{html.sign('awaiting_approval')} {markup(request.tool)} asks</b>"
+        f"<div>{markup(str(asked.get('message', '')))}</div>{link}</div>"
+    )
 
 
 def request_html(request: ApprovalRequest, *, offset: int = 0) -> str:

@@ -29,6 +29,8 @@ class LiveView:
     """
 
     def __init__(self, stage: Stage, *, workspace: Path, offset: int = 0, in_turn: bool, max_calls: int = 0) -> None:
+        self.drawn = False
+        """Whether a page has told that it draws the view."""
         self._stage = stage
         self._workspace = workspace
         self._offset = offset
@@ -89,6 +91,7 @@ class LiveView:
         self._patience = asyncio.get_running_loop().call_later(READY_SECONDS, self._give_up)
 
     def _ready(self) -> None:
+        self.drawn = True
         if self._patience is not None:
             self._patience.cancel()
 

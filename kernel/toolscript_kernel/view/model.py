@@ -8,7 +8,7 @@ from collections.abc import Callable
 from toolscript.errors import Json
 from toolscript.events import BaseEvent, ScriptExecutionOutput
 from toolscript.run import Operation
-from toolscript_kernel.record import carets, code, inert, text, values
+from toolscript_kernel.record import carets, inert, text, values
 from toolscript_kernel.record.outcome import decided, outcome, seen
 from toolscript_kernel.record.sheet import Row
 from toolscript_kernel.record.transcript import Call, Failure, Part, Prose, Script, Transcript
@@ -69,7 +69,7 @@ class Model:
             "type": "script", "inTurn": in_turn, "mode": script.mode,
             "status": run.status.value if run.status else "running",
             "started": run.events[0].time if run.events else None, "ended": _ended(run.events),
-            "source": _lines(run.source) if in_turn else [], "logs": logs if in_turn else [],
+            "source": inert.text(run.source).rstrip("\n") if in_turn else "", "logs": logs if in_turn else [],
             "failed": (run.error or {}).get("line"),
             "rows": [self._row(o, script) for o in run.operations],
             "warnings": [inert.text(w) for w in run.warnings],
@@ -126,18 +126,6 @@ def _tail(old: list[Json], new: list[Json]) -> list[Json]:
 
 def _at(rows: list[Json], index: int) -> Json:
     return rows[index] if index < len(rows) else None
-
-
-def _lines(source: str) -> list[list[list[str]]]:
-    """Return the source as lines of (kind, text) pairs for a page to colour."""
-    lines: list[list[list[str]]] = [[]]
-    for kind, value in code.tokens(inert.text(source).rstrip("\n")):
-        for number, piece in enumerate(value.split("\n")):
-            if number:
-                lines.append([])
-            if piece:
-                lines[-1].append([kind.rpartition(".")[2], piece])
-    return lines
 
 
 def _output(operation: Operation) -> str:

@@ -18,8 +18,8 @@ from toolscript import events as ev
 from toolscript.agent.conversation import Conversation, PastTurn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
-from toolscript.approvals.request import ApprovalRequest, Policy
-from toolscript.errors import Position, ScriptThrew
+from toolscript.approvals.request import ApprovalRequest, Choice, Policy
+from toolscript.errors import InvalidArguments, Position, ScriptThrew
 from toolscript.facade.store import Store
 from toolscript.journal.records import MemoryJournal
 from toolscript.limits import Limits
@@ -27,6 +27,12 @@ from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.context import SandboxMode
 from toolscript.registry.registry import Registry
 from toolscript.run import Run
+
+
+async def _checked(arguments: object) -> object:
+    if not isinstance(arguments, dict) or "command" not in arguments:
+        raise InvalidArguments("exec: command: Field required", tool="exec")
+    return arguments
 
 
 async def _nothing(turn_ids: frozenset[str]) -> None:
@@ -99,6 +105,13 @@ class StandIn:
                     emitter.emit(ev.ScriptLog, level=verb, text=rest, line=number)
                 case "ask" | "call":
                     await self._operation(number, *rest.split(" ", 1), emitter, run_id, asks=verb == "ask")
+                case "asks":
+                    async with asyncio.TaskGroup() as group:
+                        for index in range(int(rest)):
+                            work = self._operation(
+                                100 * number + index, "exec", f"rm {index}", emitter, run_id, asks=True
+                            )
+                            group.create_task(work)
                 case "spawn":
                     child = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(600)")
                     self.children.append(child)
@@ -128,14 +141,18 @@ class StandIn:
                 ),
             )  # fmt: skip
             try:
-                decision = await self.approvals.ask(request, emitter=emitter, journal=MemoryJournal())
+                decision = await self.approvals.ask(
+                    request, emitter=emitter, journal=MemoryJournal(), validate=_checked
+                )
             except Exception as error:
                 emitter.emit(
                     ev.OperationFinished, operation=number, tool=tool, status=ev.OperationStatus.DENIED,
                     error=error.to_json(),
                 )  # fmt: skip
                 raise ScriptThrew(type(error).__name__, str(error), position=Position(number, 1)) from None
-            if not decision.choice.value.startswith("allow"):
+            if decision.choice is Choice.EDIT:
+                emitter.emit(ev.ScriptLog, level="log", text=f"edited {decision.arguments}")
+            elif not decision.choice.value.startswith("allow"):
                 emitter.emit(
                     ev.OperationFinished, operation=number, tool=tool, status=ev.OperationStatus.DENIED,
                     error={"name": "ApprovalDenied", "message": f"denied: {decision.reason}"},

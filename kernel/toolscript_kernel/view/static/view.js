@@ -96,6 +96,36 @@ function diffLines(text) {
   });
 }
 
+const TOKENS = new RegExp(
+  [
+    "(?<Comment>\\/\\/[^\\n]*|\\/\\*[\\s\\S]*?(?:\\*\\/|$))",
+    "(?<String>\"(?:[^\"\\\\\\n]|\\\\.)*\"?|'(?:[^'\\\\\\n]|\\\\.)*'?|`(?:[^`\\\\]|\\\\[\\s\\S])*`?)",
+    "(?<Number>\\b\\d[\\w.]*)",
+    "(?<Keyword>\\b(?:async|await|break|case|catch|class|const|continue|default|do|else|export|false|finally|for|function|if|in|instanceof|interface|let|new|null|of|return|switch|throw|true|try|type|typeof|undefined|while)\\b)",
+    "(?<Function>\\b[A-Za-z_$][\\w$]*(?=\\())",
+  ].join("|"),
+  "g",
+);
+
+// A script as lines of [kind, text]; colours are help, not truth: a broken script is coloured somehow.
+function sourceLines(source) {
+  const lines = [[]];
+  const add = (kind, text) => {
+    text.split("\n").forEach((piece, index) => {
+      if (index) lines.push([]);
+      if (piece) lines[lines.length - 1].push([kind, piece]);
+    });
+  };
+  let from = 0;
+  for (const match of source.matchAll(TOKENS)) {
+    add("", source.slice(from, match.index));
+    add(Object.keys(match.groups).find((kind) => match.groups[kind] !== undefined), match[0]);
+    from = match.index + match[0].length;
+  }
+  add("", source.slice(from));
+  return lines;
+}
+
 class ProsePart {
   constructor(part) {
     this.body = h("div", { class: "ts-prose" });
@@ -222,13 +252,14 @@ class ScriptPart {
 
   drawSource(part) {
     const active = new Set(part.rows.filter((row) => ACTIVE.has(row.status)).map((row) => row.line));
-    const marks = part.source.map((_, index) => (index + 1 === part.failed ? "ts-failed-line" : active.has(index + 1) ? "ts-active-line" : ""));
+    if (this.text !== part.source) this.parsed = sourceLines((this.text = part.source));
+    const marks = this.parsed.map((_, index) => (index + 1 === part.failed ? "ts-failed-line" : active.has(index + 1) ? "ts-active-line" : ""));
     const key = marks.join();
-    if (this.shownSource === part.source && this.shownMarks === key) return;
-    this.shownSource = part.source;
-    this.shownMarks = key;
+    const all = `${key}\n${part.source}`;
+    if (this.shownSource === all) return;
+    this.shownSource = all;
     this.source.replaceChildren(
-      ...part.source.map((line, index) => {
+      ...this.parsed.map((line, index) => {
         const says = { "ts-failed-line": "failed here", "ts-active-line": "running" }[marks[index]];
         const tokens = line.map(([kind, text]) => h("span", { class: kind ? `ts-k-${kind}` : "", text }));
         return h("span", { class: `ts-line ${marks[index]}`, title: says }, h("span", { class: "ts-gutter", "aria-hidden": "true", text: index + 1 }), ...tokens);
@@ -324,6 +355,8 @@ class View {
     if (this.running && calls && state.maxCalls) facts.push(`${calls} of ${state.maxCalls} calls`);
     facts.push(...this.used(state.tokens));
     if (state.model) facts.push(state.model);
+    // The heading of a script that simply ended says all there is to say.
+    this.status.hidden = !this.running && state.kind === "script";
     const mark = this.running ? (waiting ? "awaiting_approval" : "running") : state.status || "completed";
     const said = facts.join(" · ");
     if (this.said === said + mark) return;
@@ -333,8 +366,8 @@ class View {
 
   used(tokens) {
     if (!tokens) return [];
-    const facts = [`${(tokens.input + tokens.output).toLocaleString("en")} tokens`];
-    if (tokens.cached) facts[0] += ` (${tokens.cached.toLocaleString("en")} cached)`;
+    const facts = !(tokens.input + tokens.output) ? [] : [`${(tokens.input + tokens.output).toLocaleString("en")} tokens`];
+    if (tokens.cached && facts.length) facts[0] += ` (${tokens.cached.toLocaleString("en")} cached)`;
     if (tokens.cost !== null && tokens.cost !== undefined) facts.push(`$${tokens.cost.toFixed(4)}`);
     if (tokens.keptOut) facts.push(`${size(tokens.keptOut)} kept out of the context`);
     return facts;
@@ -357,3 +390,5 @@ function patched(state, patch) {
   }
   return next;
 }
+
+export { View, h, patched };

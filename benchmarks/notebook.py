@@ -1,0 +1,188 @@
+"""Measures what a person waits for in a notebook, against the stock Python kernel in the same run.
+
+    python benchmarks/notebook.py              kernels and cells
+    python benchmarks/notebook.py --page       also a click in a real JupyterLab page (needs Chromium)
+
+Kernels of both kinds are started in turn, so that both meet the same machine; figures are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), *(str(ROOT / package) for package in ("harness", "tools", "kernel", "extension"))]
+
+from jupyter_client.manager import KernelManager  # noqa: E402
+from tests.kernel.running import Kernel, environment, manager_of  # noqa: E402
+
+from toolscript import events as ev  # noqa: E402
+from toolscript_kernel.view.watch import Watch  # noqa: E402
+
+STARTS, CELLS, CLICKS = 7, 60, 15
+
+
+def stock() -> KernelManager:
+    """Return a manager of the stock Python kernel."""
+    return KernelManager(kernel_name="python3")
+
+
+def started(manager: KernelManager, folder: Path) -> tuple[float, Kernel]:
+    """Start a kernel and return the seconds until it answered its first message."""
+    begun = time.perf_counter()
+    manager.start_kernel(cwd=str(folder), env=environment())
+    client = manager.client()
+    client.start_channels(hb=False)
+    while True:
+        client.kernel_info()
+        try:
+            client.get_shell_msg(timeout=0.2)
+            break
+        except Exception:  # noqa: S112  (it is not up yet)
+            continue
+    return time.perf_counter() - begun, Kernel(manager, client, folder)
+
+
+def ended(kernel: Kernel) -> None:
+    """End a kernel."""
+    kernel.client.stop_channels()
+    kernel.manager.shutdown_kernel(now=True)
+    kernel.manager.cleanup_resources()
+
+
+def starts(folder: Path) -> dict[str, float]:
+    """Return the median seconds to ready for both kernels, started in turn."""
+    times: dict[str, list[float]] = {"stock": [], "ours": []}
+    for _ in range(STARTS):
+        for name, make in (("stock", stock), ("ours", lambda: manager_of(standin=False))):
+            seconds, kernel = started(make(), folder)
+            times[name].append(seconds)
+            ended(kernel)
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def cells(folder: Path) -> dict[str, float]:
+    """Return the median milliseconds from submitting a trivial cell until the kernel is idle again."""
+    _, python = started(stock(), folder)
+    _, ours = started(manager_of(standin=False), folder)
+    try:
+        python.run("1"), ours.run("%%toolscript\n1"), ours.run("%%py\n1")  # noqa: B018  (the first is not counted)
+        times: dict[str, list[float]] = {"python": [], "script": [], "our python": []}
+        for _ in range(CELLS):
+            times["python"].append(timed(lambda: python.run("1 + 1")))
+            times["script"].append(timed(lambda: ours.run("%%toolscript\n1 + 1")))
+            times["our python"].append(timed(lambda: ours.run("%%py\n1 + 1")))
+    finally:
+        ended(python)
+        ended(ours)
+    return {name: statistics.median(found) * 1000 for name, found in times.items()}
+
+
+def timed(act: Callable[[], Any]) -> float:
+    """Return the seconds that an act took."""
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
+
+
+def completion(folder: Path) -> dict[str, float]:
+    """Return milliseconds from Tab to the answer, at the 95th of 100, in a script of about a hundred lines."""
+    _, ours = started(manager_of(standin=False), folder)
+    code = "%%toolscript\n" + 'const a = await tools.exec({ command: ["ls"] });\n' * 100 + "a.std"
+    content = {"code": code, "cursor_pos": len(code)}
+    try:
+        ours.ask("complete_request", content)
+        times = sorted(timed(lambda: ours.ask("complete_request", content)) for _ in range(100))
+    finally:
+        ended(ours)
+    return {"p50": times[50] * 1000, "p95": times[95] * 1000}
+
+
+class _Counting:
+    """A view that only counts how often it is refreshed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def event(self, event: ev.BaseEvent) -> None:
+        """Take an event."""
+
+    def refresh(self, transcript: Any) -> float:
+        """Count."""
+        self.count += 1
+        return 0.0
+
+    def finish(self, transcript: Any) -> None:
+        """Leave nothing."""
+
+
+async def stream(seconds: float = 2.0, rate: int = 10_000) -> dict[str, float]:
+    """Return updates a second that a page would get while the model writes ``rate`` deltas a second."""
+    view = _Counting()
+    watch = Watch(view)
+    emitter = ev.Emitter().scoped(turn_id="t-1")
+    begun = time.perf_counter()
+    with emitter.listening(watch):
+        emitter.emit(ev.TurnStarted, prompt="p", agent="a")
+        sent = 0
+        while (now := time.perf_counter() - begun) < seconds:
+            while sent < now * rate:
+                emitter.emit(ev.MessageDelta, text="word ")
+                sent += 1
+            await asyncio.sleep(0.001)
+    watch.finish()
+    lasted = time.perf_counter() - begun
+    return {"deltas_per_second": sent / lasted, "updates_per_second": view.count / lasted}
+
+
+def clicks(folder: Path) -> dict[str, float]:
+    """Return the median milliseconds from a click in JupyterLab until the page shows that the script went on."""
+    from tests.browser.lab import Lab, browser, open_page, server
+
+    with server(folder / "lab") as running, browser() as chromium:
+        running.notebook("clicks.ipynb", "%%toolscript\nask exec rm it\nreturn 1")
+        lab = Lab(open_page(chromium), running)
+        lab.open("clicks.ipynb")
+        times = []
+        for _ in range(CLICKS):
+            out = lab.run(0)
+            button = out.get_by_role("button", name="Allow once")
+            button.wait_for()
+            begun = time.perf_counter()
+            button.click()
+            out.get_by_text("script completed").wait_for()
+            times.append((time.perf_counter() - begun) * 1000)
+            lab.idle()
+    return {"median": statistics.median(times), "worst": max(times)}
+
+
+def main() -> None:
+    """Print all figures as JSON, with the ratios that are promised."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--page", action="store_true", help="also measure a click in a real page")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="toolscript-notebook-") as name:
+        folder = Path(name)
+        ready, cell, tab = starts(folder), cells(folder), completion(folder)
+        found: dict[str, Any] = {
+            "ready_seconds": ready | {"ratio": ready["ours"] / ready["stock"], "promised": 1.25},
+            "trivial_cell_ms": cell | {"difference": cell["script"] - cell["python"], "promised": 5.0},
+            "completion_ms": tab | {"promised_p95": 50.0},
+            "stream": asyncio.run(stream()) | {"promised_updates": 20.0},
+        }
+        if arguments.page:
+            found["click_to_resumed_ms"] = clicks(folder) | {"promised": 250.0}
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

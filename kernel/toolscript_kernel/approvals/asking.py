@@ -1,0 +1,49 @@
+"""Decides through which decider the person is asked who runs a cell."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from toolscript.approvals.terminal import TerminalDecider
+from toolscript_kernel.approvals.buttons import ButtonDecider
+from toolscript_kernel.approvals.console import ConsoleDecider
+from toolscript_kernel.approvals.patient import PatientDecider
+from toolscript_kernel.front import Caller, Front
+
+if TYPE_CHECKING:
+    from toolscript.approvals.bridge import Bridge
+
+
+@asynccontextmanager
+async def asking(bridge: Bridge, caller: Caller, view: Any, offset: int) -> AsyncIterator[None]:
+    """Put requests before the caller while the block runs; before nobody where nobody is there."""
+    match caller.front:
+        case Front.NOBODY:
+            yield
+        case Front.TERMINAL:
+            with TerminalDecider.attached(bridge):
+                yield
+        case Front.WIDGETS:
+            with bridge.attach(ButtonDecider(bridge, view.place, offset=offset)):
+                yield
+        case Front.CONSOLE | Front.NOTEBOOK:
+            decider = _decider(bridge, caller, view, offset)
+            try:
+                with bridge.attach(decider):
+                    yield
+            finally:
+                await decider.close()
+
+
+def _decider(bridge: Bridge, caller: Caller, view: Any, offset: int) -> ConsoleDecider | PatientDecider:
+    prompt = caller.prompt()
+
+    def console() -> ConsoleDecider:
+        return ConsoleDecider(bridge, caller.stage, prompt)
+
+    if caller.front is Front.CONSOLE:
+        return console()
+    buttons = ButtonDecider(bridge, view.place, offset=offset)
+    return PatientDecider(buttons, lambda: view.drawn or caller.renders(), console)

@@ -1,0 +1,117 @@
+"""Decides how our cells run in a kernel, ours or the stock one: one at a time, stoppable, and ended with it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+from toolscript_kernel import commands
+from toolscript_kernel.busy import Busy, interrupts
+from toolscript_kernel.cells import Cell, Kind
+from toolscript_kernel.desk import CellError, Desk
+from toolscript_kernel.front import Caller, Front, Handshakes, client_of, front_of
+from toolscript_kernel.stage import Stage
+
+if TYPE_CHECKING:
+    from toolscript_kernel.completion.service import Completer
+
+CLOSE_SECONDS = 5.0
+"""How long a shutdown waits for runs to end before the process goes anyway."""
+
+
+WARM_SECONDS = 1.0
+"""After this long, the library is loaded in the background, before somebody waits for it."""
+
+
+class Session:
+    """What one IPython shell and its kernel have of toolscript. ``kernel`` is None in a terminal."""
+
+    def __init__(self, shell: Any, kernel: Any) -> None:
+        self.shell = shell
+        self.desk = Desk(shell)
+        self._kernel = kernel
+        self._handshakes = Handshakes(kernel.comm_manager) if kernel is not None else None
+        self._busy: Busy | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._completer: Completer | None = None
+        if self._handshakes is not None:
+            self._handshakes.listen()
+        commands.register(shell, self.desk)
+
+    def start(self) -> None:
+        """Begin to serve clicks during turns; the kernel receives messages from now on."""
+        self._busy = Busy(self._kernel)
+        self._loop = self._kernel.io_loop.asyncio_loop
+        self._loop.call_later(WARM_SECONDS, threading.Thread(target=_warm, daemon=True).start)
+
+    @property
+    def completer(self) -> Completer:
+        """Answers Tab and hover; loaded with the library on the first question, not with the kernel."""
+        if self._completer is None:
+            from toolscript_kernel.completion.service import Completer
+
+            self._completer = Completer(self.desk)
+        return self._completer
+
+    def caller(self, *, allow_stdin: bool, cell_id: str | None) -> Caller:
+        """Return who runs the present cell."""
+        stage = Stage(self.shell)
+        if self._handshakes is None:
+            return Caller(front=Front.TERMINAL, stage=stage)
+        # ipywidgets takes the channel over when Python code imports it.
+        self._handshakes.listen()
+        parent = self._kernel.get_parent("shell")
+        front = front_of(parent, allow_stdin=allow_stdin, cell_id=cell_id, handshakes=self._handshakes)
+        seen, client = self._handshakes.seen, client_of(parent)
+        return Caller(front=front, stage=stage, cell_id=cell_id, prompt=self._prompt, renders=lambda: seen(client))
+
+    async def run(self, cell: Cell, caller: Caller) -> None:
+        """Run the commands of a cell, and then its turn or script. Raises CellError."""
+        if threading.current_thread() is not threading.main_thread():
+            raise CellError("ConfigError", "turns and scripts run in the kernel's main shell, not in a subshell")
+        self._task = asyncio.ensure_future(self._work(cell, caller))
+        try:
+            with self._busy.turn(self._task) if self._busy is not None else interrupts(self._task.cancel):
+                await self._task
+        except asyncio.CancelledError:
+            raise CellError("Interrupted", "the cell was stopped") from None
+        finally:
+            self._task = None
+
+    async def end(self) -> None:
+        """End what runs and all that belongs to it; callable from any loop, such as the control thread's.
+
+        Gives up when a Python cell blocks the loop of the cells: the process goes anyway.
+        """
+        work = self._end()
+        try:
+            if self._loop is None or self._loop is asyncio.get_running_loop():
+                await asyncio.wait_for(work, CLOSE_SECONDS)
+            else:
+                future = asyncio.run_coroutine_threadsafe(work, self._loop)
+                await asyncio.wait_for(asyncio.wrap_future(future), CLOSE_SECONDS)
+        except TimeoutError:
+            self._kernel.log.warning("toolscript: runs did not end in time")
+
+    async def _work(self, cell: Cell, caller: Caller) -> None:
+        for command in cell.commands:
+            agent = await commands.run(command, self.desk, caller.stage, alone=cell.kind is Kind.EMPTY)
+            cell = commands.for_agent(cell, agent)
+        if cell.kind in (Kind.TURN, Kind.SCRIPT):
+            await self.desk.run(cell, caller)
+
+    async def _end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        await self.desk.door.close()
+
+    def _prompt(self) -> Any:
+        from toolscript_kernel.approvals.console import kernel_prompt
+
+        return kernel_prompt(self._kernel)
+
+
+def _warm() -> None:
+    import toolscript_kernel.completion.service  # noqa: F401

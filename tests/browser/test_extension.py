@@ -1,0 +1,163 @@
+"""The extension in the page: colours, the saved run as it ran, and buttons that write cells; in Lab and in Notebook."""
+
+from __future__ import annotations
+
+import json
+
+import nbformat
+import pytest
+from tests.needs import need
+
+need("chromium")
+
+from tests.browser.lab import Lab, browser, complaints, open_page, server  # noqa: E402
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+WRITES = (
+    '%%toolscript\nconst text: string = "new";\nawait tools.writeFile({ path: "a.txt", content: text });\nreturn text'
+)
+
+
+@pytest.fixture(scope="module", params=["lab", "notebook"])
+def app(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def running(app, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(app)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        with server(folder, standin=False, app=app) as it:
+            yield it
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as it:
+        yield it
+
+
+@pytest.fixture
+def page(chromium):
+    it = open_page(chromium)
+    it.complaints = []
+    # Jupyter Notebook 7.6 complains of a missing schema by itself.
+    it.on("pageerror", lambda e: it.complaints.append(str(e)) if "toolscript" in (e.stack or "") else None)
+    yield it
+    assert it.complaints == []
+    it.context.close()
+
+
+def opened(page, running, app, *sources) -> Lab:
+    name = f"n{id(page)}.ipynb"
+    running.notebook(name, *sources)
+    lab = Lab(page, running, classic=app == "notebook")
+    lab.open(name)
+    return lab
+
+
+def test_scripts_are_coloured_as_typescript_and_python_as_python(page, running, app):
+    lab = opened(page, running, app, WRITES, "%%py\nimport os", "Make it so: const x")
+    colour = "e => [...e.querySelectorAll('.cm-line span')].filter(s => s.className).map(s => s.textContent)"
+    page.wait_for_function(f"() => ({colour})(document.querySelectorAll('.jp-CodeCell')[0]).includes('const')")
+
+    found = [page.evaluate(colour, lab.cell(index).element_handle()) for index in range(3)]
+    assert {"const", "await", "return"} <= set(found[0])
+    assert "import" in found[1]
+    assert "const" not in found[2]
+
+
+def test_a_cell_that_becomes_a_script_is_coloured_as_one(page, running, app):
+    lab = opened(page, running, app, "prose")
+    lab.cell(0).locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("%%toolscript\nconst x = 1")
+
+    lab.cell(0).locator(".cm-line span", has_text="const").wait_for()
+
+
+def test_a_run_that_has_ended_is_shown_with_times_and_outputs(page, running, app):
+    lab = opened(page, running, app, '%%toolscript\nreturn await tools.exec({ command: ["echo", "hello there"] })')
+    out = lab.run(0)
+    row = out.locator(".jp-OutputArea-output .ts-row").first
+    row.wait_for()
+    lab.idle()
+    out.locator(".ts-row summary").first.click()
+
+    out.locator(".ts-body pre", has_text="hello there").wait_for()
+    assert out.locator(".ts-time").first.inner_text().endswith("s")
+    assert complaints(page, ".jp-Cell-outputArea") == []
+
+
+def test_edit_as_cell_puts_the_models_script_below(page, running, app):
+    lab = opened(page, running, app, "%agent recorded\nWhich files are here?", "%%py\n1")
+    out = lab.run(0)
+    out.get_by_role("button", name="Edit as cell").click()
+
+    below = lab.cell(1).locator(".cm-content")
+    assert below.inner_text().split("\n")[:2] == ["%%toolscript", 'const entries = await tools.listDir({ path: "." });']
+    page.get_by_text("script completed").first.wait_for()
+    lab.run(1).locator(".jp-OutputArea-executeResult").wait_for()
+
+
+def test_undo_takes_the_files_back_by_a_cell_that_says_so(page, running, app):
+    (running.folder / "a.txt").write_text("old")
+    lab = opened(page, running, app, WRITES)
+    out = lab.run(0)
+    out.get_by_role("button", name="Undo").click()
+    lab.cell(1).get_by_text("undo", exact=False).first.wait_for()
+    lab.cell(1).locator(".ts-script").wait_for()
+
+    assert lab.cell(1).locator(".cm-content").inner_text().startswith("%toolscript undo r-")
+    assert (running.folder / "a.txt").read_text() == "old"
+
+
+def test_tab_offers_tools_and_their_arguments(page, running, app):
+    lab = opened(page, running, app, "%%toolscript\ntools.")
+    lab.run(0)
+    lab.idle()
+    lab.cell(0).locator(".cm-content").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("gre")
+    page.keyboard.press("Tab")
+    popup = page.locator(".jp-Completer")
+    popup.get_by_text("grepFiles").wait_for()
+    page.keyboard.press("Enter")
+    lab.cell(0).locator(".cm-line", has_text="tools.grepFiles").wait_for()
+    page.keyboard.type("({ ")
+    page.keyboard.press("Tab")
+    popup.get_by_text("pattern:").wait_for()
+    lab.shot(f"completion-{app}")
+    page.keyboard.press("Escape")
+
+
+def test_a_saved_run_is_shown_without_a_kernel(page, running, app):
+    record = {"version": 1, "kind": "turn", "prompt": "p", "status": "completed", "parts": [
+        {"type": "text", "text": "Hello *there* <img src=x onerror=alert(1)>"},
+        {"type": "script", "source": "return 1", "status": "completed", "result": 1, "logs": [], "warnings": [],
+         "operations": [{"number": 1, "tool": "exec", "arguments": {"command": ["ls"]}, "status": "succeeded", "outcome": "exit 0"}]},
+    ]}  # fmt: skip
+    data = {"application/vnd.toolscript.run+json": record, "text/plain": "as text", "text/html": "<p>as html</p>"}
+    cell = nbformat.v4.new_code_cell("p", outputs=[nbformat.v4.new_output("display_data", data=data)])
+    name = f"s{id(page)}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), running.folder / name)
+    place = f"notebooks/{name}?" if app == "notebook" else f"lab/tree/{name}?reset&"
+    page.goto(f"{running.url}{place}token={running.token}")
+    view = page.locator(".ts-view")
+    view.wait_for()
+
+    assert view.locator("em").inner_text() == "there"
+    assert view.locator("img").count() == 0
+    assert "as html" not in page.locator(".jp-OutputArea").first.inner_text()
+
+
+def test_a_run_opens_as_a_document_too(page, running, app):
+    if app == "notebook":
+        pytest.skip("Jupyter Notebook opens files in its tree; the document is JupyterLab's")
+    record = {"version": 1, "kind": "script", "status": "completed", "parts": [
+        {"type": "script", "source": "return 1", "status": "completed", "result": 1, "logs": [], "warnings": [], "operations": []}
+    ]}  # fmt: skip
+    (running.folder / "one.toolscript-run.json").write_text(json.dumps(record))
+    page.goto(f"{running.url}lab/tree/one.toolscript-run.json?reset&token={running.token}")
+    page.get_by_text("script completed").wait_for()
