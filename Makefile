@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 NOTEBOOK ?= notebooks/01-quickstart.ipynb
 PYTEST_ARGS ?=
 
-.PHONY: demo lab test test-live check format bench clean
+.PHONY: demo lab test test-live check format bench bench-peers clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -49,7 +49,19 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/agent.py
+	$(BIN)/python benchmarks/runtime.py
 	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/python benchmarks/notebook.py
+
+# Measures other systems beside ours; installs them first, into a folder of their own.
+PEERS := .artefacts/peers
+bench-peers: $(READY)
+	@mkdir -p $(PEERS)/js
+	@test -x $(PEERS)/py/bin/python || $(BIN)/python -m venv $(PEERS)/py
+	$(PEERS)/py/bin/python -m pip install --quiet --disable-pip-version-check pydantic-monty quickjs-rs langchain-quickjs smolagents
+	cp benchmarks/peers/package.json benchmarks/peers/*.mjs $(PEERS)/js/
+	npm install --prefix $(PEERS)/js --no-audit --no-fund --silent
+	$(BIN)/python benchmarks/runtime.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache notebooks/.work .artefacts

@@ -47,7 +47,7 @@ def started(manager: KernelManager, folder: Path) -> tuple[float, Kernel]:
         try:
             client.get_shell_msg(timeout=0.2)
             break
-        except Exception:  # noqa: S112  (it is not up yet)
+        except Exception:
             continue
     return time.perf_counter() - begun, Kernel(manager, client, folder)
 
@@ -75,7 +75,7 @@ def cells(folder: Path) -> dict[str, float]:
     _, python = started(stock(), folder)
     _, ours = started(manager_of(standin=False), folder)
     try:
-        python.run("1"), ours.run("%%toolscript\n1"), ours.run("%%py\n1")  # noqa: B018  (the first is not counted)
+        python.run("1"), ours.run("%%toolscript\n1"), ours.run("%%py\n1")
         times: dict[str, list[float]] = {"python": [], "script": [], "our python": []}
         for _ in range(CELLS):
             times["python"].append(timed(lambda: python.run("1 + 1")))

@@ -37,7 +37,7 @@ def _no_prompt() -> Asks:
 class Caller:
     """Who runs a cell, and how that client can be reached.
 
-    ``prompt`` returns a way to ask on its prompt; ``renders`` tells whether it has shown by now that it renders widgets.
+    ``prompt`` returns a way to ask on its prompt; ``renders`` tells whether it has shown that it renders widgets.
     """
 
     front: Front

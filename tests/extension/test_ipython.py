@@ -8,7 +8,6 @@ import sys
 
 import psutil
 import pytest
-
 from tests.kernel.running import OTHER_IPYKERNELS, PACKAGES, Kernel, environment, kernel
 
 OTHERS = [v for v in ("6.31.0", "7.1.0") if (OTHER_IPYKERNELS / v).is_dir()]
@@ -85,7 +84,9 @@ def test_commands_work_alone_and_among_python(running: Kernel):
 def test_tab_and_hover_know_scripts_and_leave_python_to_ipython(running: Kernel):
     script = running.ask("complete_request", {"code": "%%toolscript\nstore.ge", "cursor_pos": 21})["content"]
     python = running.ask("complete_request", {"code": "import sys\nsys.exe", "cursor_pos": 18})["content"]
-    hover = running.ask("inspect_request", {"code": "%%toolscript\nsleep", "cursor_pos": 16, "detail_level": 0})["content"]
+    hover = running.ask("inspect_request", {"code": "%%toolscript\nsleep", "cursor_pos": 16, "detail_level": 0})[
+        "content"
+    ]
 
     assert script["matches"] == ["get"]
     assert "executable" in python["matches"]

@@ -1,4 +1,4 @@
-"""Decides who is asked in a page that may or may not render widgets: by buttons, and on its prompt if nothing is heard."""
+"""Decides who is asked in a page that may not render widgets: by buttons, and on its prompt if nothing is heard."""
 
 from __future__ import annotations
 
