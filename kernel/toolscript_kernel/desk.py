@@ -38,10 +38,13 @@ class Desk:
     def __init__(self, shell: Any, door: Door | None = None) -> None:
         self.shell = shell
         self.door = door or Door()
+        self.caller: Caller | None = None
+        """Who runs the cell that is at work."""
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
         self._turns = Branch()
         self._branch_of: Harness | None = None
+        self._told_of: Harness | None = None
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
@@ -55,10 +58,19 @@ class Desk:
         except ToolscriptError as error:
             raise _failure(error.to_json(), cell.body, cell.offset) from None
 
+    async def _open(self, caller: Caller) -> Harness:
+        """Return the harness; the first cell that needs it says what of the workspace's configuration has no effect."""
+        harness = await self.door.open()
+        if self._told_of is not harness:
+            self._told_of = harness
+            if notice := harness.configuration.notice:
+                caller.stage.stream("stderr", f"{notice}\n")
+        return harness
+
     async def _script(self, cell: Cell, caller: Caller) -> None:
         chosen = options.read(cell.options)
         params = namespace.taken(self.shell.user_ns, chosen.inputs) | chosen.params
-        harness = await self.door.open()
+        harness = await self._open(caller)
         if chosen.replay is not None:
             await self._replay(harness, chosen.replay, cell, caller)
             return
@@ -80,6 +92,18 @@ class Desk:
         _raise_unless_completed(run, cell)
         if chosen.output:
             self.shell.user_ns[chosen.output] = run.result
+        if run.result is not None:
+            caller.stage.result(run.result)
+
+    async def resume(self, run_id: str, outcomes: dict[int, Any]) -> None:
+        """Go on with a run whose host died, in the cell that is at work. Raises CellError or ToolscriptError."""
+        if (caller := self.caller) is None:
+            raise CellError("ConfigError", "a run is resumed by a cell of its own")
+        harness, cell = await self._open(caller), Cell(kind=Kind.SCRIPT)
+        async with self._watched(harness, caller, cell, in_turn=False):
+            run = await harness.resume(run_id, outcomes=outcomes)
+        self.shell.user_ns["_run"] = run
+        _raise_unless_completed(run, Cell(kind=Kind.SCRIPT, body=run.source))
         if run.result is not None:
             caller.stage.result(run.result)
 
@@ -110,7 +134,7 @@ class Desk:
         return chosen
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
-        harness = await self.door.open()
+        harness = await self._open(caller)
         branch = self._branch(harness)
         if told := (await branch.rewind(harness, caller.cell_id)).told():
             caller.stage.display({"text/plain": told})
@@ -167,7 +191,8 @@ class Desk:
             case Front.CONSOLE | Front.TERMINAL:
                 return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
             case _:
-                return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
+                place = live.Place(stage, caller.cell_id, caller.shelf)
+                return live.LiveView(place, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
 
 
 def _raise_unless_completed(run: Run, cell: Cell) -> None:
