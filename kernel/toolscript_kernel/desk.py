@@ -91,7 +91,8 @@ class Desk:
         harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
         _raise_unless_completed(run, cell)
         if chosen.output:
-            self.shell.user_ns[chosen.output] = run.result
+            frame = chosen.frame
+            self.shell.user_ns[chosen.output] = namespace.to_frame(run.result) if frame else run.result
         if run.result is not None:
             caller.stage.result(run.result)
 
