@@ -98,10 +98,12 @@ class Runner:
         stop.cancel()
         return True
 
-    async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[str, bool]:
-        """Serve one structured call: the same road, without a script. Returns its text and whether it failed."""
+    async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[Outcome, bool]:
+        """Serve one structured call: the same road, without a script. Returns its outcome, and whether a person
+        denied it and wants whatever it belongs to to end.
+        """
         course = Course(scope, self.board, "task")
-        call = Call(number=1, tool=path, arguments=arguments)
+        call = course.calls[1] = Call(number=1, tool=path, arguments=arguments)
         source = f"// {path}"
         parsed = Parsed(source=source, script_hash=scope.script_hash, limits=scope.limits)
         scope.journal.write(run_record(Script(parsed=parsed, origin="call"), scope))
@@ -112,7 +114,7 @@ class Runner:
         finally:
             with anyio.CancelScope(shield=True):
                 await _end_call(course, outcome)
-        return outcome.text, not outcome.ok
+        return outcome, course.road.stop is not None and bool(course.road.stop.details.get("ends_turn"))
 
     def _start(self, script: Script, scope: RunScope) -> Start:
         return Start(

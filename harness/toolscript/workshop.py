@@ -14,6 +14,7 @@ from typing import Literal, cast
 from anyio import to_thread
 
 from toolscript.agent.executor import Mode, ToolReply
+from toolscript.agent.pictures import pictured, without_urls
 from toolscript.agent.tightening import stricter
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
@@ -109,6 +110,8 @@ class Workshop:
 
     async def run(self, source: str, order: Order, emitter: Emitter) -> Run:
         """Run one script; what is wrong with it is a failed run. Raises ConfigError for an order that cannot be."""
+        if order.mode == "dry-run" and order.planned is None:
+            return (await self.plan(source, order, emitter))[0]
         run_id = new_id("r")
         emitter = emitter.scoped(run_id=run_id)
         granted = order.limits.tightened(order.lowered)
@@ -138,10 +141,8 @@ class Workshop:
         """Run a script without effects and return what they would be; nothing is written anywhere."""
         rows: list[PlanRow] = []
         seed, now = secrets.randbits(32), int(time.time() * 1000)
-        files = self.world.files.overlay()
-        dry = replace(self, world=replace(self.world, files=files), journals=lambda run_id: MemoryJournal())
         order = replace(order, mode="dry-run", planned=rows, seed=seed, time_ms=now)
-        run = await dry.run(source, order, emitter)
+        run = await self.rehearsing().run(source, order, emitter)
         partial = run.status is not RunStatus.COMPLETED
         plan = Plan(
             source=source, script_hash=run.script_hash, params=order.params, rows=tuple(rows), seed=seed, time_ms=now,
@@ -149,6 +150,11 @@ class Workshop:
             line=(run.error or {}).get("line") if partial else None,
         )  # fmt: skip
         return run, plan
+
+    def rehearsing(self) -> Workshop:
+        """Return a workshop on a copy-on-write overlay that keeps no journals: what is planned there, only it sees."""
+        files = self.world.files.overlay()
+        return replace(self, world=replace(self.world, files=files), journals=lambda run_id: MemoryJournal())
 
     async def call(self, name: str, arguments: str, order: Order, emitter: Emitter) -> ToolReply:
         """Serve one structured call by its wire name on the same road as a script's calls."""
@@ -159,8 +165,11 @@ class Workshop:
             path = self.registry.by_wire_name(name).spec.path
         except ToolscriptError as error:
             return ToolReply(text=error.message, is_error=True)
-        text, is_error = await self.runner.call(path, arguments, scope)
-        return ToolReply(text=text, is_error=is_error)
+        outcome, ends_turn = await self.runner.call(path, arguments, scope)
+        images = pictured(outcome.output, scope.world.outputs.read).images
+        return ToolReply(
+            text=without_urls(outcome.text, images), is_error=not outcome.ok, images=images, ends_turn=ends_turn
+        )
 
     async def resume(
         self, path: Path, journal: Journal, order: Order, given: Mapping[int, Resolution], emitter: Emitter

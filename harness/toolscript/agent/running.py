@@ -10,6 +10,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from toolscript.agent.executor import Executor, ToolReply
+from toolscript.agent.pictures import pictured
 from toolscript.agent.reading import Reading
 from toolscript.agent.step import Call, Script, Step
 from toolscript.agent.terms import TurnSettings
@@ -77,6 +78,7 @@ class Running:
         script.first_event = len(self._events)
         try:
             script.run = await self._executor.run(script.source, emitter=self._emitter, mode=self._settings.mode)
+            script.shown = pictured(script.run.result, self._executor.kept)
         except ToolscriptError as error:
             script.run = Run(status=RunStatus.FAILED, source=script.source, error=error.to_json())
 

@@ -119,7 +119,7 @@ class TurnLoop:
             try:
                 in_time = await running.reply(step, self._adapter.stream(request), seconds)
             except ProviderError as error:
-                if error.code != "context_too_long" or step.text or not self._requests.shrink(turn):
+                if step.text or not self._helped(turn, error.code):
                     raise
                 emitter.emit(ErrorEvent, error=error.to_json() | {"retry_in": 0.0})
                 turn.take_back()
@@ -128,6 +128,16 @@ class TurnLoop:
             turn.hint_once()
             self._commit(turn)
             return in_time
+
+    def _helped(self, turn: OpenTurn, code: str) -> bool:
+        """Take from the next request what the provider refuses; False where nothing of it can be left out."""
+        match code:
+            case "context_too_long":
+                return self._requests.shrink(turn)
+            case "provider_bad_request":
+                return self._requests.without_images(turn)
+            case _:
+                return False
 
     def _commit(self, turn: OpenTurn) -> None:
         step = turn.step
@@ -166,7 +176,8 @@ class TurnLoop:
         """Return how the turn ends with this step, None if it goes on."""
         if any(run.status is RunStatus.ABORTED for script in step.scripts if (run := script.run)):
             return _End("aborted", "run_aborted")
-        if any(_ends_turn(run) for script in step.scripts if (run := script.run)):
+        denied = any(_ends_turn(run) for script in step.scripts if (run := script.run))
+        if denied or any(call.reply.ends_turn for call in step.calls if call.reply):
             return _End("stopped", "denied_and_stopped")
         if self._settings.mode == "off" and not step.calls:
             return _End("completed", "scripts_are_off" if step.scripts else "")

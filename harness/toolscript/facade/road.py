@@ -107,6 +107,7 @@ class Road:
             value=value,
             changes=change_records(trip.changes, self._scope.journal),
             text=trip.text,
+            output=trip.value if trip.rendered else None,
         )
 
     def _announce(self, trip: Trip, task_id: str | None) -> None:
