@@ -25,6 +25,7 @@ from toolscript.errors import ConfigError, Json, RunAborted, ToolscriptError
 from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.scope import RunScope, World
+from toolscript.journal.conversation import ConversationJournal, Following
 from toolscript.journal.reader import read_secrets, records
 from toolscript.journal.records import Journal, MemoryJournal, RunRecord
 from toolscript.language.cache import ScriptCache
@@ -66,6 +67,8 @@ class Order:
     plan: ApprovedPlan | None = None
     seed: int | None = None
     time_ms: int | None = None
+    earlier: ConversationJournal | None = None
+    """What must be durable before an effect of this order begins."""
     depth: int = 0
     """How many agents stand above this one, each asking the next."""
 
@@ -209,11 +212,13 @@ class Workshop:
         self, run_id: str, digest: str, order: Order, emitter: Emitter, journal: Journal | None = None
     ) -> RunScope:
         tools = self._toolset(order)
+        journal = journal or self.journals(run_id)
         asking = None if self.delegate is None else partial(self.delegate, order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
             tools=tools.by_path, known=self.registry.get, emitter=emitter,
-            journal=journal or self.journals(run_id), bridge=self.bridge, permissions=self.permissions,
+            journal=Following(journal, order.earlier) if order.earlier else journal, bridge=self.bridge,
+            permissions=self.permissions,
             world=replace(self.world, run_agent=asking), turn_id=order.turn_id,
             catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
             planned=order.planned, plan=order.plan,

@@ -25,7 +25,9 @@ async def talking(workplace, *answers, wire=WIRES[0], more="", rules=(EXEC,)):
     ]
     async with provider(*made) as served:
         base = served.url.removesuffix("/v1") if wire.name == "anthropic-messages" else served.url
-        text = f'[agents.live]\nprovider = "{wire.name}"\nmodel = "m"\nbase_url = "{base}"\n{more}'
+        text = (
+            f'[agents.live]\nprovider = "{wire.name}"\nmodel = "m"\nbase_url = "{base}"\n{more.replace("{base}", base)}'
+        )
         (workplace / "config" / "toolscript" / "toolscript.toml").write_text(text)
         async with Harness(workplace / "work", agent="live", rules=rules) as harness:
             yield harness, served

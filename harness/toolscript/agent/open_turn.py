@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 
 from toolscript.agent.conversation import Conversation, PastTurn
+from toolscript.agent.diary import Diary, Write, unwritten
 from toolscript.agent.step import Step
 from toolscript.agent.terms import TurnSettings
 from toolscript.errors import Json
@@ -27,12 +28,14 @@ class OpenTurn:
         emitter: Emitter,
         prompt: str,
         images: tuple[str, ...],
+        write: Write = unwritten,
     ) -> None:
         turn_id = f"turn-{uuid.uuid4().hex[:12]}"
         self._conversation = conversation
         self.past = PastTurn(
             turn_id=turn_id, prompt=prompt, agent=settings.agent, images=images, notes=conversation.take_notes()
         )
+        self.diary = Diary(write, turn_id)
         self.emitter = emitter.scoped(conversation_id=conversation.conversation_id, turn_id=turn_id)
         self.items: tuple[Item, ...] = ()
         self.sent: tuple[Item, ...] = ()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
+from toolscript.agent.diary import Diary
 from toolscript.agent.executor import Executor, ToolReply
 from toolscript.agent.pictures import pictured
 from toolscript.agent.reading import Reading
@@ -24,12 +25,18 @@ class Running:
     """One step's reply and all that it sets off."""
 
     def __init__(
-        self, executor: Executor, emitter: Emitter, settings: TurnSettings, events: Sequence[BaseEvent]
+        self,
+        executor: Executor,
+        emitter: Emitter,
+        settings: TurnSettings,
+        events: Sequence[BaseEvent],
+        diary: Diary,
     ) -> None:
         self._executor = executor
         self._emitter = emitter
         self._settings = settings
         self._events = events
+        self._diary = diary
         self._error: ToolscriptError | None = None
 
     async def reply(self, step: Step, stream: AsyncIterator[ModelEvent], seconds: float | None) -> bool:
@@ -38,22 +45,31 @@ class Running:
         Returns False when the reply did not end within ``seconds``. Raises ToolscriptError.
         """
         send, receive = anyio.create_memory_object_stream[Script](math.inf)
-        reading = Reading(step, self._emitter, send.send_nowait, self._settings.after_script)
+
+        def start(script: Script) -> None:
+            self._diary.script(step, script)  # what cannot be written down is not run
+            send.send_nowait(script)
+
+        reading = Reading(step, self._emitter, start, self._settings.after_script)
         in_time = True
         async with anyio.create_task_group() as group:
             group.start_soon(self._scripts, receive)
             with send:
-                in_time = await self._read(reading, stream, seconds)
+                in_time = await self._read(step, reading, stream, seconds)
         if self._error is not None:
             raise self._error
         if in_time:
             await self._calls(step.calls)
         return in_time
 
-    async def _read(self, reading: Reading, stream: AsyncIterator[ModelEvent], seconds: float | None) -> bool:
+    async def _read(
+        self, step: Step, reading: Reading, stream: AsyncIterator[ModelEvent], seconds: float | None
+    ) -> bool:
         try:
             with anyio.move_on_after(seconds) as scope:
                 await reading.read(stream)
+                if step.reason is not None:
+                    self._diary.reply(step)
         except ToolscriptError as error:
             # Raised after the scripts have ended: a task group would cancel them.
             self._error = error

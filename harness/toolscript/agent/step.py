@@ -38,6 +38,8 @@ class Script:
 
     source: str
     call_id: str
+    end: int = 0
+    """Where its closing tag ends in the reply's text."""
     run: Run | None = None
     first_event: int | None = None
     """Where the turn's events stood when it was started; None: it was not started."""
@@ -81,9 +83,9 @@ class Step:
     usage: UsageReport = field(default_factory=UsageReport)
     kept_out: int = 0
 
-    def found(self, source: str) -> Script:
-        """Take a script on."""
-        script = Script(source, f"{self.turn_id}-{self.number}-{len(self.scripts) + 1}")
+    def found(self, source: str, end: int = 0) -> Script:
+        """Take a script on, whose closing tag ends at ``end``."""
+        script = Script(source, f"{self.turn_id}-{self.number}-{len(self.scripts) + 1}", end)
         self.scripts.append(script)
         return script
 

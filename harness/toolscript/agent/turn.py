@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import anyio
 
 from toolscript.agent.conversation import Conversation, TurnStatus
+from toolscript.agent.diary import Write, unwritten
 from toolscript.agent.executor import Executor
 from toolscript.agent.open_turn import OpenTurn
 from toolscript.agent.requests import Requests
 from toolscript.agent.running import Running
 from toolscript.agent.step import SCRIPT_CALL, Step
 from toolscript.agent.terms import TurnSettings
-from toolscript.errors import Json, ProviderError, ToolscriptError
+from toolscript.errors import JournalError, Json, ProviderError, ToolscriptError
 from toolscript.events import (
     BaseEvent,
     Emitter,
@@ -64,6 +66,7 @@ class TurnLoop:
         emitter: Emitter,
         *,
         clock: Callable[[], float] = time.monotonic,
+        write: Write = unwritten,
     ) -> None:
         self._adapter = adapter
         self._executor = executor
@@ -71,6 +74,7 @@ class TurnLoop:
         self._settings = settings
         self._emitter = emitter
         self._clock = clock
+        self._write = write
         self._requests = Requests(executor, conversation, settings)
 
     async def run_turn(self, prompt: str, *, images: tuple[str, ...] = ()) -> Turn:
@@ -80,10 +84,11 @@ class TurnLoop:
         cancelled turn is kept in the conversation as far as it came, ends its events, and passes the
         cancellation on.
         """
-        running = OpenTurn(self._conversation, self._settings, self._emitter, prompt, images)
+        running = OpenTurn(self._conversation, self._settings, self._emitter, prompt, images, self._write)
         with self._emitter.listening(running.hear):
             end = _End("aborted", "aborted")
             try:
+                running.diary.began(running.past, self._settings, self._conversation)
                 running.emitter.emit(TurnStarted, prompt=prompt, agent=self._settings.agent, model=self._settings.model)
                 end = await self._steps(running)
             except ToolscriptError as error:
@@ -114,7 +119,7 @@ class TurnLoop:
         while True:
             step = turn.begin()
             emitter = turn.emitter.scoped(step=step.number)
-            running = Running(self._executor, emitter, self._settings, turn.events)
+            running = Running(self._executor, emitter, self._settings, turn.events, turn.diary)
             request = self._requests.next(turn)
             try:
                 in_time = await running.reply(step, self._adapter.stream(request), seconds)
@@ -156,6 +161,7 @@ class TurnLoop:
             cached_tokens=step.usage.cached_tokens, reasoning_tokens=step.usage.reasoning_tokens,
             bytes_kept_out=step.kept_out,
         )  # fmt: skip
+        turn.diary.kept(step, items)
 
     def _spent(self, turn: OpenTurn, started: float) -> _End | None:
         s = self._settings
@@ -195,12 +201,15 @@ class TurnLoop:
 
     async def _close(self, turn: OpenTurn, end: _End) -> None:
         if turn.unkept:
-            self._commit(turn)
+            with suppress(JournalError):
+                self._commit(turn)
         self._conversation.append(replace(turn.past, items=turn.items, status=end.status))
         if turn.sent != turn.items:
             self._conversation.shorten([replace(turn.past, items=turn.sent, status=end.status)])
         try:
             await self._executor.end_turn()
+            with suppress(JournalError):
+                turn.diary.ended(end.status, end.reason, turn.text, turn.error)
         finally:
             turn.emitter.emit(TurnFinished, status=end.status, text=turn.text, reason=end.reason, steps=len(turn.done))
 
