@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 
+from toolscript.agent.budget import TimeBudget
 from toolscript.agent.conversation import Conversation, PastTurn
 from toolscript.agent.diary import Diary, Write, unwritten
 from toolscript.agent.step import Step
@@ -44,6 +45,7 @@ class OpenTurn:
         self.unkept = False
         self.error: dict[str, Json] | None = None
         self.events: list[BaseEvent] = []
+        self.budget = TimeBudget(settings.max_seconds)
         self._runs_heard: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._fence_hinted = False
@@ -77,10 +79,11 @@ class OpenTurn:
         self.unkept = False
 
     def hear(self, event: BaseEvent) -> None:
-        """Keep the events of this turn, and of agents that work for one of its runs."""
+        """Keep the events of this turn, and of agents that work for one of its runs; they also move its clock."""
         ours = event.turn_id == self.past.turn_id
         if ours or (event.parent or "").partition("/")[0] in self._runs_heard:
             self.events.append(event)
+            self.budget.hear(event)
             if event.run_id is not None:
                 self._runs_heard.add(event.run_id)
 

@@ -39,11 +39,8 @@ class Running:
         self._diary = diary
         self._error: ToolscriptError | None = None
 
-    async def reply(self, step: Step, stream: AsyncIterator[ModelEvent], seconds: float | None) -> bool:
-        """Read the reply into its step, run its scripts and serve its calls.
-
-        Returns False when the reply did not end within ``seconds``. Raises ToolscriptError.
-        """
+    async def reply(self, step: Step, stream: AsyncIterator[ModelEvent]) -> None:
+        """Read the reply into its step, run its scripts and serve its calls. Raises ToolscriptError."""
         send, receive = anyio.create_memory_object_stream[Script](math.inf)
 
         def start(script: Script) -> None:
@@ -51,29 +48,22 @@ class Running:
             send.send_nowait(script)
 
         reading = Reading(step, self._emitter, start, self._settings.after_script)
-        in_time = True
         async with anyio.create_task_group() as group:
             group.start_soon(self._scripts, receive)
             with send:
-                in_time = await self._read(step, reading, stream, seconds)
+                await self._read(step, reading, stream)
         if self._error is not None:
             raise self._error
-        if in_time:
-            await self._calls(step.calls)
-        return in_time
+        await self._calls(step.calls)
 
-    async def _read(
-        self, step: Step, reading: Reading, stream: AsyncIterator[ModelEvent], seconds: float | None
-    ) -> bool:
+    async def _read(self, step: Step, reading: Reading, stream: AsyncIterator[ModelEvent]) -> None:
         try:
-            with anyio.move_on_after(seconds) as scope:
-                await reading.read(stream)
-                if step.reason is not None:
-                    self._diary.reply(step)
+            await reading.read(stream)
+            if step.reason is not None:
+                self._diary.reply(step)
         except ToolscriptError as error:
             # Raised after the scripts have ended: a task group would cancel them.
             self._error = error
-        return not scope.cancelled_caught
 
     async def _scripts(self, found: MemoryObjectReceiveStream[Script]) -> None:
         failed = False

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -65,7 +62,6 @@ class TurnLoop:
         settings: TurnSettings,
         emitter: Emitter,
         *,
-        clock: Callable[[], float] = time.monotonic,
         write: Write = unwritten,
     ) -> None:
         self._adapter = adapter
@@ -73,7 +69,6 @@ class TurnLoop:
         self._conversation = conversation
         self._settings = settings
         self._emitter = emitter
-        self._clock = clock
         self._write = write
         self._requests = Requests(executor, conversation, settings)
 
@@ -90,7 +85,7 @@ class TurnLoop:
             try:
                 running.diary.began(running.past, self._settings, self._conversation)
                 running.emitter.emit(TurnStarted, prompt=prompt, agent=self._settings.agent, model=self._settings.model)
-                end = await self._steps(running)
+                end = await self._in_time(running)
             except ToolscriptError as error:
                 running.error = error.to_json()
                 running.emitter.emit(ErrorEvent, error=running.error)
@@ -103,26 +98,28 @@ class TurnLoop:
                     await self._close(running, end)
         return _result(running, end)
 
-    async def _steps(self, turn: OpenTurn) -> _End:
-        started = self._clock()
-        while True:
-            if (end := self._spent(turn, started)) is not None:
-                return end
-            left = None if self._settings.max_seconds is None else self._deadline(turn, started) - self._clock()
-            if not await self._step(turn, left):
-                return _End("stopped", "max_seconds")
-            if (end := self._judged(turn, turn.step)) is not None:
-                return end
+    async def _in_time(self, turn: OpenTurn) -> _End:
+        """Go on until the end, or until the time is up: then what runs is stopped, and kept as far as it came."""
+        with turn.budget.scope:
+            return await self._steps(turn)
+        return _End("stopped", "max_seconds")
 
-    async def _step(self, turn: OpenTurn, seconds: float | None) -> bool:
-        """Ask, read, run, and keep what came of it; False when the time was up before the reply had ended."""
+    async def _steps(self, turn: OpenTurn) -> _End:
+        while (end := self._spent(turn)) is None:
+            await self._step(turn)
+            if (end := self._judged(turn, turn.step)) is not None:
+                break
+        return end
+
+    async def _step(self, turn: OpenTurn) -> None:
+        """Ask, read, run, and keep what came of it."""
         while True:
             step = turn.begin()
             emitter = turn.emitter.scoped(step=step.number)
             running = Running(self._executor, emitter, self._settings, turn.events, turn.diary)
             request = self._requests.next(turn)
             try:
-                in_time = await running.reply(step, self._adapter.stream(request), seconds)
+                await running.reply(step, self._adapter.stream(request))
             except ProviderError as error:
                 if step.text or not self._helped(turn, error.code):
                     raise
@@ -132,7 +129,7 @@ class TurnLoop:
             self._requests.learn(request, step.usage)
             turn.hint_once()
             self._commit(turn)
-            return in_time
+            return
 
     def _helped(self, turn: OpenTurn, code: str) -> bool:
         """Take from the next request what the provider refuses; False where nothing of it can be left out."""
@@ -163,20 +160,13 @@ class TurnLoop:
         )  # fmt: skip
         turn.diary.kept(step, items)
 
-    def _spent(self, turn: OpenTurn, started: float) -> _End | None:
+    def _spent(self, turn: OpenTurn) -> _End | None:
         s = self._settings
         if len(turn.done) >= s.max_steps:
             return _End("stopped", "max_steps")
         if s.max_tokens is not None and turn.usage.input_tokens + turn.usage.output_tokens >= s.max_tokens:
             return _End("stopped", "max_tokens")
-        if s.max_seconds is not None and self._clock() >= self._deadline(turn, started):
-            return _End("stopped", "max_seconds")
         return None
-
-    def _deadline(self, turn: OpenTurn, started: float) -> float:
-        """Return when the turn's time is up; waiting for a person's consent does not count."""
-        waited = sum(run.durations.get("waiting_for_approval", 0.0) for run in turn.runs) / 1000
-        return started + (self._settings.max_seconds or math.inf) + waited
 
     def _judged(self, turn: OpenTurn, step: Step) -> _End | None:
         """Return how the turn ends with this step, None if it goes on."""
