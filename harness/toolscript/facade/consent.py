@@ -109,7 +109,7 @@ class Gate:
         unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
         return judge(
             scope.policy, tool.spec, classification, arguments=tool.spec.input.dump(arguments), rules=scope.rules,
-            permissions=scope.permissions,
+            permissions=scope.permissions, cwd=scope.world.cwd,
             sandboxed=classification.confined or unconfined_by_choice or classification.escalated,
         )  # fmt: skip
 
@@ -131,7 +131,8 @@ class Gate:
             case Choice.ALLOW:
                 return Consented(arguments=arguments, classification=classification, asked=True)
             case Choice.ALLOW_CONVERSATION:
-                self.scope.permissions.remember(tool.spec, classification, by=decision.by)
+                shown = tool.spec.input.dump(arguments)
+                self.scope.permissions.remember(tool.spec, classification, by=decision.by, arguments=shown)
                 return Consented(arguments=arguments, classification=classification, asked=True)
             case Choice.EDIT:
                 edited = tool.spec.input.parse(tool.spec.path, decision.arguments)
