@@ -33,7 +33,7 @@ def judge(
     """
     matching = [rule for rule in rules if rule.matches(spec, arguments, classification, cwd)]
     if denying := _first(matching, "deny"):
-        return Verdict.REFUSE, str(denying)
+        return Verdict.DENY, str(denying)
     if permissions and (permission := permissions.covering(spec, classification, arguments)):
         return Verdict.ALLOW, f"allowed for this conversation: {permission}"
     asking = _first(matching, "ask")
