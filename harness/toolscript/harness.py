@@ -94,7 +94,7 @@ class Harness:
         self.approvals = Bridge()
         self.sources: tuple[ToolSource, ...] = ()
         self._offered = Event()
-        self.permissions = Permissions()
+        self.permissions = Permissions(self.workspace)
         self.store = Store()
         self.conversation_id = self.conversation.conversation_id
         self.state = state_dir(self.workspace)

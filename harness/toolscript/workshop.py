@@ -194,7 +194,7 @@ class Workshop:
         self.runs += 1
         emitter = emitter.scoped(run_id=run.run_id, turn_id=run.turn_id, parent=run.parent)
         scope = self._scope(run.run_id, run.script_hash, order, emitter, journal)
-        permissions = Permissions()
+        permissions = Permissions(self.world.cwd)
         permissions.restore(self.permissions.snapshot())
         past.allow_again(permissions, self.registry)
         scope = replace(scope, permissions=permissions, recall=past.memory().recall)
