@@ -29,6 +29,19 @@ def aimock() -> Path:
     pytest.skip(reason, allow_module_level=True)
 
 
+def npm_program(name: str) -> str:
+    """Return a program of the packages in ``tests/oracles``; skip without it, fail where everything must be there."""
+    need("node")
+    home = Path(os.environ.get("TOOLSCRIPT_ORACLES", ROOT / "tests" / "oracles"))
+    program = home / "node_modules" / ".bin" / name
+    if program.exists():
+        return str(program)
+    reason = f"{name} is not installed: npm ci --prefix tests/oracles"
+    if os.environ.get(REQUIRE_ALL):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def _npm_install(home: Path, package: str) -> None:
     if (npm := shutil.which("npm")) is None:
         return

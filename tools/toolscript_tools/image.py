@@ -52,8 +52,8 @@ class ViewImage:
 
     spec = ToolSpec(
         name="viewImage",
-        doc="Read an image file (PNG, JPEG, GIF, WebP) of up to 3.75 MB, to be looked at: a script returns what it gets "
-        "here, and the model sees the image.",
+        doc="Read an image file (PNG, JPEG, GIF, WebP) of up to 3.75 MB, to be looked at: a script returns what it "
+        "gets here, and the model sees the image.",
         effect=Effect.READ,
         input=Shape.of(ViewImageInput),
         output=Shape.of(ViewImageOutput),
