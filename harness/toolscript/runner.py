@@ -229,7 +229,8 @@ async def _end_call(course: Course, outcome: Outcome | None) -> None:
     status: Literal["completed", "failed", "aborted"] = (
         "aborted" if outcome is None else "completed" if ok else "failed"
     )
-    error = json.loads(outcome.value) if outcome is not None and not ok else None
+    # A command that exits with another code than 0 is a failed call without an error.
+    error = json.loads(outcome.value) if outcome is not None and not ok and outcome.value else None
     journal.write(RunEndRecord(status=status, result=None, error=error, time_ms=now))
     if course.road.had_effect:
         await journal.sync()

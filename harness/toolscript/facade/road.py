@@ -289,18 +289,37 @@ def _json(value: Json) -> str:
 
 
 def _encoded(trip: Trip, most: int) -> str:
-    text = json.dumps(trip.value, ensure_ascii=True, separators=(",", ":"))
-    if len(text) > most + 4096:
+    """Return the value as JSON text. Raises OutputTooLarge by the bytes of the value, not of its escapes."""
+    text = json.dumps(trip.value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can carry
+        text = _json(trip.value)
+        size = len(text)
+    if size > most + 4096 and (real := _weight(trip.value)) > most + 4096:
         tool = trip.call.tool
         raise OutputTooLarge(
-            f"{tool} gave {len(text)} bytes, at most {most} fit one result; "
+            f"{tool} gave {real} bytes, at most {most} fit one result; "
             "ask for a part (offset and limit) or narrow the request",
             tool=tool,
         )
-    trip.stats["output_bytes"] = len(text)
+    trip.stats["output_bytes"] = size
     if isinstance(trip.value, dict):
         trip.stats |= {"truncated": bool(trip.value.get("truncated")), "handle": trip.value.get("handle")}
     return text
+
+
+def _weight(value: Json) -> int:
+    """Return the bytes of a value: of its texts in UTF-8, and of what JSON writes between them."""
+    match value:
+        case str():
+            return len(value.encode("utf-8", "replace")) + 2
+        case list() | tuple():
+            return 2 + sum(_weight(item) + 1 for item in value)
+        case dict():
+            return 2 + sum(_weight(key) + _weight(item) + 2 for key, item in value.items())
+        case _:
+            return len(json.dumps(value))
 
 
 def _bounded(value: Json) -> Json:
