@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
@@ -84,7 +85,7 @@ def _content(path: str, context: ToolContext, place: Place) -> bytes:
         raise _explained(path, error) from error
     if len(data) > cap:
         raise OutputTooLarge(
-            f"the image has more than {cap} bytes; make a smaller copy and view that",
+            f"the image has more than {units.size(cap)}; make a smaller copy and view that",
             tool="viewImage",
             details={"limit": context.max_output_bytes},
         )

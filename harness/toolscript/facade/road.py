@@ -38,6 +38,7 @@ from toolscript.registry.files import Change, Place
 from toolscript.registry.tool import Failing, Tool
 from toolscript.runtime.session import Call
 from toolscript.texts import loads
+from toolscript.units import size
 
 log = get_logger(__name__)
 
@@ -251,7 +252,7 @@ def _encoded(trip: Trip, most: int) -> str:
     if len(text) > most + 4096:
         tool = trip.call.tool
         raise OutputTooLarge(
-            f"{tool} gave {len(text)} bytes, at most {most} fit one result; "
+            f"{tool} gave {size(len(text))}, at most {size(most)} fit one result; "
             "ask for a part (offset and limit) or narrow the request",
             tool=tool,
         )
