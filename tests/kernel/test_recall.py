@@ -120,3 +120,10 @@ def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content:
 
     assert it.reply["content"]["status"] == ("ok" if content == "new" else "error")
     assert (running.cwd / "a.txt").read_text() == content
+
+
+@pytest.mark.parametrize("command", ["%toolscript approvals revoke ²", "%toolscript edit ²"])
+def test_a_digit_that_is_no_number_is_refused_in_one_sentence(running: Kernel, command: str):
+    running.run(WRITES)
+
+    assert running.run(command).reply["content"]["ename"] == "ConfigError"

@@ -6,14 +6,19 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from toolscript.confine.report import Finding, findings
+from toolscript_extension.cli.streams import screen
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
-    """Say what this machine offers, and what is missing."""
+    """Say what this machine offers, and what is missing.
+
+    Example:
+
+      toolscript doctor --json
+    """
     found = findings()
     if as_json:
         typer.echo(orjson.dumps([_data(f) for f in found], option=orjson.OPT_INDENT_2).decode())
@@ -23,7 +28,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print the find
         table.add_column(heading)
     for finding in found:
         table.add_row("[green]✓[/]" if finding.available else "[red]✗[/]", finding.feature, finding.consequence)
-    Console().print(table)
+    screen().print(table)
 
 
 def _data(finding: Finding) -> dict[str, object]:

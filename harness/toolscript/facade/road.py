@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from toolscript import units
 from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import (
     ApprovalDenied,
@@ -299,7 +300,7 @@ def _encoded(trip: Trip, most: int) -> str:
     if size > most + 4096 and (real := _weight(trip.value)) > most + 4096:
         tool = trip.call.tool
         raise OutputTooLarge(
-            f"{tool} gave {real} bytes, at most {most} fit one result; "
+            f"{tool} gave {units.size(real)}, at most {units.size(most)} fit one result; "
             "ask for a part (offset and limit) or narrow the request",
             tool=tool,
         )
