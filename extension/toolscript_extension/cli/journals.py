@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import orjson
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -17,6 +16,7 @@ from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError, JournalError
 from toolscript.harness import Harness
 from toolscript.journal.audit import audit, entry_json, entry_text
+from toolscript.journal.codec import dumped
 from toolscript.journal.reader import records
 from toolscript.journal.state import run_path, state_dir
 from toolscript.recovery.follow import Divergence
@@ -136,4 +136,4 @@ def audit_command(
 ) -> None:
     """Show what a run did: tools, durations, approvals with who and when, and how it ended."""
     for entry in audit(journal_of(file, workspace)):
-        sys.stdout.write((orjson.dumps(entry_json(entry)).decode() if as_json else entry_text(entry)) + "\n")
+        sys.stdout.write((dumped(entry_json(entry)).decode() if as_json else entry_text(entry)) + "\n")

@@ -43,7 +43,7 @@ class Tape:
                     run = record
                 case CallRecord() | TimerRecord() | LogRecord():
                     acts.append(record)
-                case EndRecord() if end is None:  # later ones are of tasks that outlived their script
+                case EndRecord() if end is None and not record.late:  # tasks outlive their script
                     settlements.append(_settlement(record))
                 case RunEndRecord():
                     end = record
