@@ -44,6 +44,7 @@ from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
+from toolscript.recovery.notebook import saved
 from toolscript.recovery.undo import Pick
 from toolscript.recovery.undoing import Undoing
 from toolscript.recovery.unknown import Resolution
@@ -258,6 +259,14 @@ class Harness:
         journal = DiskJournal.resume(path, secrets=secret_values(os.environ))
         order = Order(limits=self.limits, policy=self.policy, rules=self.rules)
         return await self._workshop.resume(path, journal, order, outcomes or {}, self._emitter)
+
+    def recording(self, run_id: str) -> dict[str, Json] | None:
+        """Return what a notebook keeps of a run so that it replays without its journal; None for a run without one.
+
+        Raises JournalError and JournalDamaged.
+        """
+        path = run_path(self.state, run_id) if run_id else None
+        return saved(path) if path is not None and path.is_file() else None
 
     async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
         """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.

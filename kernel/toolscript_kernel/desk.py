@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
@@ -158,11 +159,12 @@ class Desk:
     async def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> AsyncIterator[None]:
         """Show all that happens in the block, and put requests for consent before the caller if there is one."""
         from toolscript_kernel.approvals.asking import asking
+        from toolscript_kernel.record.keeping import kept
         from toolscript_kernel.view.watch import Watch
 
         offset = 0 if in_turn else cell.offset
         view = self._view(caller, offset=offset, in_turn=in_turn, max_calls=harness.limits.calls)
-        watch = Watch(view)
+        watch = Watch(view, keep=partial(kept, harness))
         try:
             with harness.listening(watch):
                 async with asking(harness.approvals, caller, view, offset):

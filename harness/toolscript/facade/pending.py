@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -50,6 +50,8 @@ class Pending:
         self._wake = anyio.Event()
         self._last_ms = 0
         self._closed = False
+        self._left: set[int] = set()
+        """The calls that were open when the script ended: its tasks go on."""
         self.lost = False
         """Whether the worker is gone: nothing can be settled any more."""
 
@@ -99,11 +101,12 @@ class Pending:
     def deliver(self, outcome: Outcome) -> None:
         """Put an outcome on the tape; outcomes of calls that are no longer open are dropped.
 
-        What a task did after its script had ended is written down all the same: an undo needs it.
+        What a task did after its script had ended is written down all the same: an undo and an audit need it.
         """
         if outcome.number not in self._calls:
-            if self._closed and outcome.changes:
-                self._journal.write(self._record(outcome))
+            if self._closed and (outcome.changes or outcome.number in self._left):
+                self._left.discard(outcome.number)
+                self._journal.write(replace(self._record(outcome), late=True))
             return
         self._calls.discard(outcome.number)
         self._asking.discard(outcome.number)
@@ -112,7 +115,7 @@ class Pending:
     def close(self) -> None:
         """The script has ended: nothing takes a place on its tape any more."""
         self._closed = True
-        self._calls.clear()
+        self._left, self._calls = self._calls, set()
         self._asking.clear()
         self._timers.clear()
 
