@@ -17,7 +17,7 @@ _DIRECTORIES = frozenset(("PWD", "OLDPWD"))
 _SECRET_TEXT = re.compile(
     r"""\b[a-z][a-z0-9+.-]{0,30}://[^\s/?\#@:]*:[^\s/?\#@]+@     # a password in an address
       | \b[a-z][a-z0-9+.-]{0,30}://[^\s/?\#@:]{16,}@             # a token in the place of a user
-      | \b(?:password|passwd|pwd|secret|token|api_?key|access_?key|account_?key|shared_?access_?key)\s{0,9}=\s{0,9}[^\s;&]+
+      | \b(?:password|passwd|pwd|secret|token|api_?key|(?:access|account)_?key|sharedaccesskey)\s{0,9}=\s{0,9}[^\s;&]+
       | \b(?:gh[a-z]_|github_pat_|glpat-|sk-|xox[a-z]-|hf_|npm_|pypi-)[a-z0-9_-]{20,}
       | \bA(?:KIA|SIA)[0-9A-Z]{16}\b | \bAIza[a-z0-9_-]{35} | \beyJ[a-z0-9_-]{10,2000}\.eyJ
       | -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----""",
