@@ -36,6 +36,7 @@ from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
 from toolscript.files.hidden import hidden_directories
+from toolscript.journal.conversation import Conversations, sweep_conversations
 from toolscript.journal.redact import secret_values
 from toolscript.journal.state import run_path, state_dir, sweep
 from toolscript.journal.writer import DiskJournal
@@ -93,10 +94,11 @@ class Harness:
         self.approvals = Bridge()
         self.sources: tuple[ToolSource, ...] = ()
         self._offered = Event()
-        self.permissions = Permissions()
+        self.permissions = Permissions(self.workspace)
         self.store = Store()
         self.conversation_id = self.conversation.conversation_id
         self.state = state_dir(self.workspace)
+        self._talks = self._conversations() if journals is None else None
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
@@ -113,6 +115,10 @@ class Harness:
         secrets = secret_values(os.environ)
         sweep(self.state)
         return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets)
+
+    def _conversations(self) -> Conversations:
+        sweep_conversations(self.state)
+        return Conversations(self.state, str(self.workspace), secrets=secret_values(os.environ))
 
     async def __aenter__(self) -> Self:
         await self._background.start()
@@ -143,9 +149,11 @@ class Harness:
             self._runner = runner
             self._turns = Turns(
                 configuration=self.configuration, workshop=self._workshop, board=self.board, emitter=self._emitter,
-                order=self._order, adapter=self._adapter,
+                order=self._order, adapter=self._adapter, conversations=self._talks,
             )  # fmt: skip
             self._workshop.delegate = self._turns.ask
+            if self._talks is not None:
+                stack.callback(self._talks.close)
             group.start_soon(to_thread.run_sync, means)
             await self._open_sources(stack, group)
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)

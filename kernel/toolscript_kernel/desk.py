@@ -12,12 +12,14 @@ from toolscript_kernel import namespace, options, recall
 from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.door import Door
 from toolscript_kernel.front import Caller, Front
+from toolscript_kernel.own import OwnTools
 from toolscript_kernel.rewind import Branch, Heard, script_note
 
 if TYPE_CHECKING:
     from toolscript.approvals.plan import ApprovedPlan
     from toolscript.approvals.request import Policy
     from toolscript.harness import Harness
+    from toolscript.registry.registry import Registry
     from toolscript.run import Run
     from toolscript_kernel.view.watch import View
 
@@ -40,6 +42,7 @@ class Desk:
         self.door = door or Door()
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
+        self._own = OwnTools()
         self._turns = Branch()
         self._branch_of: Harness | None = None
 
@@ -55,10 +58,20 @@ class Desk:
         except ToolscriptError as error:
             raise _failure(error.to_json(), cell.body, cell.offset) from None
 
+    def offer_own(self, registry: Registry) -> list[str]:
+        """Offer the notebook's own functions as tools; return what is wrong with some."""
+        return self._own.offer(registry, self.shell.user_ns)
+
+    async def _opened(self, caller: Caller) -> Harness:
+        harness = await self.door.open()
+        for problem in self.offer_own(harness.registry):
+            caller.stage.stream("stderr", f"{problem}\n")
+        return harness
+
     async def _script(self, cell: Cell, caller: Caller) -> None:
         chosen = options.read(cell.options)
         params = namespace.taken(self.shell.user_ns, chosen.inputs) | chosen.params
-        harness = await self.door.open()
+        harness = await self._opened(caller)
         if chosen.replay is not None:
             await self._replay(harness, chosen.replay, cell, caller)
             return
@@ -110,7 +123,7 @@ class Desk:
         return chosen
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
-        harness = await self.door.open()
+        harness = await self._opened(caller)
         branch = self._branch(harness)
         if told := (await branch.rewind(harness, caller.cell_id)).told():
             caller.stage.display({"text/plain": told})

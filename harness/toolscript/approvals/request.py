@@ -26,6 +26,9 @@ class Verdict(StrEnum):
     ALLOW = "allow"
     ASK = "ask"
     REFUSE = "refuse"
+    """It would need consent, and the policy never asks."""
+    DENY = "deny"
+    """A rule forbids it, whoever consents."""
 
 
 class Choice(StrEnum):

@@ -17,7 +17,10 @@ from toolscript.runtime.session import Settlement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model."""
+    """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model.
+
+    ``output`` is a structured call's output as data.
+    """
 
     number: int
     ok: bool
@@ -25,6 +28,7 @@ class Outcome:
     status: str = "succeeded"
     changes: tuple[dict[str, Json], ...] = ()
     text: str = ""
+    output: Json = None
 
 
 class Pending:

@@ -12,7 +12,7 @@ from toolscript.facade.clock import WallClock
 from toolscript.facade.pending import Outcome
 from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
-from toolscript.facade.tasks import Task, TaskBoard
+from toolscript.facade.tasks import Task, TaskBoard, broken
 from toolscript.runtime.session import Call
 from toolscript.texts import loads
 
@@ -42,7 +42,10 @@ class Spawner:
         async def work() -> Outcome:
             self._open += 1
             try:
-                outcome = await self._road.travel(call, task_id=task.task_id)
+                try:
+                    outcome = await self._road.travel(call, task_id=task.task_id)
+                except Exception as error:
+                    outcome = broken(task, error)  # the script may wait for it
                 deliver(outcome)
                 return outcome
             finally:

@@ -126,7 +126,8 @@ class Past:
             ask = self.asks[approval_id]
             request = request_from_json(ask.request)
             if decision.choice is Choice.ALLOW_CONVERSATION and ask.number in self.ended and request.tool in registry:
-                permissions.remember(registry.get(request.tool).spec, request.classification, by=decision.by)
+                spec = registry.get(request.tool).spec
+                permissions.remember(spec, request.classification, by=decision.by, arguments=request.arguments)
 
     @property
     def denials(self) -> int:

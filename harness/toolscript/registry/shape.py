@@ -17,11 +17,20 @@ Dump = Callable[[Any], Json]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A JSON schema with the functions that check a JSON value against it and write one back."""
+    """A JSON schema with the functions that check a JSON value against it and write one back.
+
+    ``schema`` names arguments as scripts do (camelCase), ``structured`` as structured calls do (snake_case).
+    """
 
     schema: dict[str, Json]
     check: Check
     dump: Dump
+    snake_case: dict[str, Json] | None = None
+
+    @property
+    def structured(self) -> dict[str, Json]:
+        """The schema for structured calls; a foreign one is the same for both."""
+        return self.schema if self.snake_case is None else self.snake_case
 
     @classmethod
     def of(cls, kind: Any) -> Shape:
@@ -31,6 +40,7 @@ class Shape:
             schema=adapter.json_schema(by_alias=True),
             check=adapter.validate_python,
             dump=lambda value: adapter.dump_python(value, mode="json", by_alias=True, exclude_none=True),
+            snake_case=adapter.json_schema(by_alias=False),
         )
 
     @classmethod

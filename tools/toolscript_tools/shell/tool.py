@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolscript.confine.command import LaunchFailed
@@ -49,7 +49,8 @@ class Commandlike:
         argv = self.argv(arguments, context)
         place = directory(arguments, context)
         if (patch := apply_patch_invocation(argv)) is not None:
-            return await classify_text(patch.patch, context, patch.directory(place))
+            seen = await classify_text(patch.patch, context, patch.directory(place))
+            return replace(seen, acts_as=("applyPatch", {"patch": patch.patch}))
         return await verdict.of_any(argv, arguments, context)
 
     def failed(self, output: CommandOutput) -> bool:
