@@ -76,6 +76,20 @@ def test_the_workspace_can_be_imported_from_only_while_a_python_cell_runs(runnin
     assert checked.of("execute_result")[0]["data"]["text/plain"] == "([], True)"
 
 
+def test_a_file_in_the_workspace_never_takes_a_modules_place(running: Kernel):
+    # The standard library's, and one that error reports look for although it is not installed.
+    for name in ("mailbox", "astroid", "ctags"):
+        (running.cwd / f"{name}.py").write_text("open('PLANTED', 'w').close()\n")
+
+    inside = running.run("%%py\nimport mailbox; mailbox.Maildir.__module__")
+    failed = running.run("%%py\nundefined")
+    again = running.run("%%py\n{}['missing']")
+
+    assert inside.of("execute_result")[0]["data"]["text/plain"] == "'mailbox'"
+    assert [it.reply["content"]["ename"] for it in (failed, again)] == ["NameError", "KeyError"]
+    assert not (running.cwd / "PLANTED").exists()
+
+
 def test_a_request_is_refused_at_once_where_nobody_can_be_asked(running: Kernel):
     it = running.run("%%toolscript\nask exec rm it")
 

@@ -102,13 +102,24 @@ def _denial(denied: bool) -> list[str]:
     return ["the sandbox probably stopped it: withEscalatedPermissions and a justification ask for consent"]
 
 
+_DONE = {
+    "put back": "protected files were changed and put back",
+    "removed": "what would make git (or another program) run something was removed",
+    "made harmless": "settings that could make git run a program were taken out of",
+    "not searched": "too many directories to look through for new git configuration in",
+}
+
+
 def _restoration(restored: Sequence[Restored], context: ToolContext) -> list[str]:
     if not restored:
         return []
     # Somebody else may have written them meanwhile: what they had become is not lost.
     handle = context.outputs.keep("\n".join(f"{each.path}\n{each.became}" for each in restored).encode())
-    names = ", ".join(os.fspath(each.path) for each in restored)
-    return [f"protected files were changed and put back: {names} (what they had become: handle {handle})"]
+    notes = []
+    for did, words in _DONE.items():
+        if names := ", ".join(os.fspath(each.path) for each in restored if each.did == did):
+            notes.append(f"{words}: {names}")
+    return [*notes, f"what they had become: handle {handle}"]
 
 
 def rendered(output: CommandOutput, budget: Budget | None = None) -> str:

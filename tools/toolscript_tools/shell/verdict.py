@@ -17,6 +17,7 @@ from toolscript.registry.context import SandboxMode, ToolContext
 from toolscript_tools.shell.bash import MAX_SCRIPT, Word
 from toolscript_tools.shell.classify import dangerous, known_safe, shell_script, simple_commands
 from toolscript_tools.shell.environment import command_environment
+from toolscript_tools.shell.gitreads import repository_trouble
 from toolscript_tools.shell.models import CommandInput
 from toolscript_tools.shell.remember import pattern
 
@@ -28,12 +29,12 @@ _BUILTINS = frozenset(("cd", "echo", "false", "pwd", "true"))
 
 
 LONG = 4096
-"""Longer commands are looked into in a thread: it takes up to a second."""
+"""Longer commands are looked into in a thread: it takes up to a second. So are those of git, for its repositories."""
 
 
 async def of_any(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Classification:
     """Return the classification of a command, however long."""
-    if sum(map(len, argv)) > LONG:
+    if sum(map(len, argv)) > LONG or any("git" in word for word in argv):
         return await to_thread.run_sync(of, argv, arguments, context)
     return of(argv, arguments, context)
 
@@ -86,7 +87,13 @@ def _danger(argv: Sequence[str], arguments: CommandInput, context: ToolContext) 
         return Danger.ORDINARY, [f"variables may change what it does: {', '.join(telling)}"]
     if foreign := _foreign_programs(argv, context):
         return Danger.ORDINARY, [f"the program lies where commands can write: {', '.join(foreign)}"]
+    if trouble := repository_trouble(simple_commands(argv) or [], _cwd(arguments, context), context):
+        return Danger.ORDINARY, [trouble]
     return Danger.KNOWN_SAFE, ["it only reads"]
+
+
+def _cwd(arguments: CommandInput, context: ToolContext) -> Path:
+    return context.files.place(arguments.cwd or os.fspath(context.cwd), context.cwd).path
 
 
 def _telling(arguments: CommandInput) -> list[str]:
