@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import anyio
@@ -68,7 +69,6 @@ class Road:
 
     def __init__(self, scope: RunScope, waiting: Callable[[int, bool], None]) -> None:
         self._scope = scope
-        self.slots = anyio.Semaphore(scope.limits.in_flight)
         self.gate = Gate(scope=scope, waiting=waiting, denied=self._note_denial)
         self._count = 0
         self._denials = 0
@@ -77,6 +77,11 @@ class Road:
         self.had_effect = False
         self.travelling = 0
         """Calls on the road right now."""
+
+    @cached_property
+    def slots(self) -> anyio.Semaphore:
+        """As many as may run at once; waiting approvals hold none."""
+        return anyio.Semaphore(self._scope.limits.in_flight)
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
