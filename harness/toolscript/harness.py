@@ -38,7 +38,8 @@ from toolscript.files.disk import DiskFiles
 from toolscript.files.hidden import hidden_directories
 from toolscript.journal.conversation import Conversations, sweep_conversations
 from toolscript.journal.redact import secret_values
-from toolscript.journal.state import run_path, state_dir, sweep
+from toolscript.journal.spares import Spares
+from toolscript.journal.state import run_name, run_path, runs_dir, state_dir, sweep
 from toolscript.journal.writer import DiskJournal
 from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
@@ -100,6 +101,7 @@ class Harness:
         self.conversation_id = self.conversation.conversation_id
         self.state = state_dir(self.workspace)
         self._talks = self._conversations() if journals is None else None
+        self._spares = Spares(runs_dir(self.state), run_name)
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
@@ -115,7 +117,7 @@ class Harness:
         """Write each run to the workspace's state directory, secrets of the environment redacted."""
         secrets = secret_values(os.environ)
         sweep(self.state)
-        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets)
+        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets, spares=self._spares)
 
     def _conversations(self) -> Conversations:
         sweep_conversations(self.state)
@@ -156,6 +158,7 @@ class Harness:
             if self._talks is not None:
                 stack.callback(self._talks.close)
             group.start_soon(to_thread.run_sync, means)
+            group.start_soon(self._spares.keep)
             await self._open_sources(stack, group)
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
@@ -217,7 +220,8 @@ class Harness:
             allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
             last_expression=last_expression, mode=mode, plan=plan,
         )  # fmt: skip
-        await self._offered.wait()
+        if not self._offered.is_set():
+            await self._offered.wait()
         if mode == "dry-run":
             return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any
 
 from toolscript import units
@@ -46,12 +47,18 @@ class Limits:
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"limit {name} must be greater than zero, got {getattr(self, name)!r}")
 
+    def to_json(self) -> dict[str, float]:
+        """Return the limits by name, as a run's record holds them."""
+        return {name: getattr(self, name) for name in limit_names()}
+
     def tightened(self, requested: Mapping[str, float]) -> Limits:
         """Return these limits with each requested one lowered to the request.
 
         Raises ConfigError for an unknown name, a value that is no positive number, or one above the
         configured maximum: a script asks for less, never for more.
         """
+        if not requested:
+            return self
         for name, value in requested.items():
             self._check(name, value)
         whole = {f.name for f in fields(self) if f.type == "int"}
@@ -74,6 +81,7 @@ def unit_of(name: str) -> str:
     return {"bytes": "bytes", "seconds": "s"}.get(ending, "")
 
 
+@cache
 def limit_names() -> tuple[str, ...]:
     """Return the names that a configuration, pragma or cell may use."""
     return tuple(f.name for f in fields(Limits))

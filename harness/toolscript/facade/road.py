@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import anyio
@@ -90,7 +91,6 @@ class Road:
 
     def __init__(self, scope: RunScope, waiting: Callable[[int, bool], None]) -> None:
         self._scope = scope
-        self.slots = anyio.Semaphore(scope.limits.in_flight)
         self._waiting = waiting
         self._waits: dict[int, Wait] = {}
         self.gate = Gate(scope=scope, waiting=self._wait, denied=self._note_denial)
@@ -101,6 +101,11 @@ class Road:
         self.had_effect = False
         self.travelling = 0
         """Calls on the road right now."""
+
+    @cached_property
+    def slots(self) -> anyio.Semaphore:
+        """As many as may run at once; waiting approvals hold none."""
+        return anyio.Semaphore(self._scope.limits.in_flight)
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
