@@ -14,6 +14,7 @@ from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.desk import CellError, Desk
 from toolscript_kernel.front import Caller, Front, Handshakes, client_of, front_of
 from toolscript_kernel.stage import Stage
+from toolscript_kernel.view.shelf import Shelf
 
 if TYPE_CHECKING:
     from toolscript_kernel.completion.service import Completer
@@ -38,6 +39,7 @@ class Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._completer: Completer | None = None
+        self._shelf: Shelf | None = None
         if self._handshakes is not None:
             self._handshakes.listen()
         commands.register(shell, self.desk)
@@ -46,6 +48,8 @@ class Session:
         """Begin to serve clicks during turns; the kernel receives messages from now on."""
         self._busy = Busy(self._kernel)
         self._loop = self._kernel.io_loop.asyncio_loop
+        self._shelf = Shelf(self._kernel.comm_manager, self._loop.call_soon_threadsafe)
+        self._shelf.listen()
         self._loop.call_later(WARM_SECONDS, threading.Thread(target=_warm, daemon=True).start)
 
     @property
@@ -83,7 +87,10 @@ class Session:
         parent = self._kernel.get_parent("shell")
         front = front_of(parent, allow_stdin=allow_stdin, cell_id=cell_id, handshakes=self._handshakes)
         seen, client = self._handshakes.seen, client_of(parent)
-        return Caller(front=front, stage=stage, cell_id=cell_id, prompt=self._prompt, renders=lambda: seen(client))
+        return Caller(
+            front=front, stage=stage, cell_id=cell_id, prompt=self._prompt, renders=lambda: seen(client),
+            shelf=self._shelf,
+        )  # fmt: skip
 
     async def run(self, cell: Cell, caller: Caller, deleted: Sequence[str] = ()) -> None:
         """Run the commands of a cell, and then its turn or script; ``deleted`` cells leave the conversation before.
