@@ -182,7 +182,8 @@ class Desk:
             case Front.CONSOLE | Front.TERMINAL:
                 return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
             case _:
-                return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
+                place = live.Place(stage, caller.cell_id, caller.shelf)
+                return live.LiveView(place, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
 
 
 def _raise_unless_completed(run: Run, cell: Cell) -> None:

@@ -223,3 +223,16 @@ def test_a_page_that_draws_no_buttons_is_asked_on_its_prompt(running: Kernel):
     assert asked["content"]["prompt"].startswith("[y] allow once")
     assert it.reply["content"]["status"] == "ok"
     assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith("[allowed once (console)]  (line 2)")
+
+
+def test_a_fault_of_our_own_is_a_typed_reply_and_the_next_cell_works(running: Kernel):
+    running.run("%%py\nfrom tests.kernel.standin.harness import StandIn\nkept, StandIn.run = StandIn.run, 1")
+    broken = running.run("%%toolscript\nreturn 1")
+    running.run("%%py\nStandIn.run = kept")
+
+    assert broken.reply["content"]["ename"] == "InternalError"
+    assert broken.reply["content"]["traceback"] == [
+        "InternalError: toolscript itself failed (TypeError: 'int' object is not callable); the kernel's log says where"
+    ]
+    assert [o["type"] for o in broken.outputs] == ["error"]
+    assert running.run("%%toolscript\nreturn 1").reply["content"]["status"] == "ok"
