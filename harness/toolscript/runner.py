@@ -10,7 +10,7 @@ from typing import Literal
 
 import anyio
 
-from toolscript.errors import RunAborted, StoreTooLarge
+from toolscript.errors import Json, RunAborted, StoreTooLarge
 from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.course import Course
 from toolscript.facade.ending import Ending
@@ -217,11 +217,18 @@ async def _end_call(course: Course, outcome: Outcome | None) -> None:
     status: Literal["completed", "failed", "aborted"] = (
         "aborted" if outcome is None else "completed" if ok else "failed"
     )
-    error = json.loads(outcome.value) if outcome is not None and not ok else None
-    journal.write(RunEndRecord(status=status, result=None, error=error, time_ms=now))
+    journal.write(RunEndRecord(status=status, result=None, error=_error_of(outcome), time_ms=now))
     if course.road.had_effect:
         await journal.sync()
     journal.close()
+
+
+def _error_of(outcome: Outcome | None) -> dict[str, Json] | None:
+    """Return how a structured call failed. One whose tool resolved with a failure (a non-zero exit) has no error."""
+    if outcome is None or outcome.ok or not outcome.value:
+        return None
+    error: dict[str, Json] = json.loads(outcome.value)
+    return error
 
 
 def announce(script: Script, scope: RunScope) -> None:
