@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,10 +14,9 @@ from anyio import Event, to_thread
 from anyio.abc import TaskGroup
 
 from toolscript.agent.config import AgentConfig
-from toolscript.agent.configuration import load, user_file
+from toolscript.agent.configuration import SERVERS_NAME, load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
-from toolscript.agent.trust import Trust
 from toolscript.agent.turn import Turn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
@@ -182,12 +180,10 @@ class Harness:
 
     def _server_files(self) -> tuple[Path, ...]:
         """Return the usual JSON files of MCP servers: the user's own, and the workspace's once it is trusted."""
-        found = [user_file().parent / "mcp.json", *self._trusted(self.workspace / ".mcp.json")]
+        found = [user_file().parent / "mcp.json"]
+        if self.configuration.untrusted_servers is None:
+            found.append(self.workspace / SERVERS_NAME)
         return tuple(path for path in found if path.is_file())
-
-    def _trusted(self, path: Path) -> tuple[Path, ...]:
-        trusted = path.is_file() and Trust().trusts(path, sha256(path.read_bytes()).hexdigest())
-        return (path,) if trusted else ()
 
     async def abort(self, run_id: str) -> bool:
         """Stop a run with its calls and their processes; False if no such run goes on here."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 import anyio
 
-from toolscript.errors import RunAborted, StoreTooLarge, ToolscriptError
+from toolscript.errors import Json, RunAborted, StoreTooLarge, ToolscriptError
 from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.course import Course
 from toolscript.facade.ending import Ending, unexpected
@@ -232,9 +232,7 @@ async def _end_call(course: Course, outcome: Outcome | None) -> None:
     status: Literal["completed", "failed", "aborted"] = (
         "aborted" if outcome is None else "completed" if ok else "failed"
     )
-    # A command that exits with another code than 0 is a failed call without an error.
-    error = json.loads(outcome.value) if outcome is not None and not ok and outcome.value else None
-    journal.write(RunEndRecord(status=status, result=None, error=error, time_ms=now))
+    journal.write(RunEndRecord(status=status, result=None, error=_error_of(outcome), time_ms=now))
     if course.road.had_effect:
         await journal.sync()
     journal.close()
@@ -250,6 +248,14 @@ def _unwritten(course: Course, error: ToolscriptError) -> Ending:
         warnings=tuple(course.warnings), durations=course.durations(),
     )  # fmt: skip
     return Ending(status=RunStatus.FAILED, error=error)
+
+
+def _error_of(outcome: Outcome | None) -> dict[str, Json] | None:
+    """Return how a structured call failed. One whose tool resolved with a failure (a non-zero exit) has no error."""
+    if outcome is None or outcome.ok or not outcome.value:
+        return None
+    error: dict[str, Json] = json.loads(outcome.value)
+    return error
 
 
 def announce(script: Script, scope: RunScope) -> None:
