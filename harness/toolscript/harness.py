@@ -279,7 +279,7 @@ class Harness:
         run_id = new_id("r")
         emitter = self._emitter.scoped(run_id=run_id)
         undoing = Undoing(
-            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journal=self._journals(run_id),
+            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journals=self._journals,
             workspace=self.workspace,
         )  # fmt: skip
         with emitter.collecting(run_id=run_id) as events:

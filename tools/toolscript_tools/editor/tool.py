@@ -28,6 +28,7 @@ SPEC = ToolSpec(
     "(a file that does not exist yet), str_replace (old_str must occur exactly once), insert (lines after "
     "insert_line), undo_edit (takes back the last edit of the file in this conversation).",
     effect=Effect.WRITE,
+    through_files=True,
     input=Shape.of(EditorInput),
     output=Shape.of(EditorOutput),
     flat=True,

@@ -47,6 +47,7 @@ class WriteFile:
         name="writeFile",
         doc="Replace or create a file: atomically, keeping its mode. The file holds exactly the content given.",
         effect=Effect.WRITE,
+        through_files=True,
         input=Shape.of(WriteFileInput),
         output=Shape.of(WriteFileOutput),
         positional=("path", "content"),
