@@ -32,7 +32,7 @@ SPEC = ToolSpec(
     input=Shape.of(EditorInput),
     output=Shape.of(EditorOutput),
     flat=True,
-    examples=('strReplaceEditor({command: "str_replace", path: "/home/me/a.ts", oldStr: "let", newStr: "const"})',),
+    examples=('strReplaceEditor({command: "str_replace", path: "src/a.ts", oldStr: "let", newStr: "const"})',),
 )
 
 
