@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -45,6 +46,7 @@ log = get_logger(__name__)
 
 STATUS_OF = {"cancelled": OperationStatus.CANCELLED}
 KEPT_IN_EVENT = 64 * 1024
+_UNLOCKED = nullcontext()
 LOOKS = 8
 """How often a call that changes while it waits is consented to anew."""
 
@@ -105,7 +107,7 @@ class Road:
     @cached_property
     def slots(self) -> anyio.Semaphore:
         """As many as may run at once; waiting approvals hold none."""
-        return anyio.Semaphore(self._scope.limits.in_flight)
+        return anyio.Semaphore(self._scope.limits.in_flight, fast_acquire=True)
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
@@ -154,8 +156,9 @@ class Road:
         call = trip.call
         tool = self._scope.tools.get(call.tool)
         self._scope.emitter.emit(
-            OperationStarted, operation=call.number, tool=call.tool, arguments=_bounded(trip.arguments),
-            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column, task_id=trip.task_id,
+            OperationStarted, operation=call.number, tool=call.tool,
+            arguments=_bounded(trip.arguments, len(call.arguments)), task_id=trip.task_id,
+            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column,
         )  # fmt: skip
 
     async def _through(self, trip: Trip) -> str:
@@ -184,7 +187,8 @@ class Road:
         Raises ToolError ``changed`` for a call that is another one each time it is looked at.
         """
         for _ in range(LOOKS):
-            async with self._scope.world.files.locked_async(*_changed_places(context, consented)):
+            places = _changed_places(context, consented)
+            async with self._scope.world.files.locked_async(*places) if places else _UNLOCKED:
                 now = await self.gate.still(tool, consented, context)
                 if now is not None:
                     trip.diff = now.classification.diff
@@ -272,8 +276,8 @@ class Road:
         wait.end()
         self._scope.emitter.emit(
             OperationFinished, operation=trip.call.number, tool=trip.call.tool, status=status,
-            output=_bounded(trip.value), error=error.to_json() if error else None, diff=trip.diff,
-            duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3),
+            output=_bounded(trip.value, trip.stats.get("output_bytes")), error=error.to_json() if error else None,
+            duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3), diff=trip.diff,
             waited_ms=round(wait.seconds * 1000, 3), **trip.stats,
         )  # fmt: skip
 
@@ -328,7 +332,12 @@ def _weight(value: Json) -> int:
             return len(json.dumps(value))
 
 
-def _bounded(value: Json) -> Json:
-    """Return the value for an event: large ones as the head of their JSON, since events are shown, not used."""
+def _bounded(value: Json, size: int | None) -> Json:
+    """Return the value for an event: large ones as the head of their JSON, since events are shown, not used.
+
+    ``size`` is that of its JSON, where it is known already.
+    """
+    if size is not None and size <= KEPT_IN_EVENT:
+        return value
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= KEPT_IN_EVENT else text[:KEPT_IN_EVENT] + "…"
