@@ -27,7 +27,6 @@ from toolscript.registry.registry import Registry, installed_tools, tools_digest
 from toolscript.runtime.identity import installation
 from toolscript.runtime.pool import Pool
 from toolscript_extension.cli.exits import Exit
-from toolscript_extension.cli.streams import screen
 
 File = Annotated[
     str, typer.Argument(help="A journal, the id of a run in this workspace, or a notebook.", metavar="FILE|RUN")
@@ -48,23 +47,12 @@ def replay_command(
     workspace: Workspace = Path(),
     live: Annotated[bool, typer.Option("--live", help="Run for real, and show what changed (exit 1).")] = False,
 ) -> None:
-    """Replay a recorded run without touching a tool: the same result and logs must come out.
-
-    The first difference ends it with exit code 1. A notebook stands for all runs that it names.
-
-    Examples:
-
-      toolscript replay r-1a2b3c4d5e
-
-      toolscript replay notebook.ipynb
-
-      toolscript replay r-1a2b3c4d5e --live
-    """
+    """Replay a recorded run: no tool is touched; the same result and logs must come out (exit 1 if not)."""
     if file.endswith(".ipynb"):
         journals = [journal_of(run_id, workspace) for run_id in recorded_runs(Path(file))]
     else:
         journals = [journal_of(file, workspace)]
-    console = screen(stderr=True)
+    console = Console(stderr=True)
     for journal in journals:
         (_live if live else _replay_one)(journal, workspace, console)
 
@@ -114,13 +102,6 @@ def audit_command(
     workspace: Workspace = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line for each entry.")] = False,
 ) -> None:
-    """Show what a run did: tools, durations, consent, and how it ended.
-
-    Examples:
-
-      toolscript audit r-1a2b3c4d5e
-
-      toolscript audit run.jsonl --json
-    """
+    """Show what a run did: tools, durations, approvals with who and when, and how it ended."""
     for entry in audit(journal_of(file, workspace)):
         sys.stdout.write((orjson.dumps(entry_json(entry)).decode() if as_json else entry_text(entry)) + "\n")
