@@ -28,7 +28,6 @@ from toolscript.registry.registry import Registry, installed_tools, tools_digest
 from toolscript.runtime.identity import installation
 from toolscript.runtime.pool import Pool
 from toolscript_extension.cli.exits import Exit
-from toolscript_extension.cli.streams import screen
 
 File = Annotated[
     str, typer.Argument(help="A journal, the id of a run in this workspace, or a notebook.", metavar="FILE|RUN")
@@ -144,13 +143,6 @@ def audit_command(
     workspace: Workspace = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line for each entry.")] = False,
 ) -> None:
-    """Show what a run did: tools, durations, consent, and how it ended.
-
-    Examples:
-
-      toolscript audit r-1a2b3c4d5e
-
-      toolscript audit run.jsonl --json
-    """
+    """Show what a run did: tools, durations, approvals with who and when, and how it ended."""
     for entry in audit(journal_of(file, workspace)):
         sys.stdout.write((dumped(entry_json(entry)).decode() if as_json else entry_text(entry)) + "\n")
