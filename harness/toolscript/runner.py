@@ -107,7 +107,7 @@ class Runner:
     async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[str, bool]:
         """Serve one structured call: the same road, without a script. Returns its text and whether it failed."""
         course = Course(scope, self.board, "task")
-        call = Call(number=1, tool=path, arguments=arguments)
+        call = course.calls[1] = Call(number=1, tool=path, arguments=arguments)
         source = f"// {path}"
         parsed = Parsed(source=source, script_hash=scope.script_hash, limits=scope.limits)
         scope.journal.write(run_record(Script(parsed=parsed, origin="call"), scope))

@@ -9,7 +9,7 @@ from toolscript.agent.conversation import Conversation, PastTurn
 from toolscript.agent.step import Step
 from toolscript.agent.terms import TurnSettings
 from toolscript.errors import Json
-from toolscript.events import BaseEvent, Emitter
+from toolscript.events import ApprovalResolved, BaseEvent, Emitter
 from toolscript.models.adapter import Item, UsageReport
 from toolscript.run import Run
 
@@ -44,6 +44,8 @@ class OpenTurn:
         self._runs_heard: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._fence_hinted = False
+        self.stopped = False
+        """Whether a person denied a call and wanted the turn to end with it."""
 
     @property
     def step(self) -> Step:
@@ -76,6 +78,8 @@ class OpenTurn:
     def hear(self, event: BaseEvent) -> None:
         """Keep the events of this turn, and of agents that work for one of its runs."""
         ours = event.turn_id == self.past.turn_id
+        if ours and isinstance(event, ApprovalResolved) and event.decision == "deny_and_stop":
+            self.stopped = True
         if ours or (event.parent or "").partition("/")[0] in self._runs_heard:
             self.events.append(event)
             if event.run_id is not None:

@@ -166,7 +166,7 @@ class TurnLoop:
         """Return how the turn ends with this step, None if it goes on."""
         if any(run.status is RunStatus.ABORTED for script in step.scripts if (run := script.run)):
             return _End("aborted", "run_aborted")
-        if any(_ends_turn(run) for script in step.scripts if (run := script.run)):
+        if turn.stopped or any(_ends_turn(run) for script in step.scripts if (run := script.run)):
             return _End("stopped", "denied_and_stopped")
         if self._settings.mode == "off" and not step.calls:
             return _End("completed", "scripts_are_off" if step.scripts else "")
