@@ -28,6 +28,7 @@ from toolscript.registry.registry import Registry, installed_tools, tools_digest
 from toolscript.runtime.identity import installation
 from toolscript.runtime.pool import Pool
 from toolscript_extension.cli.exits import Exit
+from toolscript_extension.cli.streams import screen
 
 File = Annotated[
     str, typer.Argument(help="A journal, the id of a run in this workspace, or a notebook.", metavar="FILE|RUN")
