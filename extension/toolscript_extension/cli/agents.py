@@ -20,12 +20,7 @@ Workspace = Annotated[Path, typer.Option(help="The directory whose toolscript.to
 
 
 def agents_command(workspace: Workspace = Path()) -> None:
-    """List the configured agents; the one that would answer is marked.
-
-    Example:
-
-      toolscript agents --workspace ~/project
-    """
+    """List the configured agents; the one that would answer is marked."""
     configuration = load(workspace.resolve())
     chosen = configuration.choose()
     console = screen()
@@ -53,12 +48,6 @@ def trust_command(
     """Trust a workspace's configuration as it is now, until the file changes.
 
     Without trust, such a file may only tighten what you allow; everything else in it has no effect.
-
-    Examples:
-
-      toolscript trust toolscript.toml
-
-      toolscript trust .mcp.json --revoke
     """
     if revoke:
         typer.echo(f"{file}: {'not trusted any more' if Trust().revoke(file) else 'it was not trusted'}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from inspect import cleandoc
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -13,22 +14,58 @@ from typer.core import TyperGroup
 from toolscript_extension.cli import streams
 from toolscript_extension.cli.exits import Exit, of_failure
 
+
+class Entry(NamedTuple):
+    """A command: where its function is, what it does in a sentence (the first of its own help), and examples."""
+
+    place: str
+    says: str
+    examples: tuple[str, ...]
+
+
 COMMANDS = {
-    "run": ("run:command", "Run a script and print its result."),
-    "tools": ("tools:command", "Print what scripts can call."),
-    "doctor": ("doctor:command", "Say what this machine offers, and what is missing."),
-    "agents": ("agents:agents_command", "List the configured agents; the one that would answer is marked."),
-    "trust": ("agents:trust_command", "Trust a workspace's configuration as it is now, until the file changes."),
-    "approvals": ("approvals:command", "List the requests that wait for consent in this workspace, or answer one."),
-    "demo": ("demo:command", "Run a notebook with its kernel and print what each cell did."),
-    "resume": ("resume:command", "Go on with a run whose host died: what had ended is not done again."),
-    "replay": (
-        "journals:replay_command",
-        "Replay a recorded run without touching a tool: the same result and logs must come out.",
+    "run": Entry(
+        "run:command", "Run a script and print its result.",
+        ("toolscript run check.ts --param path='\"src\"'", "toolscript run - --json --limit calls=4 < check.ts"),
     ),
-    "audit": ("journals:audit_command", "Show what a run did: tools, durations, consent, and how it ended."),
-}
-"""Each command with where it is and what it does; the sentence is also the first line of its own help."""
+    "tools": Entry(
+        "tools:command", "Print what scripts can call.", ("toolscript tools > tools.d.ts", "toolscript tools --json")
+    ),
+    "doctor": Entry(
+        "doctor:command", "Say what this machine offers, and what is missing.",
+        ("toolscript doctor", "toolscript doctor --json"),
+    ),
+    "agents": Entry(
+        "agents:agents_command", "List the configured agents; the one that would answer is marked.",
+        ("toolscript agents --workspace ~/project",),
+    ),
+    "trust": Entry(
+        "agents:trust_command", "Trust a workspace's configuration as it is now, until the file changes.",
+        ("toolscript trust toolscript.toml", "toolscript trust .mcp.json --revoke"),
+    ),
+    "approvals": Entry(
+        "approvals:command", "List the requests that wait for consent in this workspace, or answer one.",
+        ("toolscript approvals", "toolscript approvals ID --allow", 'toolscript approvals ID --deny "not here"'),
+    ),
+    "demo": Entry(
+        "demo:command", "Run a notebook with its kernel and print what each cell did.",
+        ("toolscript demo", "toolscript demo analysis.ipynb --output executed.ipynb --timeout 600"),
+    ),
+    "resume": Entry(
+        "resume:command", "Go on with a run whose host died: what had ended is not done again.",
+        ("toolscript resume", "toolscript resume RUN", "toolscript resume RUN --outcome 2=again"),
+    ),
+    "replay": Entry(
+        "journals:replay_command",
+        "Replay a recorded run: no tool is touched; the same result and logs must come out (exit 1 if not).",
+        ("toolscript replay RUN", "toolscript replay notebook.ipynb", "toolscript replay RUN --live"),
+    ),
+    "audit": Entry(
+        "journals:audit_command",
+        "Show what a run did: tools, durations, approvals with who and when, and how it ended.",
+        ("toolscript audit RUN", "toolscript audit RUN --json"),
+    ),
+}  # fmt: skip
 
 EPILOG = (
     "Exit codes: 0 completed, 1 failed, 2 usage or configuration, 3 a refusal that nothing handled, 4 a limit, "
@@ -50,9 +87,12 @@ class Commands(TyperGroup):
 
 def load(name: str) -> Any:
     """Return a command with its options, its modules imported."""
-    module, _, function = COMMANDS[name][0].partition(":")
+    entry = COMMANDS[name]
+    module, _, attribute = entry.place.partition(":")
+    function = getattr(import_module(f"toolscript_extension.cli.{module}"), attribute)
+    shown = "".join(f"\n\n  {example}" for example in entry.examples)
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    alone.command(name)(getattr(import_module(f"toolscript_extension.cli.{module}"), function))
+    alone.command(name, help=f"{cleandoc(function.__doc__ or '')}\n\nExamples:{shown}")(function)
     return typer.main.get_command(alone)
 
 
@@ -66,8 +106,8 @@ app = typer.Typer(
 def _all() -> None: ...
 
 
-for _name, (_, _summary) in COMMANDS.items():
-    app.command(_name, help=_summary)(lambda: None)
+for _name, _entry in COMMANDS.items():
+    app.command(_name, help=_entry.says)(lambda: None)
 
 
 def run(begin: Callable[[], None]) -> int:

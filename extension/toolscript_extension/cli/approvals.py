@@ -27,16 +27,7 @@ def command(
     owner: Annotated[str | None, typer.Option(help="Which process, when several run scripts here.")] = None,
     workspace: Workspace = Path(),
 ) -> None:
-    """List the requests that wait for consent in this workspace, or answer one.
-
-    Examples:
-
-      toolscript approvals
-
-      toolscript approvals a-3f2c91 --allow
-
-      toolscript approvals a-3f2c91 --deny "not on this branch"
-    """
+    """List the requests that wait for consent in this workspace, or answer one."""
     if approval is not None and allow == (deny is not None):
         raise typer.BadParameter("answer a request with either --allow or --deny REASON")
     state = state_dir(workspace)

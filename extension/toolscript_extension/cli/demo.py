@@ -5,19 +5,21 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import nbformat
 import typer
+from jupyter_client.kernelspec import NoSuchKernel
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from rich.console import Console
 from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 from traitlets.config import Config
 
-from toolscript.errors import ConfigError
+from toolscript.errors import ConfigError, HostError
 from toolscript.language.inert import visible
 from toolscript_extension.cli.exits import Exit
 from toolscript_extension.cli.streams import screen
@@ -30,14 +32,7 @@ def command(
     output: Annotated[Path | None, typer.Option(help="Where the executed notebook goes.")] = None,
     timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.")] = 120,
 ) -> None:
-    """Run a notebook with its kernel and print what each cell did.
-
-    Examples:
-
-      toolscript demo
-
-      toolscript demo analysis.ipynb --output executed.ipynb --timeout 600
-    """
+    """Run a notebook with its kernel and print what each cell did."""
     console = screen()
     target = output or notebook.parent / ".work" / f"{notebook.stem}.executed.ipynb"
     document = _read(notebook)
@@ -82,25 +77,41 @@ def _read(path: Path) -> Any:
 
 
 def _execute(document: Any, folder: Path, timeout: int, console: Console) -> bool:
-    """Run all cells, telling of each as it ends; returns whether one failed."""
-    # Over a local socket: what the kernel says of TCP without encryption would only alarm.
-    local = Config({"KernelManager": {"transport": "ipc"}})
-    client = NotebookClient(
-        document, config=local, timeout=timeout, resources={"metadata": {"path": str(folder.resolve())}}
-    )
-    with client.setup_kernel():
-        for index, cell in enumerate(document.cells):
-            if cell.cell_type != "code" or not cell.source.strip():
-                _tell_prose(cell, console)
-                continue
-            began = time.monotonic()
-            try:
-                client.execute_cell(cell, index)
-            except CellExecutionError:
-                _tell(cell, time.monotonic() - began, console)
-                return True
-            _tell(cell, time.monotonic() - began, console)
-    return False
+    """Run all cells, telling of each as it ends; returns whether one failed. Raises HostError without a kernel."""
+    with TemporaryDirectory(prefix="toolscript-") as private:
+        client = _client(document, folder, timeout, Path(private))
+        try:
+            with client.setup_kernel():
+                return any(_fails(client, cell, index, console) for index, cell in enumerate(document.cells))
+        except NoSuchKernel as error:
+            raise ConfigError(
+                f"there is no Jupyter kernel {error.name!r} here; installing toolscript adds its own"
+            ) from None
+        except CellTimeoutError:
+            raise HostError(f"a cell took more than {timeout} s; --timeout allows more") from None
+        except RuntimeError as error:  # the kernel died, or never answered
+            raise HostError(f"the notebook's kernel: {error}") from None
+
+
+def _client(document: Any, folder: Path, timeout: int, private: Path) -> NotebookClient:
+    # Over a local socket: what the kernel says of TCP without encryption would only alarm. Its place is told, since
+    # by default it is a name that means one thing to the kernel and another to us, who work elsewhere.
+    local = Config({"KernelManager": {"transport": "ipc", "ip": str(private / "kernel")}})
+    where = {"metadata": {"path": str(folder.resolve())}}
+    return NotebookClient(document, config=local, timeout=timeout, resources=where)
+
+
+def _fails(client: NotebookClient, cell: Any, index: int, console: Console) -> bool:
+    if cell.cell_type != "code" or not cell.source.strip():
+        _tell_prose(cell, console)
+        return False
+    began, failed = time.monotonic(), False
+    try:
+        client.execute_cell(cell, index)
+    except CellExecutionError:
+        failed = True
+    _tell(cell, time.monotonic() - began, console)
+    return failed
 
 
 def _tell_prose(cell: Any, console: Console) -> None:

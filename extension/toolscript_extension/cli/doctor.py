@@ -13,12 +13,7 @@ from toolscript_extension.cli.streams import screen
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
-    """Say what this machine offers, and what is missing.
-
-    Example:
-
-      toolscript doctor --json
-    """
+    """Say what this machine offers, and what is missing."""
     found = findings()
     if as_json:
         typer.echo(orjson.dumps([_data(f) for f in found], option=orjson.OPT_INDENT_2).decode())

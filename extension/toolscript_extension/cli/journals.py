@@ -28,7 +28,6 @@ from toolscript.registry.registry import Registry, installed_tools, tools_digest
 from toolscript.runtime.identity import installation
 from toolscript.runtime.pool import Pool
 from toolscript_extension.cli.exits import Exit
-from toolscript_extension.cli.streams import screen
 
 File = Annotated[
     str, typer.Argument(help="A journal, the id of a run in this workspace, or a notebook.", metavar="FILE|RUN")
@@ -49,6 +48,7 @@ def replay_command(
     workspace: Workspace = Path(),
     live: Annotated[bool, typer.Option("--live", help="Run for real, and show what changed (exit 1).")] = False,
 ) -> None:
+<<<<<<< HEAD
     """Replay a recorded run without touching a tool: the same result and logs must come out.
 
     The first difference ends it with exit code 1. A notebook is replayed cell by cell, from what is saved in it:
@@ -68,6 +68,16 @@ def replay_command(
     else:
         tape = Tape.read(records(journal_of(file, workspace), unknown="skip"))
         (_live if live else _replay_one)(tape, workspace, console)
+=======
+    """Replay a recorded run: no tool is touched; the same result and logs must come out (exit 1 if not)."""
+    if file.endswith(".ipynb"):
+        journals = [journal_of(run_id, workspace) for run_id in recorded_runs(Path(file))]
+    else:
+        journals = [journal_of(file, workspace)]
+    console = Console(stderr=True)
+    for journal in journals:
+        (_live if live else _replay_one)(journal, workspace, console)
+>>>>>>> refs/heads/language
 
 
 def _replay_notebook(path: Path, workspace: Path, console: Console, *, live: bool) -> None:
@@ -144,13 +154,6 @@ def audit_command(
     workspace: Workspace = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line for each entry.")] = False,
 ) -> None:
-    """Show what a run did: tools, durations, consent, and how it ended.
-
-    Examples:
-
-      toolscript audit r-1a2b3c4d5e
-
-      toolscript audit run.jsonl --json
-    """
+    """Show what a run did: tools, durations, approvals with who and when, and how it ended."""
     for entry in audit(journal_of(file, workspace)):
         sys.stdout.write((dumped(entry_json(entry)).decode() if as_json else entry_text(entry)) + "\n")

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import orjson
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from toolscript.approvals.terminal import TerminalDecider
@@ -23,7 +24,6 @@ from toolscript.recovery.unknown import Resolution
 from toolscript.run import Run
 from toolscript_extension.cli.exits import Exit, exit_code
 from toolscript_extension.cli.show import Terminal
-from toolscript_extension.cli.streams import screen
 
 WAITS = frozenset({"outcome_unknown", "consent_needed"})
 
@@ -41,21 +41,12 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")] = False,
 ) -> None:
-    """Go on with a run whose host died: what had ended is not done again.
-
-    Examples:
-
-      toolscript resume
-
-      toolscript resume r-1a2b3c4d5e
-
-      toolscript resume r-1a2b3c4d5e --outcome 2=again
-    """
+    """Go on with a run whose host died: what had ended is not done again."""
     if run is None:
         _list(workspace)
         return
     given = dict(_outcome(text) for text in outcome or ())
-    console = screen(stderr=True)
+    console = Console(stderr=True)
     try:
         done = asyncio.run(_resume(Harness(workspace), run, given, None if as_json else Terminal(console)))
     except StillInterrupted as error:
@@ -78,7 +69,7 @@ async def _resume(harness: Harness, run_id: str, given: dict[int, Resolution], t
 
 
 def _list(workspace: Path) -> None:
-    console, found = screen(), False
+    console, found = Console(), False
     for file in interrupted(state_dir(workspace)):
         try:
             tape = Tape.read(records(file.path, unknown="skip"))

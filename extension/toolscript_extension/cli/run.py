@@ -45,12 +45,6 @@ def command(
     """Run a script and print its result.
 
     The result goes to stdout as JSON, what the script logs and does to stderr. Consent is asked for on the terminal.
-
-    Examples:
-
-      toolscript run check.ts --param path='"src"'
-
-      echo 'return (await listDir(".")).length' | toolscript run - --json
     """
     if as_json and events:
         raise typer.BadParameter("choose one of --json and --events")

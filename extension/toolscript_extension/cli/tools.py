@@ -18,14 +18,7 @@ def command(
     dts: Annotated[bool, typer.Option("--dts", help="Print TypeScript declarations (the default).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print names, effects and JSON schemas.")] = False,
 ) -> None:
-    """Print what scripts can call.
-
-    Examples:
-
-      toolscript tools > toolscript.d.ts
-
-      toolscript tools --json
-    """
+    """Print what scripts can call."""
     if dts and as_json:
         raise typer.BadParameter("choose one of --dts and --json")
     chosen = Registry(installed_tools()).select()

@@ -46,7 +46,7 @@ def test_the_list_says_of_each_command_what_its_own_help_says(name):
     command = load(name)
 
     assert command.help is not None
-    assert command.help.splitlines()[0] == COMMANDS[name][1]
+    assert command.help.splitlines()[0] == COMMANDS[name].says
 
 
 def test_every_command_explains_itself_with_examples(tmp_path):
@@ -55,7 +55,7 @@ def test_every_command_explains_itself_with_examples(tmp_path):
     for name in COMMANDS:
         told = toolscript(tmp_path, name, "--help")
         assert told.returncode == 0
-        assert f"toolscript {name}" in told.stdout and "Example" in told.stdout, told.stdout
+        assert f"toolscript {name}" in told.stdout and "Examples:" in told.stdout, told.stdout
         assert name in listed
     assert "130" in listed and "Exit codes" in listed
 
