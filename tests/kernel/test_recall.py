@@ -159,3 +159,14 @@ def test_a_saved_notebook_replays_without_its_journals(running: Kernel):
     assert [bool("<tool-calls>" in step["text"]) for step in facts["turn"]["steps"]] == [True, False]
     named = running.run(f"%toolscript replay saved.ipynb#{facts['scripts'][0]['runId']}")
     assert shown(named) == "replayed: the same"
+
+
+def test_a_turn_is_undone_by_its_number_in_the_history(running: Kernel):
+    turn = running.run("Which files are here?")
+    number = running.run("%toolscript history").of("display_data")[0]["data"]["text/plain"].splitlines()[-1][0]
+    undone = running.run(f"%toolscript undo {number}")
+    unknown = running.run("%toolscript undo 99")
+
+    assert turn.reply["content"]["status"] == undone.reply["content"]["status"] == "ok"
+    assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
+    assert "there is no run or turn 99" in unknown.reply["content"]["evalue"]

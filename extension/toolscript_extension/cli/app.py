@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from toolscript.errors import ToolscriptError
-from toolscript_extension.cli import agents, approvals, demo, doctor, journals, resume, run, tools
+from toolscript_extension.cli import agents, approvals, demo, doctor, journals, resume, run, tools, undo
 from toolscript_extension.cli.exits import Exit
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("demo")(demo.command)
 app.command("resume")(resume.command)
 app.command("replay")(journals.replay_command)
 app.command("audit")(journals.audit_command)
+app.command("undo")(undo.command)
 
 
 def main() -> None:
