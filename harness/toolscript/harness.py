@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,10 +14,9 @@ from anyio import Event, to_thread
 from anyio.abc import TaskGroup
 
 from toolscript.agent.config import AgentConfig
-from toolscript.agent.configuration import load, user_file
+from toolscript.agent.configuration import SERVERS_NAME, load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
-from toolscript.agent.trust import Trust
 from toolscript.agent.turn import Turn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
@@ -36,9 +34,11 @@ from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
 from toolscript.files.hidden import hidden_directories
+from toolscript.journal.conversation import Conversations, sweep_conversations
 from toolscript.journal.records import Journal
 from toolscript.journal.redact import secret_values
-from toolscript.journal.state import run_path, state_dir, sweep
+from toolscript.journal.spares import Spares
+from toolscript.journal.state import run_name, run_path, runs_dir, state_dir, sweep
 from toolscript.journal.writer import DiskJournal
 from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
@@ -96,10 +96,12 @@ class Harness:
         self.approvals = Bridge()
         self.sources: tuple[ToolSource, ...] = ()
         self._offered = Event()
-        self.permissions = Permissions()
+        self.permissions = Permissions(self.workspace)
         self.store = Store()
         self.conversation_id = self.conversation.conversation_id
         self.state = state_dir(self.workspace)
+        self._talks = self._conversations() if journals is None else None
+        self._spares = Spares(runs_dir(self.state), run_name)
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
@@ -115,7 +117,11 @@ class Harness:
         """Write each run to the workspace's state directory, secrets of the environment redacted."""
         secrets = secret_values(os.environ)
         sweep(self.state)
-        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets)
+        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets, spares=self._spares)
+
+    def _conversations(self) -> Conversations:
+        sweep_conversations(self.state)
+        return Conversations(self.state, str(self.workspace), secrets=secret_values(os.environ))
 
     async def __aenter__(self) -> Self:
         await self._background.start()
@@ -146,10 +152,13 @@ class Harness:
             self._runner = runner
             self._turns = Turns(
                 configuration=self.configuration, workshop=self._workshop, board=self.board, emitter=self._emitter,
-                order=self._order, adapter=self._adapter,
+                order=self._order, adapter=self._adapter, conversations=self._talks,
             )  # fmt: skip
             self._workshop.delegate = self._turns.ask
+            if self._talks is not None:
+                stack.callback(self._talks.close)
             group.start_soon(to_thread.run_sync, means)
+            group.start_soon(self._spares.keep)
             await self._open_sources(stack, group)
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
@@ -173,12 +182,10 @@ class Harness:
 
     def _server_files(self) -> tuple[Path, ...]:
         """Return the usual JSON files of MCP servers: the user's own, and the workspace's once it is trusted."""
-        found = [user_file().parent / "mcp.json", *self._trusted(self.workspace / ".mcp.json")]
+        found = [user_file().parent / "mcp.json"]
+        if self.configuration.untrusted_servers is None:
+            found.append(self.workspace / SERVERS_NAME)
         return tuple(path for path in found if path.is_file())
-
-    def _trusted(self, path: Path) -> tuple[Path, ...]:
-        trusted = path.is_file() and Trust().trusts(path, sha256(path.read_bytes()).hexdigest())
-        return (path,) if trusted else ()
 
     async def abort(self, run_id: str) -> bool:
         """Stop a run with its calls and their processes; False if no such run goes on here."""
@@ -211,7 +218,8 @@ class Harness:
             allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
             last_expression=last_expression, mode=mode, plan=plan,
         )  # fmt: skip
-        await self._offered.wait()
+        if not self._offered.is_set():
+            await self._offered.wait()
         if mode == "dry-run":
             return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)
@@ -272,7 +280,7 @@ class Harness:
         ``merge`` for each. Raises ToolError: ``not_found``, ``not_ended``, ``interrupted``, ``already_undone``.
         """
         past = await to_thread.run_sync(past_runs, self.state)
-        wanted = [entry.run.run_id for entry in await to_thread.run_sync(chosen, past, names)]
+        wanted = [entry.run.run_id for entry in await to_thread.run_sync(chosen, past, names, bool(picks))]
         if going := [run_id for run_id in wanted if self._runner.is_running(run_id)]:
             raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
         run_id = new_id("r")

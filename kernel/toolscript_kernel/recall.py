@@ -84,7 +84,7 @@ def as_cell(runs: tuple[Run, ...], which: str | None = None) -> str:
         raise ConfigError("there is no script in this conversation yet")
     if which is None:
         found: Run | None = runs[-1]
-    elif which.isdigit():
+    elif which.isdecimal():
         found = runs[int(which) - 1] if 0 < int(which) <= len(runs) else None
     else:
         found = next((run for run in runs if run.run_id == which), None)

@@ -126,6 +126,13 @@ def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content:
     assert (running.cwd / "a.txt").read_text() == content
 
 
+@pytest.mark.parametrize("command", ["%toolscript approvals revoke ²", "%toolscript edit ²"])
+def test_a_digit_that_is_no_number_is_refused_in_one_sentence(running: Kernel, command: str):
+    running.run(WRITES)
+
+    assert running.run(command).reply["content"]["ename"] == "ConfigError"
+
+
 def metadata(reply: Reply) -> list[dict]:
     """What of a cell's outputs is saved beside them; a page with widgets gets it by an update."""
     return [m["metadata"] for kind in ("display_data", "update_display_data") for m in reply.of(kind)]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from toolscript import units
 from toolscript.errors import Json
 from toolscript.journal.codec import BLOB, loaded
 from toolscript.journal.reader import lines
@@ -324,7 +325,7 @@ def _put(kept: OrderedDict[Any, V], key: Any, value: V) -> int:
 def _str(data: dict[str, Json], name: str) -> str:
     value = data.get(name)
     if isinstance(value, dict) and BLOB in value:
-        return f"({value.get('size')} bytes)"
+        return f"({units.size(value.get('size') or 0)})"
     return value if isinstance(value, str) else ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toolscript.errors import ToolError, ToolscriptError
 from toolscript.journal.reader import lines, records
-from toolscript.journal.records import CallRecord, EndRecord, RunEndRecord, RunRecord
+from toolscript.journal.records import CallRecord, EndRecord, RunRecord
 from toolscript.journal.state import RunFile, run_files
 
 
@@ -36,11 +36,11 @@ def first_record(path: Path) -> RunRecord | None:
     return first if isinstance(first, RunRecord) else None
 
 
-def chosen(past: Sequence[PastRun], names: Iterable[str]) -> tuple[PastRun, ...]:
+def chosen(past: Sequence[PastRun], names: Iterable[str], again: bool = False) -> tuple[PastRun, ...]:
     """Return the named runs, those of named turns, and those of agents that they asked, in their order.
 
     Raises ToolError: ``not_found``, ``not_ended`` for a run that goes on (or a task of it), ``interrupted``, and
-    ``already_undone``.
+    ``already_undone``, unless they are to be taken back ``again`` by choices for each path.
     """
     wanted = set(names)
     found: list[PastRun] = []
@@ -53,7 +53,8 @@ def chosen(past: Sequence[PastRun], names: Iterable[str]) -> tuple[PastRun, ...]
     if missing := sorted(wanted - known):
         raise _refusal("not_found", f"there is no run or turn {', '.join(missing)} in this workspace")
     _check_ended(found)
-    _check_standing(past, found)
+    if not again:
+        _check_standing(past, found)
     return tuple(found)
 
 
@@ -61,7 +62,8 @@ def _check_ended(found: Iterable[PastRun]) -> None:
     for entry in found:
         run_id = entry.run.run_id
         if entry.file.live:
-            raise _refusal("not_ended", f"{run_id} has not ended yet, or a task of it: stop it first")
+            why = "it or a task of it still runs; end it first (tools.spawn.cancel(id))"
+            raise _refusal("not_ended", f"{run_id} has not ended: {why}")
         if not _has_end(entry.file):
             raise _refusal("interrupted", f"{run_id} was interrupted: end it first with toolscript resume {run_id}")
 
@@ -92,20 +94,20 @@ def undone_by(past: Iterable[PastRun]) -> dict[str, str]:
 
 
 def _undid(entry: PastRun) -> tuple[str, ...]:
+    """Return the runs that an undo took back: none, if it left paths as they were, since they can still be chosen."""
     named: tuple[str, ...] = ()
-    completed = False
     try:
         for record in records(entry.file.path, unknown="skip"):
             match record:
                 case CallRecord(number=1):
                     named = tuple(map(str, json.loads(record.arguments)["runs"]))
-                case RunEndRecord():
-                    completed = record.status == "completed"
+                case EndRecord(number=1, ok=True):
+                    return () if json.loads(record.value).get("kept") else named
                 case _:
                     pass
-    except (ToolscriptError, ValueError, KeyError, TypeError):
+    except (ToolscriptError, ValueError, KeyError, TypeError, AttributeError):
         return ()
-    return named if completed else ()
+    return ()
 
 
 def changed_later(past: Sequence[PastRun], found: Sequence[PastRun], paths: Iterable[Path]) -> dict[Path, str]:

@@ -29,6 +29,7 @@ class Script:
     run: Run
     mode: str = "on"
     tails: dict[int, str] = field(default_factory=dict)
+    progress: dict[int, str] = field(default_factory=dict)
     nested: dict[int, Transcript] = field(default_factory=dict)
 
 
@@ -118,6 +119,8 @@ class Folder:
     def _take(self, event: ev.BaseEvent) -> None:
         self._facts.setdefault("started", event.time)
         self._facts["ended"] = event.time
+        if event.step is not None:
+            self._facts["steps"] = event.step
         match event:
             case ev.TurnStarted():
                 self._facts |= {"prompt": event.prompt, "agent": event.agent, "model": event.model}
@@ -181,10 +184,14 @@ class _Script:
     def __init__(self) -> None:
         self.events: list[ev.BaseEvent] = []
         self.tails: dict[int, str] = {}
+        self.progress: dict[int, str] = {}
         self.mode = "on"
 
     def add(self, event: ev.BaseEvent) -> None:
         if isinstance(event, ev.OperationOutputDelta):
+            if event.stream == "progress":
+                self.progress[event.operation] = event.text.strip().rpartition("\n")[2]
+                return
             # Output may come in thousands of pieces: only its tail is shown, and the fold does not need it.
             self.tails[event.operation] = (self.tails.get(event.operation, "") + event.text)[-TAIL:]
             return
@@ -198,7 +205,7 @@ class _Script:
         below = {
             o.number: family[key].transcript() for o in run.operations if (key := f"{run_id}/{o.number}") in family
         }
-        return Script(run=run, mode=self.mode, tails=dict(self.tails), nested=below)
+        return Script(run=run, mode=self.mode, tails=dict(self.tails), progress=dict(self.progress), nested=below)
 
 
 def fold(events: Iterable[ev.BaseEvent]) -> Transcript:

@@ -184,7 +184,7 @@ async def test_a_run_whose_task_still_works_or_that_was_interrupted_is_not_undon
     cut.write(RunRecord(**RUN))
     cut.close()
 
-    with pytest.raises(ToolError, match="has not ended yet, or a task of it") as going:
+    with pytest.raises(ToolError, match="it or a task of it still runs") as going:
         await harness.undo(run.run_id)
     with pytest.raises(ToolError, match="toolscript resume r-cut") as interrupted:
         await harness.undo("r-cut")
@@ -303,3 +303,48 @@ def kill_at(patch: pytest.MonkeyPatch, stop: str) -> None:
         patch.setattr(DiskJournal, "write", write)
         patch.setattr(DiskFiles, "put", put)
         patch.setattr(sys.modules["toolscript.files.undo"], "_roll_back", lambda files, done: None)
+
+
+async def test_a_run_is_undone_once_and_whoever_wants_it_twice_is_told_what_to_undo(harness):
+    before = tree(harness.workspace)
+    run = await harness.run(SCRIPT)
+    after = tree(harness.workspace)
+    undo = await harness.undo(run.run_id)
+
+    with pytest.raises(ToolError, match=f"{run.run_id} was undone already, by {undo.run_id}") as refused:
+        await harness.undo(run.run_id)
+    assert refused.value.code == "already_undone"
+    assert tree(harness.workspace) == before
+
+    back = await harness.undo(undo.run_id)
+    assert tree(harness.workspace) == after
+    with pytest.raises(ToolError, match=back.run_id):
+        await harness.undo(undo.run_id)
+    assert (await harness.undo(run.run_id)).error is None
+    assert tree(harness.workspace) == before
+
+
+async def test_an_undo_that_touched_nothing_does_not_count_as_one(harness):
+    run = await harness.run(SCRIPT)
+    (harness.workspace / "kept.txt").write_text("mine\n")
+    assert (await harness.undo(run.run_id)).error["code"] == "changed"
+
+    again = await harness.undo(run.run_id)
+
+    assert again.error["code"] == "changed"
+
+
+async def test_nothing_is_undone_while_a_task_of_the_run_still_runs(harness):
+    source = """
+        await writeFile('kept.txt', 'changed');
+        return tools.spawn.exec({command: ['sleep', '60'], scope: 'conversation'}).id"""
+    run = await harness.run(source)
+
+    with pytest.raises(ToolError, match="a task of it still runs") as refused:
+        await harness.undo(run.run_id)
+    assert refused.value.code == "not_ended"
+    assert (harness.workspace / "kept.txt").read_text() == "changed"
+
+    await harness.run("await tools.spawn.cancel(params)", params=run.result)
+    assert (await harness.undo(run.run_id)).error is None
+    assert (harness.workspace / "kept.txt").read_text() == "before\n"
