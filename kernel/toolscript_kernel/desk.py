@@ -119,7 +119,7 @@ class Desk:
         """Go on with a run whose host died, in the cell that is at work. Raises CellError or ToolscriptError."""
         if (caller := self.caller) is None:
             raise CellError("ConfigError", "a run is resumed by a cell of its own")
-        harness, cell = await self._open(caller), Cell(kind=Kind.SCRIPT)
+        harness, cell = await self._opened(caller), Cell(kind=Kind.SCRIPT)
         async with self._watched(harness, caller, cell, in_turn=False):
             run = await harness.resume(run_id, outcomes=outcomes)
         self.shell.user_ns["_run"] = run

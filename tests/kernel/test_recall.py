@@ -210,3 +210,14 @@ def _until(condition, seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_turn_is_undone_by_its_number_in_the_history(running: Kernel):
+    turn = running.run("Which files are here?")
+    number = running.run("%toolscript history").of("display_data")[0]["data"]["text/plain"].splitlines()[-1][0]
+    undone = running.run(f"%toolscript undo {number}")
+    unknown = running.run("%toolscript undo 99")
+
+    assert turn.reply["content"]["status"] == undone.reply["content"]["status"] == "ok"
+    assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
+    assert "there is no run or turn 99" in unknown.reply["content"]["evalue"]
