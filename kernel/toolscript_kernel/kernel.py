@@ -116,7 +116,9 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
     async def _python(self, cell: Cell, code: str, *request: Any) -> dict[str, Any]:
         *arguments, cell_meta, cell_id = request
         run = super().do_execute
-        with importable(self.session_of_cells.desk.door.workspace) if cell.kind is Kind.PYTHON else nullcontext():
+        workspace = self.session_of_cells.desk.door.workspace
+        python = cell.kind is Kind.PYTHON
+        with importable(workspace, self.shell.InteractiveTB) if python else nullcontext():
             return dict(await run(code, *arguments, cell_meta=cell_meta, cell_id=cell_id))
 
     def _failed(self, error: CellError) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -79,6 +79,10 @@ class Transcript:
     tokens: Tokens | None = None
     started: float | None = None
     ended: float | None = None
+    tapes: Mapping[str, Json] = field(default_factory=dict)
+    """What a replay needs of each run, by its id; empty until the cell has ended."""
+    replies: tuple[Json, ...] = ()
+    """What the model said in this turn, step by step; empty until the cell has ended."""
 
     @property
     def scripts(self) -> tuple[Script, ...]:
