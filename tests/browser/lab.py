@@ -49,7 +49,7 @@ class Server:
         (folder / "toolscript.toml").write_text('[agents.recorded]\nrecordings = ["words.json"]\n')
 
     def notebook(self, name: str, *sources: str, kernel: str = "toolscript") -> Path:
-        """Write a notebook of code cells for our kernel, ``standin`` (on the stand-in harness) or ``python``."""
+        """Write a notebook of code cells for our kernel, ``standin`` (on the stand-in harness) or ``stock``, the ordinary Python one."""
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         spec = {"name": kernel, "display_name": "toolscript", "language": "toolscript"}
         path = self.folder / name
@@ -97,7 +97,7 @@ def _kernels(folder: Path) -> None:
     made = {
         "toolscript": manager_of(standin=False),
         "standin": manager_of(standin=True),
-        "python": manager_of(module="ipykernel_launcher"),
+        "stock": manager_of(module="ipykernel_launcher"),
     }
     for name, manager in made.items():
         (folder / name).mkdir(parents=True)

@@ -170,7 +170,7 @@ def test_a_second_tab_can_answer_and_both_show_the_end(opened, running, app):
 
 def test_the_ordinary_python_kernel_has_the_same_buttons_by_its_extension(opened, running):
     (victim,) = files(running, "victim.txt")
-    lab = opened("%load_ext toolscript_extension", REMOVE, "_run.result", kernel="python")
+    lab = opened("%load_ext toolscript_extension", REMOVE, "_run.result", kernel="stock")
     lab.run(0)
     lab.idle()
     lab.run(1).get_by_role("button", name="Allow once").wait_for(timeout=60_000)
