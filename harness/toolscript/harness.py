@@ -43,12 +43,14 @@ from toolscript.journal.conversation import (
     sweep_conversations,
 )
 from toolscript.journal.redact import secret_values
-from toolscript.journal.state import run_path, state_dir, sweep
+from toolscript.journal.spares import Spares
+from toolscript.journal.state import run_name, run_path, runs_dir, state_dir, sweep
 from toolscript.journal.writer import DiskJournal
 from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
+from toolscript.recovery.notebook import saved
 from toolscript.recovery.undo import Pick
 from toolscript.recovery.undoing import Undoing
 from toolscript.recovery.unknown import Resolution
@@ -99,11 +101,12 @@ class Harness:
         self.approvals = Bridge()
         self.sources: tuple[ToolSource, ...] = ()
         self._offered = Event()
-        self.permissions = Permissions()
+        self.permissions = Permissions(self.workspace)
         self.store = Store()
         self.conversation_id = self.conversation.conversation_id
         self.state = state_dir(self.workspace)
         self._talks = self._conversations() if journals is None else None
+        self._spares = Spares(runs_dir(self.state), run_name)
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
@@ -119,7 +122,7 @@ class Harness:
         """Write each run to the workspace's state directory, secrets of the environment redacted."""
         secrets = secret_values(os.environ)
         sweep(self.state)
-        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets)
+        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets, spares=self._spares)
 
     def _conversations(self) -> Conversations:
         sweep_conversations(self.state)
@@ -160,6 +163,7 @@ class Harness:
             if self._talks is not None:
                 stack.callback(self._talks.close)
             group.start_soon(to_thread.run_sync, means)
+            group.start_soon(self._spares.keep)
             await self._open_sources(stack, group)
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
@@ -219,7 +223,8 @@ class Harness:
             allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
             last_expression=last_expression, mode=mode, plan=plan,
         )  # fmt: skip
-        await self._offered.wait()
+        if not self._offered.is_set():
+            await self._offered.wait()
         if mode == "dry-run":
             return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)
@@ -279,6 +284,14 @@ class Harness:
         self.conversation = found.conversation
         return await self._turns.go_on(found.unfinished, step, found.conversation)
 
+    def recording(self, run_id: str) -> dict[str, Json] | None:
+        """Return what a notebook keeps of a run so that it replays without its journal; None for a run without one.
+
+        Raises JournalError and JournalDamaged.
+        """
+        path = run_path(self.state, run_id) if run_id else None
+        return saved(path) if path is not None and path.is_file() else None
+
     async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
         """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.
 
@@ -290,7 +303,7 @@ class Harness:
         run_id = new_id("r")
         emitter = self._emitter.scoped(run_id=run_id)
         undoing = Undoing(
-            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journal=self._journals(run_id),
+            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journals=self._journals,
             workspace=self.workspace,
         )  # fmt: skip
         with emitter.collecting(run_id=run_id) as events:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import anyio
 
-from toolscript.errors import Json, RunAborted, StoreTooLarge
+from toolscript.errors import Json, RunAborted, StoreTooLarge, ToolscriptError
 from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.course import Course
-from toolscript.facade.ending import Ending
+from toolscript.facade.ending import Ending, unexpected
 from toolscript.facade.pending import Outcome
 from toolscript.facade.scope import RunScope
 from toolscript.facade.store import Store
@@ -21,6 +22,8 @@ from toolscript.facade.tasks import TaskBoard
 from toolscript.journal.records import CallRecord, EndRecord, RunEndRecord, RunRecord
 from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed
+from toolscript.limits import Limits
+from toolscript.memo import Latest
 from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 from toolscript.texts import loads
 
@@ -62,8 +65,11 @@ class Runner:
         """
         script = replace(script, store=self._store.snapshot())
         start = self._start(script, scope)
-        scope.journal.write(run_record(script, scope))
         announce(script, scope)
+        try:
+            scope.journal.write(run_record(script, scope))
+        except Exception as error:  # nothing runs that is not written down
+            return _unwritten(Course(scope, self.board, script.task_prefix), unexpected(error, "the journal"))
         course = Course(scope, self.board, script.task_prefix)
         ending = await self.conduct(course, start)
         if course.prepared is not None:
@@ -76,15 +82,16 @@ class Runner:
         scope = course.scope
         ending = Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
         try:
-            with anyio.CancelScope() as stop:
-                self._stops[scope.run_id] = stop
-                async with anyio.create_task_group() as group:
-                    ending = await course.run(self._sessions, start, group)
+            async with anyio.create_task_group() as group:
+                self._stops[scope.run_id] = group.cancel_scope
+                ending = await course.run(self._sessions, start, group)
+        except Exception as error:
+            ending = Ending(status=RunStatus.FAILED, error=unexpected(error, "the run"))
         finally:
-            del self._stops[scope.run_id]
+            self._stops.pop(scope.run_id, None)
             # Whatever ended it, a run is reported and written down before anybody goes on.
             with anyio.CancelScope(shield=True):
-                ending = await self._close(course, ending)
+                ending = await self._closed(course, ending)
         return ending
 
     def is_running(self, run_id: str) -> bool:
@@ -120,10 +127,16 @@ class Runner:
         return Start(
             source=script.parsed.source, last_expression=script.last_expression,
             prepared=self._cache.blanked(script.parsed.script_hash, last_expression=script.last_expression),
-            facade=facade_entries(scope), params=script.params, context=script.context,
+            facade=scope.facade, params=script.params, context=script.context,
             store=script.store, seed=script.seed, time_ms=script.time_ms,
             task_prefix=script.task_prefix, limits=scope.limits,
         )  # fmt: skip
+
+    async def _closed(self, course: Course, ending: Ending) -> Ending:
+        try:
+            return await self._close(course, ending)
+        except Exception as error:
+            return _unwritten(course, unexpected(error, "the end of the run"))
 
     async def _close(self, course: Course, ending: Ending) -> Ending:
         """Commit the store, write the last record, report the output; the run's result goes on after that."""
@@ -164,12 +177,14 @@ class Runner:
         return ending
 
 
-def facade_entries(scope: RunScope) -> tuple[FacadeEntry, ...]:
-    """Return the facade of a run as its worker builds it."""
-    return tuple(
-        FacadeEntry(path=(*t.spec.namespace, t.spec.name), positional=t.spec.positional, flat=t.spec.flat)
-        for t in scope.tools.values()
-    )
+@Latest
+def _limits(limits: Limits) -> dict[str, float]:
+    return limits.to_json()
+
+
+@Latest
+def _recorded(facade: tuple[FacadeEntry, ...]) -> tuple[tuple[str, tuple[str, ...], bool], ...]:
+    return tuple((".".join(e.path), e.positional, e.flat) for e in facade)
 
 
 def run_record(script: Script, scope: RunScope) -> RunRecord:
@@ -185,7 +200,7 @@ def run_record(script: Script, scope: RunScope) -> RunRecord:
         store=script.store,
         seed=script.seed,
         time_ms=script.time_ms,
-        limits=asdict(scope.limits),
+        limits=_limits(scope.limits),
         allowed_tools=tuple(scope.tools),
         workspace=str(scope.world.cwd),
         policy=scope.policy.value,
@@ -196,7 +211,7 @@ def run_record(script: Script, scope: RunScope) -> RunRecord:
         step=scope.emitter.ids.get("step"),
         parent=scope.emitter.ids.get("parent"),
         task_prefix=script.task_prefix,
-        facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
+        facade=_recorded(scope.facade),
     )
 
 
@@ -221,6 +236,18 @@ async def _end_call(course: Course, outcome: Outcome | None) -> None:
     if course.road.had_effect:
         await journal.sync()
     journal.close()
+
+
+def _unwritten(course: Course, error: ToolscriptError) -> Ending:
+    """Report a run whose end could not be written down: it failed, whatever its script came to."""
+    scope = course.scope
+    with suppress(Exception):
+        course.close_journal()
+    scope.emitter.emit(
+        ScriptExecutionOutput, status=RunStatus.FAILED, script_hash=scope.script_hash, error=error.to_json(),
+        warnings=tuple(course.warnings), durations=course.durations(),
+    )  # fmt: skip
+    return Ending(status=RunStatus.FAILED, error=error)
 
 
 def _error_of(outcome: Outcome | None) -> dict[str, Json] | None:

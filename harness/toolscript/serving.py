@@ -51,7 +51,7 @@ class Serving:
         if not self.structured:
             return ()
         return tuple(
-            FunctionTool(name=t.spec.wire_name, description=t.spec.doc, parameters=t.spec.input.schema)
+            FunctionTool(name=t.spec.wire_name, description=t.spec.doc, parameters=t.spec.input.structured)
             for t in self.workshop.tools(self.order)
             if not t.spec.lazy
         )

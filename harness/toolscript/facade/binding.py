@@ -17,6 +17,9 @@ from toolscript.registry.classification import Effect
 from toolscript.registry.context import ToolContext
 from toolscript.registry.tool import Tool
 
+UNPLANNED = "it is not in the approved plan"
+CHANGED = "it is no longer what the approved plan shows"
+
 
 class Binding:
     """The unused rows of one approved plan, and what has ended of it."""
@@ -74,6 +77,7 @@ class BoundRoad(Road):
         seen = await tool.classify(arguments, context)
         if seen.effect is Effect.READ:
             return await super().serve(trip, tool, arguments, context)
+        self.gate.refuse_denied(tool, seen, arguments)
         row = self.binding.take(row_key(tool.spec.path, tool.spec.input.dump(arguments), seen.before))
         if row is None:
             return await self._asked(trip, tool, arguments, context)
@@ -86,13 +90,13 @@ class BoundRoad(Road):
             return await self._asked(trip, tool, arguments, context)
         try:
             async with self.slots:
-                consented = Consented(arguments=arguments, classification=seen, asked=True)
+                consented = Consented(arguments=arguments, classification=seen, asked=True, insists=CHANGED)
                 return await self.perform(trip, tool, consented, context)
         finally:
             self.binding.ended(row)
 
     async def _asked(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext) -> Any:
         """Ask for what is not in the plan, whatever the policy would let run."""
-        consented = await self.gate.ask(tool, arguments, trip.call, context, "it is not in the approved plan")
+        consented = await self.gate.ask(tool, arguments, trip.call, context, UNPLANNED)
         async with self.slots:
             return await self.perform(trip, tool, consented, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import rfc8785
@@ -26,11 +26,15 @@ from toolscript.runtime.session import Call
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consented:
-    """A call that may happen: its arguments (perhaps edited), and what a person was shown of it."""
+    """A call that may happen: its arguments (perhaps edited), and what a person was shown of it.
+
+    ``insists`` is the reason for which it asks whatever the policy says, should it have to ask again.
+    """
 
     arguments: Any
     classification: Classification
     asked: bool = False
+    insists: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +48,51 @@ class Gate:
     async def pass_(self, tool: Tool, arguments: Any, call: Call, context: ToolContext) -> Consented:
         """Return the call once it may happen. Raises ApprovalError when it may not."""
         classification = await tool.classify(arguments, context)
-        verdict, why = self._judge(tool, classification, arguments)
+        verdict, why = self.judge(tool, classification, arguments)
         if verdict is Verdict.ALLOW:
             return Consented(arguments=arguments, classification=classification)
-        if verdict is Verdict.REFUSE:
+        if verdict is not Verdict.ASK:
             raise ApprovalUnavailable(why, tool=tool.spec.path)
         return await self._put(tool, arguments, call, context, classification, why)
 
+    async def still(self, tool: Tool, consented: Consented, context: ToolContext) -> Consented | None:
+        """Return what may be done now, at the last moment before it is; None: it is no longer what was consented to.
+
+        What nobody had to be asked about may have changed, as long as nobody has to be asked about it now.
+        """
+        if not consented.asked and consented.classification.effect is Effect.READ:
+            return consented  # files are bound by themselves to what they may read
+        now = await tool.classify(consented.arguments, context)
+        if now == consented.classification:
+            return consented
+        if consented.asked or self.judge(tool, now, consented.arguments)[0] is not Verdict.ALLOW:
+            return None
+        same = {p.path for p in now.paths} == {p.path for p in consented.classification.paths}
+        return replace(consented, classification=now) if same else None
+
+    async def again(self, tool: Tool, consented: Consented, call: Call, context: ToolContext) -> Consented:
+        """Get consent for a call that is no longer what it was consented to. Raises ApprovalError."""
+        if consented.insists:
+            return await self.ask(tool, consented.arguments, call, context, consented.insists)
+        return await self.pass_(tool, consented.arguments, call, context)
+
     async def verdict(self, tool: Tool, arguments: Any, context: ToolContext) -> Verdict:
         """Say whether the call would run, wait for a person or be refused; asks nobody."""
-        return self._judge(tool, await tool.classify(arguments, context), arguments)[0]
+        return self.judge(tool, await tool.classify(arguments, context), arguments)[0]
 
     async def ask(self, tool: Tool, arguments: Any, call: Call, context: ToolContext, why: str) -> Consented:
         """Ask whatever the policy says; where the policy never asks, refuse."""
         if self.scope.policy is Policy.NEVER:
             raise ApprovalUnavailable(f"{why}, and the policy never asks", tool=tool.spec.path)
-        return await self._put(tool, arguments, call, context, await tool.classify(arguments, context), why)
+        seen = await tool.classify(arguments, context)
+        self.refuse_denied(tool, seen, arguments)
+        return replace(await self._put(tool, arguments, call, context, seen, why), insists=why)
+
+    def refuse_denied(self, tool: Tool, seen: Classification, arguments: Any) -> None:
+        """Raise ApprovalUnavailable for a call that a rule denies: no answer of a person lifts that."""
+        verdict, why = self.judge(tool, seen, arguments)
+        if verdict is Verdict.DENY:
+            raise ApprovalUnavailable(why, tool=tool.spec.path)
 
     async def _put(
         self, tool: Tool, arguments: Any, call: Call, context: ToolContext, classification: Classification, why: str
@@ -68,8 +101,8 @@ class Gate:
 
         async def validate(edited: Json) -> Json:
             parsed = tool.spec.input.parse(tool.spec.path, edited)
-            verdict, refusal = self._judge(tool, await tool.classify(parsed, context), parsed)
-            if verdict is Verdict.REFUSE:
+            verdict, refusal = self.judge(tool, await tool.classify(parsed, context), parsed)
+            if verdict in (Verdict.REFUSE, Verdict.DENY):
                 raise ApprovalUnavailable(refusal, tool=tool.spec.path)
             return tool.spec.input.dump(parsed)
 
@@ -96,6 +129,7 @@ class Gate:
                 line=call.line,
                 column=call.column,
                 expires=now + scope.limits.approval_seconds,
+                run_began=scope.began,
                 extra={"question": asked},
             ),
             _form(call.tool, question.schema),
@@ -104,12 +138,13 @@ class Gate:
             return Answer(action="accept", content=decision.arguments)
         return Answer(action="decline" if decision.choice is Choice.DENY else "cancel")
 
-    def _judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
+    def judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
+        """Return the verdict on a call and the reason for it; asks nobody."""
         scope = self.scope
         unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
         return judge(
             scope.policy, tool.spec, classification, arguments=tool.spec.input.dump(arguments), rules=scope.rules,
-            permissions=scope.permissions,
+            permissions=scope.permissions, cwd=scope.world.cwd,
             sandboxed=classification.confined or unconfined_by_choice or classification.escalated,
         )  # fmt: skip
 
@@ -131,7 +166,8 @@ class Gate:
             case Choice.ALLOW:
                 return Consented(arguments=arguments, classification=classification, asked=True)
             case Choice.ALLOW_CONVERSATION:
-                self.scope.permissions.remember(tool.spec, classification, by=decision.by)
+                shown = tool.spec.input.dump(arguments)
+                self.scope.permissions.remember(tool.spec, classification, by=decision.by, arguments=shown)
                 return Consented(arguments=arguments, classification=classification, asked=True)
             case Choice.EDIT:
                 edited = tool.spec.input.parse(tool.spec.path, decision.arguments)
@@ -157,7 +193,7 @@ class Gate:
             tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
             allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
             line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
-            extra={"at_default": _at_default(tool, shown)},
+            run_began=scope.began, extra={"at_default": _at_default(tool, shown)},
         )  # fmt: skip
 
 

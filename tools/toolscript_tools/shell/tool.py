@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolscript.confine import modes
 from toolscript.confine.command import LaunchFailed
 from toolscript.confine.wire import Confinement, Launch
 from toolscript.errors import ToolError
@@ -50,7 +49,8 @@ class Commandlike:
         argv = self.argv(arguments, context)
         place = directory(arguments, context)
         if (patch := apply_patch_invocation(argv)) is not None:
-            return await classify_text(patch.patch, context, patch.directory(place))
+            seen = await classify_text(patch.patch, context, patch.directory(place))
+            return replace(seen, acts_as=("applyPatch", {"patch": patch.patch}))
         return await verdict.of_any(argv, arguments, context)
 
     def failed(self, output: CommandOutput) -> bool:
@@ -86,12 +86,8 @@ class Commandlike:
             max_processes=MAX_PROCESSES,
         )  # fmt: skip
         collector = Collector(context.emit, shown=context.max_output_bytes)
-        watched = modes.unguarded(confinement, context.roots) if confinement is not None else []
         try:
-            ending = await run(
-                launch, context, collector, timeout=arguments.timeout_ms / 1000, stdin=arguments.stdin,
-                watched=watched,
-            )  # fmt: skip
+            ending = await run(launch, context, collector, timeout=arguments.timeout_ms / 1000, stdin=arguments.stdin)
         except LaunchFailed as failure:
             raise not_begun(failure, argv[0], self.spec.name, confined=confinement is not None) from failure
         limit, confined = arguments.max_output_bytes, confinement is not None
@@ -158,7 +154,7 @@ class Exec(Commandlike):
 
     spec = ToolSpec(
         name="exec", doc=_EXEC_DOC, effect=Effect.EXECUTE, input=Shape.of(ExecInput), output=Shape.of(CommandOutput),
-        positional=("command",), flat=True, held=True,
+        positional=("command",), flat=True, held=True, through_files=True,
         examples=('const { exitCode, stdout } = await tools.exec({ command: ["git", "status", "--short"] })',),
     )  # fmt: skip
 
@@ -174,7 +170,7 @@ class Shell(Commandlike):
 
     spec = ToolSpec(
         name="shell", doc=_SHELL_DOC, effect=Effect.EXECUTE, input=Shape.of(ShellInput),
-        output=Shape.of(CommandOutput), positional=("command",), flat=True, held=True,
+        output=Shape.of(CommandOutput), positional=("command",), flat=True, held=True, through_files=True,
         examples=('const { stdout } = await shell("npm test 2>&1 | tail -20")',),
     )  # fmt: skip
 
