@@ -35,7 +35,7 @@ from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
 from toolscript.files.hidden import hidden_directories
-from toolscript.interrupted import fill_in
+from toolscript.interrupted import fill_in, stored
 from toolscript.journal.conversation import (
     Conversations,
     conversation_path,
@@ -282,6 +282,8 @@ class Harness:
         if (step := found.unfinished.step()) is not None:
             await fill_in(step, self.state, self.resume, lambda name: self.registry.by_wire_name(name).spec.path)
         self.conversation = found.conversation
+        turns = [found.unfinished.turn_id, *(turn.turn_id for turn in found.conversation.turns)]
+        self.store.commit(stored(self.state, conversation_id, turns), self.limits.store_bytes)
         return await self._turns.go_on(found.unfinished, step, found.conversation)
 
     def recording(self, run_id: str) -> dict[str, Json] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,14 +50,30 @@ async def fill_in(
 
 def _runs(state: Path, step: Step) -> Iterator[_Found]:
     for file in run_files(state):
-        try:
-            lines = records(file.path, unknown="skip")
-            first, second = next(lines), next(lines, None)
-        except (ToolscriptError, StopIteration):
-            continue  # not one that can be read, so none that is known
-        if isinstance(first, RunRecord) and (first.turn_id, first.step) == (step.turn_id, step.number):
-            call = second if first.origin == "call" and isinstance(second, CallRecord) else None
-            yield _Found(file, first, call)
+        first = _first(file)
+        if first is not None and (first.turn_id, first.step) == (step.turn_id, step.number):
+            asked = (r for r in _read(file.path) if isinstance(r, CallRecord))
+            yield _Found(file, first, next(asked, None) if first.origin == "call" else None)
+
+
+def stored(state: Path, conversation_id: str, turn_ids: Collection[str]) -> dict[str, str | None]:
+    """Return what the ended runs of a conversation left in its store: those of these turns, and of no turn at all."""
+    values: dict[str, str | None] = {}
+    for file in run_files(state):
+        first = _first(file) if file.ended else None
+        if first is None or first.conversation_id != conversation_id:
+            continue
+        if first.turn_id is None or first.turn_id in turn_ids:
+            values |= next((r.store for r in _read(file.path) if isinstance(r, RunEndRecord)), {})
+    return values
+
+
+def _first(file: RunFile) -> RunRecord | None:
+    try:
+        first = next(_read(file.path), None)
+    except ToolscriptError:
+        return None  # not one that can be read, so none that is known
+    return first if isinstance(first, RunRecord) else None
 
 
 def _same(script: Script, found: _Found) -> bool:

@@ -95,7 +95,7 @@ WAITS = "await writeFile('n.txt', String(Number(await readFile('n.txt')) + 1)); 
 async def test_a_turn_killed_in_a_script_goes_on_from_its_output(workplace, wire):
     (workplace / "work" / "n.txt").write_text("0")
     replies = (
-        (Text("First.\n"), script("return 'one'")),
+        (Text("First.\n"), script("store.set('kept', [1]); return 'one'")),
         (Text("I wait.\n"), script(WAITS), Text("and see")),
         Text("It is 1."),
     )
@@ -115,6 +115,7 @@ async def test_a_turn_killed_in_a_script_goes_on_from_its_output(workplace, wire
     ]  # fmt: skip
     assert left[5].text.startswith("I wait.") and left[5].text.rstrip().endswith("</tool-calls>")
     assert (turn.status, turn.text, turn.steps) == ("completed", "It is 1.", 3), turn.error
+    assert harness.store.snapshot() == '{"kept":[1]}'
     assert (asked, len(served.requests)) == (2, 3), "nothing was asked for twice"
     assert (workplace / "work" / "n.txt").read_text() == "1", "nothing was done twice"
     assert "First." in str(served.requests[2]) and "I wait." in str(served.requests[2])
