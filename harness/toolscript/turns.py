@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from anyio import CancelScope
@@ -10,11 +11,13 @@ from anyio import CancelScope
 from toolscript.agent.config import AgentConfig
 from toolscript.agent.configuration import Configuration
 from toolscript.agent.conversation import Conversation
+from toolscript.agent.diary import unwritten
 from toolscript.agent.tightening import stricter
 from toolscript.agent.turn import Turn, TurnLoop
-from toolscript.errors import ConfigError, Json, ToolError
+from toolscript.errors import ConfigError, JournalError, Json, ToolError
 from toolscript.events import Emitter
 from toolscript.facade.tasks import TaskBoard
+from toolscript.journal.conversation import ConversationJournal, Conversations
 from toolscript.models.adapter import ModelAdapter
 from toolscript.serving import Serving
 from toolscript.workshop import Order, Workshop
@@ -33,6 +36,8 @@ class Turns:
     emitter: Emitter
     order: Callable[[AgentConfig, str], Order]
     adapter: Callable[[AgentConfig], ModelAdapter]
+    conversations: Conversations | None = None
+    """Where conversations are written down; None: nowhere."""
 
     async def run(
         self,
@@ -44,18 +49,29 @@ class Turns:
         order: Order | None = None,
         emitter: Emitter | None = None,
     ) -> Turn:
-        """Let an agent answer a prompt. Raises ConfigError; is stopped by cancelling its task."""
+        """Let an agent answer a prompt. Raises ConfigError and JournalError; is stopped by cancelling its task."""
+        emitter = emitter or self.emitter
+        journal = self._journal(conversation, emitter)
         adapter = self.adapter(agent)
         serving = Serving(
-            workshop=self.workshop, board=self.board, order=order or self.order(agent, prompt),
-            structured=agent.structured,
+            workshop=self.workshop, board=self.board, structured=agent.structured,
+            order=replace(order or self.order(agent, prompt), earlier=journal),
         )  # fmt: skip
-        loop = TurnLoop(adapter, serving, conversation, agent.turn_settings(), emitter or self.emitter)
+        write = journal.write if journal is not None else unwritten
+        loop = TurnLoop(adapter, serving, conversation, agent.turn_settings(), emitter, write=write)
         try:
             return await loop.run_turn(prompt, images=tuple(images))
         finally:
             with CancelScope(shield=True):
                 await adapter.aclose()
+                if journal is not None:
+                    with suppress(JournalError):  # what failed there fails the next turn, which says so
+                        await journal.sync()
+
+    def _journal(self, conversation: Conversation, emitter: Emitter) -> ConversationJournal | None:
+        if self.conversations is None:
+            return None
+        return self.conversations.of(conversation.conversation_id, parent=emitter.ids.get("parent"))
 
     async def ask(self, asker: Order, agent_id: str, prompt: str, parent: str) -> Json:
         """Let another agent answer a question of a run, in a conversation of its own, and return its answer.
@@ -75,7 +91,12 @@ class Turns:
             rules=(*(rule for rule in asker.rules if rule.verdict != "allow"), *order.rules),
         )  # fmt: skip
         emitter = self.emitter.scoped(parent=parent)
-        turn = await self.run(agent, prompt, Conversation(), order=order, emitter=emitter)
+        conversation = Conversation()
+        try:
+            turn = await self.run(agent, prompt, conversation, order=order, emitter=emitter)
+        finally:
+            if self.conversations is not None:
+                self.conversations.close(conversation.conversation_id)
         return _answer(agent, turn)
 
 

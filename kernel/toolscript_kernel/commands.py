@@ -155,7 +155,7 @@ def _approvals(desk: Desk, words: list[str]) -> str:
     match words:
         case []:
             return _listed(harness)
-        case ["revoke", number] if number.isdigit():
+        case ["revoke", number] if number.isdecimal():
             return f"revoked: {harness.permissions.revoke(int(number))}"
         case ["clear"]:
             harness.permissions.clear()

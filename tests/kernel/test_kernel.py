@@ -76,6 +76,20 @@ def test_the_workspace_can_be_imported_from_only_while_a_python_cell_runs(runnin
     assert checked.of("execute_result")[0]["data"]["text/plain"] == "([], True)"
 
 
+def test_a_file_in_the_workspace_never_takes_a_modules_place(running: Kernel):
+    # The standard library's, and one that error reports look for although it is not installed.
+    for name in ("mailbox", "astroid", "ctags"):
+        (running.cwd / f"{name}.py").write_text("open('PLANTED', 'w').close()\n")
+
+    inside = running.run("%%py\nimport mailbox; mailbox.Maildir.__module__")
+    failed = running.run("%%py\nundefined")
+    again = running.run("%%py\n{}['missing']")
+
+    assert inside.of("execute_result")[0]["data"]["text/plain"] == "'mailbox'"
+    assert [it.reply["content"]["ename"] for it in (failed, again)] == ["NameError", "KeyError"]
+    assert not (running.cwd / "PLANTED").exists()
+
+
 def test_a_request_is_refused_at_once_where_nobody_can_be_asked(running: Kernel):
     it = running.run("%%toolscript\nask exec rm it")
 
@@ -221,3 +235,16 @@ def test_a_page_that_draws_no_buttons_is_asked_on_its_prompt(running: Kernel):
     assert asked["content"]["prompt"].startswith("[y] allow once")
     assert it.reply["content"]["status"] == "ok"
     assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith("[allowed once (console)]  (line 2)")
+
+
+def test_a_fault_of_our_own_is_a_typed_reply_and_the_next_cell_works(running: Kernel):
+    running.run("%%py\nfrom tests.kernel.standin.harness import StandIn\nkept, StandIn.run = StandIn.run, 1")
+    broken = running.run("%%toolscript\nreturn 1")
+    running.run("%%py\nStandIn.run = kept")
+
+    assert broken.reply["content"]["ename"] == "InternalError"
+    assert broken.reply["content"]["traceback"] == [
+        "InternalError: toolscript itself failed (TypeError: 'int' object is not callable); the kernel's log says where"
+    ]
+    assert [o["type"] for o in broken.outputs] == ["error"]
+    assert running.run("%%toolscript\nreturn 1").reply["content"]["status"] == "ok"

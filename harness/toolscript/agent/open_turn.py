@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 
+from toolscript.agent.budget import TimeBudget
 from toolscript.agent.conversation import Conversation, PastTurn
+from toolscript.agent.diary import Diary, Write, unwritten
 from toolscript.agent.step import Step
 from toolscript.agent.terms import TurnSettings
 from toolscript.errors import Json
@@ -27,12 +29,14 @@ class OpenTurn:
         emitter: Emitter,
         prompt: str,
         images: tuple[str, ...],
+        write: Write = unwritten,
     ) -> None:
         turn_id = f"turn-{uuid.uuid4().hex[:12]}"
         self._conversation = conversation
         self.past = PastTurn(
             turn_id=turn_id, prompt=prompt, agent=settings.agent, images=images, notes=conversation.take_notes()
         )
+        self.diary = Diary(write, turn_id)
         self.emitter = emitter.scoped(conversation_id=conversation.conversation_id, turn_id=turn_id)
         self.items: tuple[Item, ...] = ()
         self.sent: tuple[Item, ...] = ()
@@ -41,6 +45,7 @@ class OpenTurn:
         self.unkept = False
         self.error: dict[str, Json] | None = None
         self.events: list[BaseEvent] = []
+        self.budget = TimeBudget(settings.max_seconds)
         self._runs_heard: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._fence_hinted = False
@@ -76,12 +81,13 @@ class OpenTurn:
         self.unkept = False
 
     def hear(self, event: BaseEvent) -> None:
-        """Keep the events of this turn, and of agents that work for one of its runs."""
+        """Keep the events of this turn, and of agents that work for one of its runs; they also move its clock."""
         ours = event.turn_id == self.past.turn_id
         if ours and isinstance(event, ApprovalResolved) and event.decision == "deny_and_stop":
             self.stopped = True
         if ours or (event.parent or "").partition("/")[0] in self._runs_heard:
             self.events.append(event)
+            self.budget.hear(event)
             if event.run_id is not None:
                 self._runs_heard.add(event.run_id)
 

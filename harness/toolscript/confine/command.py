@@ -18,7 +18,7 @@ import anyio
 from anyio import to_thread
 
 from toolscript.confine import wire
-from toolscript.confine.protect import Guard
+from toolscript.confine.guard import Guard
 from toolscript.errors import HostError
 
 START_SECONDS = 30.0

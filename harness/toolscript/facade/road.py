@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import anyio
 from anyio import to_thread
 
+from toolscript import units
 from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import (
     ApprovalDenied,
@@ -43,6 +46,7 @@ log = get_logger(__name__)
 
 STATUS_OF = {"cancelled": OperationStatus.CANCELLED}
 KEPT_IN_EVENT = 64 * 1024
+_UNLOCKED = nullcontext()
 LOOKS = 8
 """How often a call that changes while it waits is consented to anew."""
 
@@ -89,7 +93,6 @@ class Road:
 
     def __init__(self, scope: RunScope, waiting: Callable[[int, bool], None]) -> None:
         self._scope = scope
-        self.slots = anyio.Semaphore(scope.limits.in_flight)
         self._waiting = waiting
         self._waits: dict[int, Wait] = {}
         self.gate = Gate(scope=scope, waiting=self._wait, denied=self._note_denial)
@@ -102,6 +105,11 @@ class Road:
         self.had_effect = False
         self.travelling = 0
         """Calls on the road right now."""
+
+    @cached_property
+    def slots(self) -> anyio.Semaphore:
+        """As many as may run at once; waiting approvals hold none."""
+        return anyio.Semaphore(self._scope.limits.in_flight, fast_acquire=True)
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
@@ -134,7 +142,14 @@ class Road:
         value = await self._through(trip)
         changes = change_records(trip.changes, self._scope.journal)
         self._finish(trip, OperationStatus.PLANNED if trip.planned else OperationStatus.SUCCEEDED, None)
-        return Outcome(number=trip.call.number, ok=not trip.failed, value=value, changes=changes, text=trip.text)
+        return Outcome(
+            number=trip.call.number,
+            ok=not trip.failed,
+            value=value,
+            changes=changes,
+            text=trip.text,
+            output=trip.value if trip.rendered else None,
+        )
 
     def _wait(self, number: int, waits: bool) -> None:
         wait = self._waits.setdefault(number, Wait())
@@ -145,8 +160,9 @@ class Road:
         call = trip.call
         tool = self._scope.tools.get(call.tool)
         self._scope.emitter.emit(
-            OperationStarted, operation=call.number, tool=call.tool, arguments=_bounded(trip.arguments),
-            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column, task_id=trip.task_id,
+            OperationStarted, operation=call.number, tool=call.tool,
+            arguments=_bounded(trip.arguments, len(call.arguments)), task_id=trip.task_id,
+            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column,
         )  # fmt: skip
 
     async def _through(self, trip: Trip) -> str:
@@ -175,7 +191,8 @@ class Road:
         Raises ToolError ``changed`` for a call that is another one each time it is looked at.
         """
         for _ in range(LOOKS):
-            async with self._scope.world.files.locked_async(*_changed_places(context, consented)):
+            places = _changed_places(context, consented)
+            async with self._scope.world.files.locked_async(*places) if places else _UNLOCKED:
                 now = await self.gate.still(tool, consented, context)
                 if now is not None:
                     trip.diff = now.classification.diff
@@ -263,8 +280,8 @@ class Road:
         wait.end()
         self._scope.emitter.emit(
             OperationFinished, operation=trip.call.number, tool=trip.call.tool, status=status,
-            output=_bounded(trip.value), error=error.to_json() if error else None, diff=trip.diff,
-            duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3),
+            output=_bounded(trip.value, trip.stats.get("output_bytes")), error=error.to_json() if error else None,
+            duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3), diff=trip.diff,
             waited_ms=round(wait.seconds * 1000, 3), **trip.stats,
         )  # fmt: skip
 
@@ -286,21 +303,45 @@ def _json(value: Json) -> str:
 
 
 def _encoded(trip: Trip, most: int) -> str:
-    text = json.dumps(trip.value, ensure_ascii=True, separators=(",", ":"))
-    if len(text) > most + 4096:
+    """Return the value as JSON text. Raises OutputTooLarge by the bytes of the value, not of its escapes."""
+    text = json.dumps(trip.value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can carry
+        text = _json(trip.value)
+        size = len(text)
+    if size > most + 4096 and (real := _weight(trip.value)) > most + 4096:
         tool = trip.call.tool
         raise OutputTooLarge(
-            f"{tool} gave {len(text)} bytes, at most {most} fit one result; "
+            f"{tool} gave {units.size(real)}, at most {units.size(most)} fit one result; "
             "ask for a part (offset and limit) or narrow the request",
             tool=tool,
         )
-    trip.stats["output_bytes"] = len(text)
+    trip.stats["output_bytes"] = size
     if isinstance(trip.value, dict):
         trip.stats |= {"truncated": bool(trip.value.get("truncated")), "handle": trip.value.get("handle")}
     return text
 
 
-def _bounded(value: Json) -> Json:
-    """Return the value for an event: large ones as the head of their JSON, since events are shown, not used."""
+def _weight(value: Json) -> int:
+    """Return the bytes of a value: of its texts in UTF-8, and of what JSON writes between them."""
+    match value:
+        case str():
+            return len(value.encode("utf-8", "replace")) + 2
+        case list() | tuple():
+            return 2 + sum(_weight(item) + 1 for item in value)
+        case dict():
+            return 2 + sum(_weight(key) + _weight(item) + 2 for key, item in value.items())
+        case _:
+            return len(json.dumps(value))
+
+
+def _bounded(value: Json, size: int | None) -> Json:
+    """Return the value for an event: large ones as the head of their JSON, since events are shown, not used.
+
+    ``size`` is that of its JSON, where it is known already.
+    """
+    if size is not None and size <= KEPT_IN_EVENT:
+        return value
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= KEPT_IN_EVENT else text[:KEPT_IN_EVENT] + "…"

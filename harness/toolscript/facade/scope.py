@@ -23,6 +23,7 @@ from toolscript.limits import Limits
 from toolscript.registry.context import MemoryOutputs, Outputs, SandboxMode, ToolContext
 from toolscript.registry.files import Files, Place
 from toolscript.registry.tool import Tool
+from toolscript.runtime.session import FacadeEntry
 
 
 class WorldFiles(Files, Protocol):
@@ -63,6 +64,8 @@ class RunScope:
     limits: Limits
     policy: Policy
     tools: Mapping[str, Tool]
+    facade: tuple[FacadeEntry, ...]
+    """The same tools as a worker builds them."""
     known: Callable[[str], Tool]
     emitter: Emitter
     journal: Journal

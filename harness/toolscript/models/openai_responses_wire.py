@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 from toolscript.errors import Json
@@ -18,6 +19,8 @@ from toolscript.models.adapter import (
 from toolscript.models.reply import native_items
 
 API = "openai-responses"
+_REASONING = re.compile(r"(?:o\d|gpt-(?:[5-9]|\d\d)|codex)(?!.*chat)")
+"""Names of models that reason, as their maker names them; for others ``settings.reasoning`` says it."""
 
 
 def body(request: ModelRequest) -> dict[str, Json]:
@@ -35,9 +38,16 @@ def body(request: ModelRequest) -> dict[str, Json]:
     }
     if request.tools:
         fields |= {"tools": [_tool(tool) for tool in request.tools], "parallel_tool_calls": True}
+    if _reasons(request):
+        fields["include"] = ["reasoning.encrypted_content"]
     if request.max_output_tokens is not None:
         fields["max_output_tokens"] = request.max_output_tokens
     return fields
+
+
+def _reasons(request: ModelRequest) -> bool:
+    """Say whether to ask for encrypted reasoning: other models' servers refuse a request that does."""
+    return "reasoning" in request.settings or _REASONING.match(request.model) is not None
 
 
 def _history(request: ModelRequest) -> Iterator[Json]:

@@ -8,7 +8,16 @@ from tests.harness.agent.parts import Ran, script, stage
 
 from toolscript.agent.executor import ToolReply
 from toolscript.errors import ProviderError
-from toolscript.events import ErrorEvent, FunctionCallOutput, MessageDelta, ScriptExecution, TurnFinished, TurnStarted
+from toolscript.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    ErrorEvent,
+    FunctionCallOutput,
+    MessageDelta,
+    ScriptExecution,
+    TurnFinished,
+    TurnStarted,
+)
 from toolscript.models.adapter import (
     AssistantMessage,
     Finished,
@@ -233,6 +242,44 @@ async def test_a_silent_model_is_left_when_the_time_budget_is_spent():
 
     assert (turn.status, turn.reason, turn.text) == ("stopped", "max_seconds", "one moment")
     assert model.closed == 1
+
+
+async def test_a_script_is_stopped_when_the_time_budget_is_spent_and_the_next_turn_works():
+    stopped = anyio.Event()
+
+    async def endless():
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.set()
+
+    s = stage(ScriptedModel([script("return 1"), "fine"]), Ran(results={"return 1": endless}), max_seconds=0.05)
+
+    turn = await s.loop.run_turn("go")
+    after = await s.loop.run_turn("and now?")
+
+    assert (turn.status, turn.reason, turn.steps) == ("stopped", "max_seconds", 1)
+    assert stopped.is_set()
+    assert "status: aborted" in str(s.conversation.turns[0].items)
+    assert (after.status, after.text) == ("completed", "fine")
+
+
+async def test_while_a_person_is_asked_the_time_budget_stands_still():
+    s = stage(ScriptedModel([script("return 1"), "fine"]), Ran(), max_seconds=0.2)
+
+    async def asking():
+        ids = {"approval_id": "a", "operation": 1}
+        emitter = s.loop._emitter.scoped(turn_id=s.events[0].turn_id)
+        emitter.emit(ApprovalRequested, request={}, **ids)
+        await anyio.sleep(0.4)  # twice the budget: the wait itself is the subject
+        emitter.emit(ApprovalResolved, decision="allow", by="me", **ids)
+        return 1
+
+    s.executor.results["return 1"] = asking
+
+    turn = await s.loop.run_turn("go")
+
+    assert (turn.status, turn.text) == ("completed", "fine")
 
 
 async def test_a_provider_error_fails_the_turn_and_the_next_turn_works():

@@ -206,8 +206,8 @@ async def test_protected_files_stay_as_they_were_and_that_is_said(bench: Bench) 
         "echo 'policy = \"never\"' > toolscript.toml; mkdir -p .git/hooks; echo evil > .git/hooks/pre-commit"
     )
     assert not (bench.root / "toolscript.toml").exists()
-    assert not (bench.root / ".git" / "hooks").exists()
-    assert output.restored == [f"{bench.root}/toolscript.toml", f"{bench.root}/.git/hooks"]
+    assert not (bench.root / ".git" / "hooks" / "pre-commit").exists()
+    assert output.restored == [f"{bench.root}/toolscript.toml", f"{bench.root}/.git/hooks/pre-commit"]
     assert "put back" in (output.note or "")
 
 

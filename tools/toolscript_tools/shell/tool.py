@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolscript.confine import modes
 from toolscript.confine.command import LaunchFailed
 from toolscript.confine.wire import Confinement, Launch
 from toolscript.errors import ToolError
@@ -87,12 +86,8 @@ class Commandlike:
             max_processes=MAX_PROCESSES,
         )  # fmt: skip
         collector = Collector(context.emit, shown=context.max_output_bytes)
-        watched = modes.unguarded(confinement, context.roots) if confinement is not None else []
         try:
-            ending = await run(
-                launch, context, collector, timeout=arguments.timeout_ms / 1000, stdin=arguments.stdin,
-                watched=watched,
-            )  # fmt: skip
+            ending = await run(launch, context, collector, timeout=arguments.timeout_ms / 1000, stdin=arguments.stdin)
         except LaunchFailed as failure:
             raise not_begun(failure, argv[0], self.spec.name, confined=confinement is not None) from failure
         limit, confined = arguments.max_output_bytes, confinement is not None
