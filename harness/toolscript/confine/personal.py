@@ -91,18 +91,35 @@ def within(writable: Iterable[str], *, installation: bool = True) -> Own:
     )  # fmt: skip
 
 
+def owns(path: str, root: str) -> bool:
+    """Say whether a path in a root (both resolved) is, or lies in, the user's own configuration."""
+    home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    if home == "/" or not _below(path, [root]):
+        return False
+    if _below(home, [root]) and path.startswith(f"{home}/."):
+        name = path[len(home) + 1 :].split("/", 1)[0]
+        if name not in _OPEN:
+            return True
+    return any(_below(path, [each]) and not _below(root, [each]) for each in _named(home))
+
+
 def _candidates(places: tuple[str, ...], installation: bool) -> Iterator[str]:
     home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+    if home.startswith("/") and home != "/" and _below(os.path.realpath(home), places):
+        yield from _hidden(home)
+    yield from _named(home)
+    if installation:
+        yield os.path.realpath(sys.prefix)
+
+
+def _named(home: str) -> Iterator[str]:
+    """Yield what the names here and the variables of the host name."""
     if home.startswith("/") and home != "/":
         yield from (f"{home}/{name}" for name in _NAMES)
-        if _below(os.path.realpath(home), places):
-            yield from _hidden(home)
     for name, below in _VARIABLES.items():
         for base in os.environ.get(name, "").split(os.pathsep):
             if base.startswith("/") and base.strip("/"):
                 yield from (os.path.normpath(f"{base}/{part}") for part in below)
-    if installation:
-        yield os.path.realpath(sys.prefix)
 
 
 def _hidden(home: str) -> Iterator[str]:
