@@ -6,6 +6,7 @@ They decide what runs outside the sandbox: shells, git, editors, Jupyter and too
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -76,12 +77,17 @@ def within(writable: Iterable[str], *, installation: bool = True) -> Own:
         return Own((), (), ())
     frozen: set[str] = set()
     watched: set[tuple[str, str]] = set()
+    directories: dict[str, str] = {}
     for path in dict.fromkeys(_candidates(places, installation)):
+        above, _, name = path.rpartition("/")
+        if above not in directories:
+            directories[above] = os.path.realpath(above)
         # The directory's links are resolved, not the file's own: that one may be replaced.
-        spelt = f"{os.path.realpath(os.path.dirname(path))}/{os.path.basename(path)}"  # noqa: PTH120, PTH119
-        if os.path.lexists(spelt) and (real := _inside(os.path.realpath(spelt), places)):
+        spelt = f"{directories[above]}/{name}"
+        kind = _kind(spelt)
+        if kind and (real := _inside(os.path.realpath(spelt) if kind == stat.S_IFLNK else spelt, places)):
             frozen.add(real)
-        if (os.path.islink(spelt) or not os.path.lexists(spelt)) and _inside(spelt, places):  # noqa: PTH114
+        if kind in (0, stat.S_IFLNK) and _inside(spelt, places):
             watched.add((_holder(spelt, places), spelt))
     outer = _outermost(frozen)
     loose = [(holder, path) for holder, path in sorted(watched) if not _below(path, outer)]
@@ -89,6 +95,14 @@ def within(writable: Iterable[str], *, installation: bool = True) -> Own:
         tuple(outer), tuple(_anchors(outer, places)),
         tuple((Path(holder), os.path.relpath(path, holder)) for holder, path in loose),
     )  # fmt: skip
+
+
+def _kind(path: str) -> int:
+    """Return what is at a path, no link followed; 0 for nothing."""
+    try:
+        return stat.S_IFMT(os.lstat(path).st_mode)
+    except OSError:
+        return 0
 
 
 def owns(path: str, root: str) -> bool:
