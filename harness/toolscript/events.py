@@ -331,8 +331,10 @@ class Emitter:
         wanted, events = tuple(ids.items()), list[BaseEvent]()
 
         def keep(event: BaseEvent) -> None:
-            if all(getattr(event, name) == value for name, value in wanted):
-                events.append(event)
+            for name, value in wanted:
+                if getattr(event, name) != value:
+                    return
+            events.append(event)
 
         with self.listening(keep):
             yield events

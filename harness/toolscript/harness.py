@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,10 +14,9 @@ from anyio import Event, to_thread
 from anyio.abc import TaskGroup
 
 from toolscript.agent.config import AgentConfig
-from toolscript.agent.configuration import load, user_file
+from toolscript.agent.configuration import SERVERS_NAME, load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
-from toolscript.agent.trust import Trust
 from toolscript.agent.turn import Turn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
@@ -38,12 +36,14 @@ from toolscript.files.disk import DiskFiles
 from toolscript.files.hidden import hidden_directories
 from toolscript.journal.conversation import Conversations, sweep_conversations
 from toolscript.journal.redact import secret_values
-from toolscript.journal.state import run_path, state_dir, sweep
+from toolscript.journal.spares import Spares
+from toolscript.journal.state import run_name, run_path, runs_dir, state_dir, sweep
 from toolscript.journal.writer import DiskJournal
 from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
+from toolscript.recovery.notebook import saved
 from toolscript.recovery.undo import Pick
 from toolscript.recovery.undoing import Undoing
 from toolscript.recovery.unknown import Resolution
@@ -99,6 +99,7 @@ class Harness:
         self.conversation_id = self.conversation.conversation_id
         self.state = state_dir(self.workspace)
         self._talks = self._conversations() if journals is None else None
+        self._spares = Spares(runs_dir(self.state), run_name)
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
@@ -114,7 +115,7 @@ class Harness:
         """Write each run to the workspace's state directory, secrets of the environment redacted."""
         secrets = secret_values(os.environ)
         sweep(self.state)
-        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets)
+        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets, spares=self._spares)
 
     def _conversations(self) -> Conversations:
         sweep_conversations(self.state)
@@ -155,6 +156,7 @@ class Harness:
             if self._talks is not None:
                 stack.callback(self._talks.close)
             group.start_soon(to_thread.run_sync, means)
+            group.start_soon(self._spares.keep)
             await self._open_sources(stack, group)
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
@@ -178,12 +180,10 @@ class Harness:
 
     def _server_files(self) -> tuple[Path, ...]:
         """Return the usual JSON files of MCP servers: the user's own, and the workspace's once it is trusted."""
-        found = [user_file().parent / "mcp.json", *self._trusted(self.workspace / ".mcp.json")]
+        found = [user_file().parent / "mcp.json"]
+        if self.configuration.untrusted_servers is None:
+            found.append(self.workspace / SERVERS_NAME)
         return tuple(path for path in found if path.is_file())
-
-    def _trusted(self, path: Path) -> tuple[Path, ...]:
-        trusted = path.is_file() and Trust().trusts(path, sha256(path.read_bytes()).hexdigest())
-        return (path,) if trusted else ()
 
     async def abort(self, run_id: str) -> bool:
         """Stop a run with its calls and their processes; False if no such run goes on here."""
@@ -216,7 +216,8 @@ class Harness:
             allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
             last_expression=last_expression, mode=mode, plan=plan,
         )  # fmt: skip
-        await self._offered.wait()
+        if not self._offered.is_set():
+            await self._offered.wait()
         if mode == "dry-run":
             return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)
@@ -259,6 +260,14 @@ class Harness:
         order = Order(limits=self.limits, policy=self.policy, rules=self.rules)
         return await self._workshop.resume(path, journal, order, outcomes or {}, self._emitter)
 
+    def recording(self, run_id: str) -> dict[str, Json] | None:
+        """Return what a notebook keeps of a run so that it replays without its journal; None for a run without one.
+
+        Raises JournalError and JournalDamaged.
+        """
+        path = run_path(self.state, run_id) if run_id else None
+        return saved(path) if path is not None and path.is_file() else None
+
     async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
         """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.
 
@@ -270,7 +279,7 @@ class Harness:
         run_id = new_id("r")
         emitter = self._emitter.scoped(run_id=run_id)
         undoing = Undoing(
-            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journal=self._journals(run_id),
+            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journals=self._journals,
             workspace=self.workspace,
         )  # fmt: skip
         with emitter.collecting(run_id=run_id) as events:

@@ -76,12 +76,18 @@ class Run:
     def fold(cls, events: Iterable[BaseEvent]) -> Run:
         """Return the run that these events tell of; events of nested runs must be left out."""
         kept = tuple(events)
-        run = cls(events=kept)
         operations: dict[int, Operation] = {}
+        logs: list[LogLine] = []
+        told: dict[str, Any] = {}
         for event in kept:
-            run = _applied(run, event)
-            _track(operations, event)
-        return replace(run, operations=tuple(operations[n] for n in sorted(operations)))
+            if isinstance(event, ScriptLog):
+                logs.append(LogLine(level=event.level, text=event.text, line=event.line))
+            else:
+                told |= _told(event)
+                _track(operations, event)
+        return cls(
+            events=kept, logs=tuple(logs), operations=tuple(operations[n] for n in sorted(operations)), **told
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Json]:
         """Return the object that ``toolscript run --json`` prints."""
@@ -109,20 +115,18 @@ def operation_json(o: Operation) -> dict[str, Json]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _applied(run: Run, event: BaseEvent) -> Run:
+def _told(event: BaseEvent) -> dict[str, Any]:
+    """Return what an event tells of the run itself."""
     match event:
         case ScriptExecution():
-            return replace(run, run_id=event.run_id or "", source=event.source, script_hash=event.script_hash)
-        case ScriptLog():
-            line = LogLine(level=event.level, text=event.text, line=event.line)
-            return replace(run, logs=(*run.logs, line))
+            return {"run_id": event.run_id or "", "source": event.source, "script_hash": event.script_hash}
         case ScriptExecutionOutput():
-            return replace(
-                run, status=event.status, result=event.result, error=event.error,
-                warnings=event.warnings, durations=event.durations,
-            )  # fmt: skip
+            return {
+                "status": event.status, "result": event.result, "error": event.error, "warnings": event.warnings,
+                "durations": event.durations,
+            }  # fmt: skip
         case _:
-            return run
+            return {}
 
 
 def _track(operations: dict[int, Operation], event: BaseEvent) -> None:

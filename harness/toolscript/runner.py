@@ -6,12 +6,12 @@ import json
 import secrets
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import anyio
 
-from toolscript.errors import RunAborted, StoreTooLarge, ToolscriptError
+from toolscript.errors import Json, RunAborted, StoreTooLarge, ToolscriptError
 from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.course import Course
 from toolscript.facade.ending import Ending, unexpected
@@ -22,6 +22,8 @@ from toolscript.facade.tasks import TaskBoard
 from toolscript.journal.records import CallRecord, EndRecord, RunEndRecord, RunRecord
 from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed
+from toolscript.limits import Limits
+from toolscript.memo import Latest
 from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 from toolscript.texts import loads
 
@@ -80,14 +82,13 @@ class Runner:
         scope = course.scope
         ending = Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
         try:
-            with anyio.CancelScope() as stop:
-                self._stops[scope.run_id] = stop
-                async with anyio.create_task_group() as group:
-                    ending = await course.run(self._sessions, start, group)
+            async with anyio.create_task_group() as group:
+                self._stops[scope.run_id] = group.cancel_scope
+                ending = await course.run(self._sessions, start, group)
         except Exception as error:
             ending = Ending(status=RunStatus.FAILED, error=unexpected(error, "the run"))
         finally:
-            del self._stops[scope.run_id]
+            self._stops.pop(scope.run_id, None)
             # Whatever ended it, a run is reported and written down before anybody goes on.
             with anyio.CancelScope(shield=True):
                 ending = await self._closed(course, ending)
@@ -126,7 +127,7 @@ class Runner:
         return Start(
             source=script.parsed.source, last_expression=script.last_expression,
             prepared=self._cache.blanked(script.parsed.script_hash, last_expression=script.last_expression),
-            facade=facade_entries(scope), params=script.params, context=script.context,
+            facade=scope.facade, params=script.params, context=script.context,
             store=script.store, seed=script.seed, time_ms=script.time_ms,
             task_prefix=script.task_prefix, limits=scope.limits,
         )  # fmt: skip
@@ -176,12 +177,14 @@ class Runner:
         return ending
 
 
-def facade_entries(scope: RunScope) -> tuple[FacadeEntry, ...]:
-    """Return the facade of a run as its worker builds it."""
-    return tuple(
-        FacadeEntry(path=(*t.spec.namespace, t.spec.name), positional=t.spec.positional, flat=t.spec.flat)
-        for t in scope.tools.values()
-    )
+@Latest
+def _limits(limits: Limits) -> dict[str, float]:
+    return limits.to_json()
+
+
+@Latest
+def _recorded(facade: tuple[FacadeEntry, ...]) -> tuple[tuple[str, tuple[str, ...], bool], ...]:
+    return tuple((".".join(e.path), e.positional, e.flat) for e in facade)
 
 
 def run_record(script: Script, scope: RunScope) -> RunRecord:
@@ -197,7 +200,7 @@ def run_record(script: Script, scope: RunScope) -> RunRecord:
         store=script.store,
         seed=script.seed,
         time_ms=script.time_ms,
-        limits=asdict(scope.limits),
+        limits=_limits(scope.limits),
         allowed_tools=tuple(scope.tools),
         workspace=str(scope.world.cwd),
         policy=scope.policy.value,
@@ -208,7 +211,7 @@ def run_record(script: Script, scope: RunScope) -> RunRecord:
         step=scope.emitter.ids.get("step"),
         parent=scope.emitter.ids.get("parent"),
         task_prefix=script.task_prefix,
-        facade=tuple((".".join(e.path), e.positional, e.flat) for e in facade_entries(scope)),
+        facade=_recorded(scope.facade),
     )
 
 
@@ -229,9 +232,7 @@ async def _end_call(course: Course, outcome: Outcome | None) -> None:
     status: Literal["completed", "failed", "aborted"] = (
         "aborted" if outcome is None else "completed" if ok else "failed"
     )
-    # A command that exits with another code than 0 is a failed call without an error.
-    error = json.loads(outcome.value) if outcome is not None and not ok and outcome.value else None
-    journal.write(RunEndRecord(status=status, result=None, error=error, time_ms=now))
+    journal.write(RunEndRecord(status=status, result=None, error=_error_of(outcome), time_ms=now))
     if course.road.had_effect:
         await journal.sync()
     journal.close()
@@ -247,6 +248,14 @@ def _unwritten(course: Course, error: ToolscriptError) -> Ending:
         warnings=tuple(course.warnings), durations=course.durations(),
     )  # fmt: skip
     return Ending(status=RunStatus.FAILED, error=error)
+
+
+def _error_of(outcome: Outcome | None) -> dict[str, Json] | None:
+    """Return how a structured call failed. One whose tool resolved with a failure (a non-zero exit) has no error."""
+    if outcome is None or outcome.ok or not outcome.value:
+        return None
+    error: dict[str, Json] = json.loads(outcome.value)
+    return error
 
 
 def announce(script: Script, scope: RunScope) -> None:

@@ -42,6 +42,7 @@ from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner, Script
 from toolscript.runtime.identity import installation
+from toolscript.runtime.session import FacadeEntry
 
 Journals = Callable[[str], Journal]
 
@@ -83,12 +84,19 @@ class Toolset:
 
     tools: tuple[Tool, ...]
     by_path: Mapping[str, Tool]
+    facade: tuple[FacadeEntry, ...]
     digest: str
 
     @classmethod
     def of(cls, tools: tuple[Tool, ...]) -> Toolset:
         """Return the set of these tools."""
-        return cls(tools=tools, by_path={t.spec.path: t for t in tools}, digest=tools_digest(tools))
+        facade = tuple(
+            FacadeEntry(path=(*t.spec.namespace, t.spec.name), positional=t.spec.positional, flat=t.spec.flat)
+            for t in tools
+        )
+        return cls(
+            tools=tools, by_path={t.spec.path: t for t in tools}, facade=facade, digest=tools_digest(tools)
+        )  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -129,7 +137,7 @@ class Workshop:
                 _refuse(emitter, source, order, error)
                 return Run.fold(events)
             self.runs += 1
-            terms = replace(order, limits=parsed.limits, allowed_tools=_narrowed(order, parsed))
+            terms = _terms(order, parsed)
             scope = self._scope(run_id, parsed.script_hash, terms, emitter)
             script = Script(
                 parsed=parsed, origin=order.origin, last_expression=order.last_expression, mode=order.mode,
@@ -216,10 +224,10 @@ class Workshop:
         asking = None if self.delegate is None else partial(self.delegate, order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
-            tools=tools.by_path, known=self.registry.get, emitter=emitter,
+            tools=tools.by_path, facade=tools.facade, known=self.registry.get, emitter=emitter,
             journal=Following(journal, order.earlier) if order.earlier else journal, bridge=self.bridge,
             permissions=self.permissions,
-            world=replace(self.world, run_agent=asking), turn_id=order.turn_id,
+            world=self.world if asking is None else replace(self.world, run_agent=asking), turn_id=order.turn_id,
             catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
             planned=order.planned, plan=order.plan,
             conversation_id=self.conversation_id,
@@ -261,6 +269,14 @@ def recorded_order(run: RunRecord, order: Order) -> Order:
         policy=stricter(Policy(run.policy), order.policy), rules=order.rules, allowed_tools=run.allowed_tools,
         origin=cast("Origin", run.origin), turn_id=run.turn_id, depth=0 if run.parent is None else 1,
     )  # fmt: skip
+
+
+def _terms(order: Order, parsed: Parsed) -> Order:
+    """Return the order under the script's own pragma."""
+    allowed = _narrowed(order, parsed)
+    if parsed.limits is order.limits and allowed == order.allowed_tools:
+        return order
+    return replace(order, limits=parsed.limits, allowed_tools=allowed)
 
 
 def _narrowed(order: Order, parsed: Parsed) -> tuple[str, ...] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
@@ -57,6 +58,15 @@ class Desk:
             raise CellError(name="Interrupted", message="the cell was stopped; what had happened is kept") from None
         except ToolscriptError as error:
             raise _failure(error.to_json(), cell.body, cell.offset) from None
+        finally:
+            self._drop_answers(caller)
+
+    def _drop_answers(self, caller: Caller) -> None:
+        """Let no answer that was given ahead for this cell outlive it, and say so."""
+        harness = self.door.harness
+        if harness is not None and (dropped := harness.approvals.forget_answers()):
+            what = "an answer that was" if dropped == 1 else f"{dropped} answers that were"
+            caller.stage.display({"text/plain": f"dropped: {what} given ahead, and nothing asked for"})
 
     def offer_own(self, registry: Registry) -> list[str]:
         """Offer the notebook's own functions as tools; return what is wrong with some."""
@@ -158,11 +168,12 @@ class Desk:
     async def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> AsyncIterator[None]:
         """Show all that happens in the block, and put requests for consent before the caller if there is one."""
         from toolscript_kernel.approvals.asking import asking
+        from toolscript_kernel.record.keeping import kept
         from toolscript_kernel.view.watch import Watch
 
         offset = 0 if in_turn else cell.offset
         view = self._view(caller, offset=offset, in_turn=in_turn, max_calls=harness.limits.calls)
-        watch = Watch(view)
+        watch = Watch(view, keep=partial(kept, harness))
         try:
             with harness.listening(watch):
                 async with asking(harness.approvals, caller, view, offset):
@@ -180,7 +191,8 @@ class Desk:
             case Front.CONSOLE | Front.TERMINAL:
                 return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
             case _:
-                return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
+                place = live.Place(stage, caller.cell_id, caller.shelf)
+                return live.LiveView(place, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
 
 
 def _raise_unless_completed(run: Run, cell: Cell) -> None:

@@ -120,7 +120,7 @@ def _limit(text: str) -> tuple[str, float]:
     if name not in limit_names():
         raise ValueError(f"there is no limit {name!r}; limits are {', '.join(limit_names())}")
     try:
-        return name, int(value) if value.strip().isdigit() else float(value)
+        return name, int(value) if value.strip().isdecimal() else float(value)
     except ValueError:
         raise ValueError(f"limit {name} needs a number, got {value!r}") from None
 

@@ -11,6 +11,7 @@ from toolscript.errors import ConfigError
 if TYPE_CHECKING:
     from toolscript.harness import Harness
     from toolscript.recovery.replay import Replayed
+    from toolscript.recovery.tape import Tape
     from toolscript.recovery.undo import Pick
     from toolscript.run import Run
 
@@ -39,10 +40,24 @@ async def replayed(harness: Harness, name: str, source: str | None = None) -> Re
     from toolscript.recovery.replay import replay
     from toolscript.recovery.tape import Tape
 
-    tape = Tape.read(records(_journal(harness, name), unknown="skip"))
+    if name.partition("#")[0].endswith(".ipynb"):
+        tape = _in_notebook(harness, name, source)
+    else:
+        tape = Tape.read(records(_journal(harness, name), unknown="skip"))
     if source is not None and source.strip():
         tape = replace(tape, run=replace(tape.run, source=source))
     return await replay(tape, harness.pool)
+
+
+def _in_notebook(harness: Harness, name: str, source: str | None) -> Tape:
+    """Return the tape of a run that a notebook holds: ``FILE`` or ``FILE#RUN``."""
+    from toolscript.journal.state import run_path
+    from toolscript.recovery.notebook import found, of_script, saved_cells
+
+    file, _, run_id = name.partition("#")
+    run = of_script(saved_cells(harness.workspace / file), source or "", run_id)
+    path = run_path(harness.state, run.run_id)
+    return found(run, path if path.is_file() else None)
 
 
 def told(replayed: Replayed) -> str:
@@ -69,7 +84,7 @@ def as_cell(runs: tuple[Run, ...], which: str | None = None) -> str:
         raise ConfigError("there is no script in this conversation yet")
     if which is None:
         found: Run | None = runs[-1]
-    elif which.isdigit():
+    elif which.isdecimal():
         found = runs[int(which) - 1] if 0 < int(which) <= len(runs) else None
     else:
         found = next((run for run in runs if run.run_id == which), None)

@@ -11,7 +11,7 @@ from tests.needs import need
 
 need("chromium")
 
-from tests.browser.lab import SHOTS, browser, complaints, open_page  # noqa: E402
+from tests.browser.lab import SHOTS, complaints, open_page  # noqa: E402
 from tests.kernel import sample  # noqa: E402
 from tests.kernel.record.test_record import HOSTILE, hostile  # noqa: E402
 
@@ -22,12 +22,6 @@ from toolscript_kernel.view.model import Model, patch  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 STATIC = Path(model.__file__).parent / "static"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as it:
-        yield it
 
 
 @pytest.fixture

@@ -169,3 +169,14 @@ async def test_a_dry_run_turn_writes_nothing_and_its_later_steps_see_what_was_pl
         OperationStatus.PLANNED
     ] * 2
     assert list((workplace / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=repr)
+async def test_a_structured_command_that_fails_is_an_error_that_the_model_reads(workplace, wire):
+    replies = ((Asked("exec", '{"command": ["sh", "-c", "echo oops; exit 3"]}'),), Text("It failed."))
+    async with talking(workplace, *replies, wire=wire) as (harness, served):
+        turn = await harness.turn("go")
+
+    assert (turn.status, turn.text) == ("completed", "It failed."), turn.error
+    assert "oops" in str(served.requests[1])
+    assert "3" in str(served.requests[1]["input" if wire.name == "openai-responses" else "messages"][-1])

@@ -102,9 +102,21 @@ def test_an_answer_given_ahead_counts_once(running: Kernel):
     first = running.run("%%toolscript\nask exec rm it\nreturn 1")
     second = running.run("%%toolscript\nask exec rm it\nreturn 1")
 
-    assert ahead.of("display_data")[0]["data"] == {"text/plain": "the next request will be answered: allow"}
+    said = "the next request of the next cell will be answered: allow; unused, it is dropped with that cell"
+    assert ahead.of("display_data")[0]["data"] == {"text/plain": said}
     assert first.reply["content"]["status"] == "ok"
     assert second.reply["content"]["status"] == "error"
+
+
+def test_an_answer_given_ahead_is_listed_and_goes_with_its_cell(running: Kernel):
+    running.run("%toolscript answer deny not today")
+    listed = running.run("%toolscript approvals")
+    unused = running.run("%%toolscript\nreturn 1")
+    later = running.run("%toolscript approvals")
+
+    assert "answered ahead, for the next cell: deny not today" in listed.of("display_data")[0]["data"]["text/plain"]
+    assert "dropped: an answer that was given ahead" in str([d["data"] for d in unused.of("display_data")])
+    assert "answered ahead" not in later.of("display_data")[0]["data"]["text/plain"]
 
 
 def test_a_console_is_asked_on_its_prompt_and_reads_what_is_asked(running: Kernel):
@@ -223,3 +235,16 @@ def test_a_page_that_draws_no_buttons_is_asked_on_its_prompt(running: Kernel):
     assert asked["content"]["prompt"].startswith("[y] allow once")
     assert it.reply["content"]["status"] == "ok"
     assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith("[allowed once (console)]  (line 2)")
+
+
+def test_a_fault_of_our_own_is_a_typed_reply_and_the_next_cell_works(running: Kernel):
+    running.run("%%py\nfrom tests.kernel.standin.harness import StandIn\nkept, StandIn.run = StandIn.run, 1")
+    broken = running.run("%%toolscript\nreturn 1")
+    running.run("%%py\nStandIn.run = kept")
+
+    assert broken.reply["content"]["ename"] == "InternalError"
+    assert broken.reply["content"]["traceback"] == [
+        "InternalError: toolscript itself failed (TypeError: 'int' object is not callable); the kernel's log says where"
+    ]
+    assert [o["type"] for o in broken.outputs] == ["error"]
+    assert running.run("%%toolscript\nreturn 1").reply["content"]["status"] == "ok"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tests.kernel.running import Kernel, Reply, kernel
+
+from toolscript_kernel.record import MIME
 
 WRITES = '%%toolscript\nawait tools.writeFile({ path: "a.txt", content: "new" });\nconsole.log("wrote");\nreturn 1'
 
@@ -120,3 +124,45 @@ def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content:
 
     assert it.reply["content"]["status"] == ("ok" if content == "new" else "error")
     assert (running.cwd / "a.txt").read_text() == content
+
+
+@pytest.mark.parametrize("command", ["%toolscript approvals revoke ²", "%toolscript edit ²"])
+def test_a_digit_that_is_no_number_is_refused_in_one_sentence(running: Kernel, command: str):
+    running.run(WRITES)
+
+    assert running.run(command).reply["content"]["ename"] == "ConfigError"
+
+
+def metadata(reply: Reply) -> list[dict]:
+    """What of a cell's outputs is saved beside them; a page with widgets gets it by an update."""
+    return [m["metadata"] for kind in ("display_data", "update_display_data") for m in reply.of(kind)]
+
+
+def saved_notebook(running: Kernel, *cells: str) -> list[Reply]:
+    """Run cells and save what they gave as a notebook, as a page does."""
+    replies = [running.run(cell) for cell in cells]
+    outputs = [[{"metadata": m} for m in metadata(reply)] for reply in replies]
+    (running.cwd / "saved.ipynb").write_text(json.dumps({"cells": [{"outputs": o} for o in outputs]}))
+    return replies
+
+
+def test_a_saved_notebook_replays_without_its_journals(running: Kernel):
+    chance = '%%toolscript\nawait tools.writeFile({ path: "c.txt", content: "c" });\nreturn [Math.random(), Date.now()]'
+    script, turn = saved_notebook(running, chance, "Which files are here?")
+    for journal in (running.cwd.parent / "state").rglob("*.jsonl"):
+        journal.unlink()
+    (running.cwd / "c.txt").unlink()
+
+    again = running.run(chance.replace("%%toolscript", "%%toolscript --replay saved.ipynb"))
+    vague = running.run("%toolscript replay saved.ipynb")
+    other = running.run("%%toolscript --replay saved.ipynb\nreturn 3")
+
+    assert again.of("execute_result")[0]["data"] == script.of("execute_result")[0]["data"]
+    assert vague.reply["content"]["ename"] == other.reply["content"]["ename"] == "ConfigError"
+    assert "say FILE#RUN" in other.reply["content"]["evalue"]
+    assert not (running.cwd / "c.txt").exists()
+    (facts,) = [m[MIME] for m in metadata(turn) if MIME in m]
+    assert facts["turn"]["prompt"] == "Which files are here?"
+    assert [bool("<tool-calls>" in step["text"]) for step in facts["turn"]["steps"]] == [True, False]
+    named = running.run(f"%toolscript replay saved.ipynb#{facts['scripts'][0]['runId']}")
+    assert shown(named) == "replayed: the same"

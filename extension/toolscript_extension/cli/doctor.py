@@ -6,10 +6,10 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from toolscript.confine.report import Finding, findings
+from toolscript_extension.cli.streams import screen
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
@@ -23,7 +23,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print the find
         table.add_column(heading)
     for finding in found:
         table.add_row("[green]✓[/]" if finding.available else "[red]✗[/]", finding.feature, finding.consequence)
-    Console().print(table)
+    screen().print(table)
 
 
 def _data(finding: Finding) -> dict[str, object]:

@@ -13,39 +13,48 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 
 from toolscript.approvals.request import Policy
 from toolscript.approvals.terminal import TerminalDecider
-from toolscript.errors import ConfigError, Json
+from toolscript.errors import Json
 from toolscript.events import BaseEvent
 from toolscript.harness import Harness
 from toolscript.run import Run
 from toolscript_extension.cli.exits import exit_code
-from toolscript_extension.cli.show import Terminal
+from toolscript_extension.cli.given import limits_of, params_of, read_source
+from toolscript_extension.cli.show import Terminal, notify
+from toolscript_extension.cli.streams import screen
 
 
 def command(
     file: Annotated[str, typer.Argument(help="A TypeScript file, or - for standard input.", metavar="FILE.ts|-")],
     param: Annotated[
-        list[str] | None, typer.Option("--param", help="A value for params, as key=json.", metavar="KEY=JSON")
+        list[str] | None,
+        typer.Option("--param", help="A value that the script finds in params; once for each.", metavar="KEY=JSON"),
     ] = None,
     workspace: Annotated[Path, typer.Option(help="The directory that the script works in.")] = Path(),
-    policy: Annotated[Policy, typer.Option(help="When consent is asked for.")] = Policy.ON_REQUEST,
+    policy: Annotated[
+        Policy | None, typer.Option(help="When consent is asked for; as configured, if left out.")
+    ] = None,
     limit: Annotated[
-        list[str] | None, typer.Option("--limit", help="Lower a limit, as name=number.", metavar="NAME=N")
+        list[str] | None, typer.Option("--limit", help="A lower limit, such as calls=4.", metavar="NAME=NUMBER")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Print each event as a JSON line on stdout.")] = False,
 ) -> None:
-    """Run a script and print its result."""
+    """Run a script and print its result.
+
+    The result goes to stdout as JSON, what the script logs and does to stderr. Consent is asked for on the terminal.
+    """
     if as_json and events:
         raise typer.BadParameter("choose one of --json and --events")
-    source = read_source(file)
-    params = dict(parse_pair(p, "--param") for p in param or ())
-    limits = {name: parse_number(value) for name, value in (parse_pair(x, "--limit") for x in limit or ())}
-    listener = _event_lines if events else (None if as_json else Terminal(Console(stderr=True)))
-    run = asyncio.run(_run(Harness(workspace, policy=policy), source, params, limits, listener))
+    params, limits = params_of(param or ()), limits_of(limit or ())
+    shown = screen(stderr=True)
+    harness = Harness(workspace, policy=policy)
+    source = read_source(file, harness.limits.source_bytes)
+    notify(harness.configuration, shown)
+    listener = _event_lines if events else Terminal(shown, quiet=as_json)
+    run = asyncio.run(_run(harness, source, params, limits, listener))
     if as_json:
         sys.stdout.write(orjson.dumps(run.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
     elif not events and run.result is not None:
@@ -54,7 +63,7 @@ def command(
 
 
 async def _run(
-    harness: Harness, source: str, params: Json, limits: dict[str, float], listener: Callable[[BaseEvent], None] | None
+    harness: Harness, source: str, params: Json, limits: dict[str, float], listener: Callable[[BaseEvent], None]
 ) -> Run:
     """Run the script; Ctrl-C and a polite kill stop it with its processes, and still give its run."""
     seen: list[BaseEvent] = []
@@ -64,13 +73,13 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     try:
-        async with harness:
-            with ExitStack() as stack:
-                stack.enter_context(harness.listening(seen.append))
-                if listener is not None:
-                    stack.enter_context(harness.listening(listener))
-                stack.enter_context(TerminalDecider.attached(harness.approvals))
-                return await harness.run(source, params=params, limits=limits, origin="file")
+        with ExitStack() as stack:
+            # Listening outlasts the harness: what it ends when it closes is told too.
+            stack.enter_context(harness.listening(seen.append))
+            stack.enter_context(harness.listening(listener))
+            async with harness:
+                with TerminalDecider.attached(harness.approvals):
+                    return await harness.run(source, params=params, limits=limits, origin="file")
     except asyncio.CancelledError:
         task.uncancel()
         return Run.fold(seen)
@@ -79,34 +88,3 @@ async def _run(
 def _event_lines(event: BaseEvent) -> None:
     sys.stdout.write(event.model_dump_json() + "\n")
     sys.stdout.flush()
-
-
-def read_source(file: str) -> str:
-    """Return the text of a script file or of standard input. Raises ConfigError naming the file."""
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8: byte {error.start}") from None
-
-
-def parse_pair(text: str, option: str) -> tuple[str, Json]:
-    """Return key and value of ``key=json``. Raises ConfigError that shows the accepted form."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"{option} takes key=value, got {text!r}")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        raise ConfigError(
-            f"{option} {name}: {value!r} is not JSON; a string needs quotes: {option} '{name}=\"{value}\"'"
-        ) from None
-
-
-def parse_number(value: Json) -> float:
-    """Return a limit's value. Raises ConfigError for anything but a number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"a limit is a number, got {value!r}")
-    return value

@@ -48,7 +48,7 @@ class Gate:
     async def pass_(self, tool: Tool, arguments: Any, call: Call, context: ToolContext) -> Consented:
         """Return the call once it may happen. Raises ApprovalError when it may not."""
         classification = await tool.classify(arguments, context)
-        verdict, why = self._judge(tool, classification, arguments)
+        verdict, why = self.judge(tool, classification, arguments)
         if verdict is Verdict.ALLOW:
             return Consented(arguments=arguments, classification=classification)
         if verdict is not Verdict.ASK:
@@ -65,7 +65,7 @@ class Gate:
         now = await tool.classify(consented.arguments, context)
         if now == consented.classification:
             return consented
-        if consented.asked or self._judge(tool, now, consented.arguments)[0] is not Verdict.ALLOW:
+        if consented.asked or self.judge(tool, now, consented.arguments)[0] is not Verdict.ALLOW:
             return None
         same = {p.path for p in now.paths} == {p.path for p in consented.classification.paths}
         return replace(consented, classification=now) if same else None
@@ -78,7 +78,7 @@ class Gate:
 
     async def verdict(self, tool: Tool, arguments: Any, context: ToolContext) -> Verdict:
         """Say whether the call would run, wait for a person or be refused; asks nobody."""
-        return self._judge(tool, await tool.classify(arguments, context), arguments)[0]
+        return self.judge(tool, await tool.classify(arguments, context), arguments)[0]
 
     async def ask(self, tool: Tool, arguments: Any, call: Call, context: ToolContext, why: str) -> Consented:
         """Ask whatever the policy says; where the policy never asks, refuse."""
@@ -90,7 +90,7 @@ class Gate:
 
     def refuse_denied(self, tool: Tool, seen: Classification, arguments: Any) -> None:
         """Raise ApprovalUnavailable for a call that a rule denies: no answer of a person lifts that."""
-        verdict, why = self._judge(tool, seen, arguments)
+        verdict, why = self.judge(tool, seen, arguments)
         if verdict is Verdict.DENY:
             raise ApprovalUnavailable(why, tool=tool.spec.path)
 
@@ -101,7 +101,7 @@ class Gate:
 
         async def validate(edited: Json) -> Json:
             parsed = tool.spec.input.parse(tool.spec.path, edited)
-            verdict, refusal = self._judge(tool, await tool.classify(parsed, context), parsed)
+            verdict, refusal = self.judge(tool, await tool.classify(parsed, context), parsed)
             if verdict in (Verdict.REFUSE, Verdict.DENY):
                 raise ApprovalUnavailable(refusal, tool=tool.spec.path)
             return tool.spec.input.dump(parsed)
@@ -129,6 +129,7 @@ class Gate:
                 line=call.line,
                 column=call.column,
                 expires=now + scope.limits.approval_seconds,
+                run_began=scope.began,
                 extra={"question": asked},
             ),
             _form(call.tool, question.schema),
@@ -137,7 +138,8 @@ class Gate:
             return Answer(action="accept", content=decision.arguments)
         return Answer(action="decline" if decision.choice is Choice.DENY else "cancel")
 
-    def _judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
+    def judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
+        """Return the verdict on a call and the reason for it; asks nobody."""
         scope = self.scope
         unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
         return judge(
@@ -191,7 +193,7 @@ class Gate:
             tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
             allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
             line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
-            extra={"at_default": _at_default(tool, shown)},
+            run_began=scope.began, extra={"at_default": _at_default(tool, shown)},
         )  # fmt: skip
 
 

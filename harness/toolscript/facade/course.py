@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import anyio
 from anyio.abc import TaskGroup
 
 from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
@@ -50,7 +49,7 @@ class Course:
         self.road = self.make_road()
         self.spawner = Spawner(board, self.road, scope, task_prefix)
         self.calls: dict[int, Call] = {}
-        self._running: dict[int, anyio.CancelScope] = {}
+        self._running = 0
         self.timers = 0
         self.store: dict[str, str | None] = {}
         self.warnings: list[str] = []
@@ -71,7 +70,7 @@ class Course:
         return Road(self.scope, self.waiting)
 
     async def run(self, sessions: Sessions, start: Start, group: TaskGroup) -> Ending:
-        """Serve the script until it ends; what it leaves pending is cancelled and waited for."""
+        """Serve the script until it ends; what it leaves pending is cancelled with the group, which is its own."""
         try:
             async with sessions.checkout() as session:
                 self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
@@ -82,7 +81,9 @@ class Course:
                 self.warnings.append("console lines written after the last await are lost")
             return Ending(status=RunStatus.FAILED, error=problem)
         finally:
-            self._cancel_rest()
+            self.pending.close()
+            if self._running:
+                group.cancel_scope.cancel()
 
     async def _serve(self, session: Session, start: Start, group: TaskGroup) -> Ending:
         session.on_loss(self.pending.lose)
@@ -158,18 +159,17 @@ class Course:
         if call.spawn:
             self.spawner.start(call, self._deliver)
         else:
-            self._running[call.number] = anyio.CancelScope()
+            self._running += 1
             group.start_soon(self._travel, call)
 
     async def _travel(self, call: Call) -> None:
         try:
-            with self._running[call.number]:
-                go = self.spawner.answer if call.tool in CALLS else self.road.travel
-                self.pending.deliver(await go(call))
+            go = self.spawner.answer if call.tool in CALLS else self.road.travel
+            self.pending.deliver(await go(call))
         except Exception as error:
             self.fail(unexpected(error, call.tool))
         finally:
-            del self._running[call.number]
+            self._running -= 1
 
     def fail(self, error: ToolscriptError) -> None:
         """End the run: a call of it can have no outcome any more."""
@@ -211,11 +211,6 @@ class Course:
             what = "had ended" if ended else "was cancelled"
             where = f"line {call.line}: " if call.line else ""
             self.warnings.append(f"{where}nobody awaited {call.tool}; it {what} when the script ended")
-
-    def _cancel_rest(self) -> None:
-        self.pending.close()
-        for scope in self._running.values():
-            scope.cancel()
 
     def _last_position(self) -> Position | None:
         for number in sorted(self.calls, reverse=True):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import anyio
 from anyio import to_thread
 
+from toolscript import units
 from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import (
     ApprovalDenied,
@@ -43,6 +46,7 @@ log = get_logger(__name__)
 
 STATUS_OF = {"cancelled": OperationStatus.CANCELLED}
 KEPT_IN_EVENT = 64 * 1024
+_UNLOCKED = nullcontext()
 LOOKS = 8
 """How often a call that changes while it waits is consented to anew."""
 
@@ -89,7 +93,6 @@ class Road:
 
     def __init__(self, scope: RunScope, waiting: Callable[[int, bool], None]) -> None:
         self._scope = scope
-        self.slots = anyio.Semaphore(scope.limits.in_flight)
         self._waiting = waiting
         self._waits: dict[int, Wait] = {}
         self.gate = Gate(scope=scope, waiting=self._wait, denied=self._note_denial)
@@ -97,9 +100,16 @@ class Road:
         self._denials = 0
         self.stop: ToolscriptError | None = None
         """Set when a decision or too many denials must end the run."""
+        self.on_stop: Callable[[int], None] = lambda number: None
+        """Called with a call that ended when the run must end; tasks that outlive their script end with it."""
         self.had_effect = False
         self.travelling = 0
         """Calls on the road right now."""
+
+    @cached_property
+    def slots(self) -> anyio.Semaphore:
+        """As many as may run at once; waiting approvals hold none."""
+        return anyio.Semaphore(self._scope.limits.in_flight, fast_acquire=True)
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
@@ -122,6 +132,8 @@ class Road:
             raise
         finally:
             self.travelling -= 1
+            if self.stop is not None:
+                self.on_stop(call.number)
             self._waits.pop(call.number, None)
 
     async def _travelled(self, trip: Trip) -> Outcome:
@@ -148,8 +160,9 @@ class Road:
         call = trip.call
         tool = self._scope.tools.get(call.tool)
         self._scope.emitter.emit(
-            OperationStarted, operation=call.number, tool=call.tool, arguments=_bounded(trip.arguments),
-            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column, task_id=trip.task_id,
+            OperationStarted, operation=call.number, tool=call.tool,
+            arguments=_bounded(trip.arguments, len(call.arguments)), task_id=trip.task_id,
+            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column,
         )  # fmt: skip
 
     async def _through(self, trip: Trip) -> str:
@@ -178,7 +191,8 @@ class Road:
         Raises ToolError ``changed`` for a call that is another one each time it is looked at.
         """
         for _ in range(LOOKS):
-            async with self._scope.world.files.locked_async(*_changed_places(context, consented)):
+            places = _changed_places(context, consented)
+            async with self._scope.world.files.locked_async(*places) if places else _UNLOCKED:
                 now = await self.gate.still(tool, consented, context)
                 if now is not None:
                     trip.diff = now.classification.diff
@@ -266,8 +280,8 @@ class Road:
         wait.end()
         self._scope.emitter.emit(
             OperationFinished, operation=trip.call.number, tool=trip.call.tool, status=status,
-            output=_bounded(trip.value), error=error.to_json() if error else None, diff=trip.diff,
-            duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3),
+            output=_bounded(trip.value, trip.stats.get("output_bytes")), error=error.to_json() if error else None,
+            duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3), diff=trip.diff,
             waited_ms=round(wait.seconds * 1000, 3), **trip.stats,
         )  # fmt: skip
 
@@ -299,7 +313,7 @@ def _encoded(trip: Trip, most: int) -> str:
     if size > most + 4096 and (real := _weight(trip.value)) > most + 4096:
         tool = trip.call.tool
         raise OutputTooLarge(
-            f"{tool} gave {real} bytes, at most {most} fit one result; "
+            f"{tool} gave {units.size(real)}, at most {units.size(most)} fit one result; "
             "ask for a part (offset and limit) or narrow the request",
             tool=tool,
         )
@@ -322,7 +336,12 @@ def _weight(value: Json) -> int:
             return len(json.dumps(value))
 
 
-def _bounded(value: Json) -> Json:
-    """Return the value for an event: large ones as the head of their JSON, since events are shown, not used."""
+def _bounded(value: Json, size: int | None) -> Json:
+    """Return the value for an event: large ones as the head of their JSON, since events are shown, not used.
+
+    ``size`` is that of its JSON, where it is known already.
+    """
+    if size is not None and size <= KEPT_IN_EVENT:
+        return value
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= KEPT_IN_EVENT else text[:KEPT_IN_EVENT] + "…"

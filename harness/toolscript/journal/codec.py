@@ -20,6 +20,7 @@ INLINE_BYTES = 16 * 1024
 MAX_LINE = 1024 * 1024
 """No line is longer; the largest record with all fields at the inline bound is well below."""
 BLOB = "$blob"
+_BLOB_KEY = b"$blob"
 
 
 class BadLine(ValueError):
@@ -57,6 +58,12 @@ def loaded(data: bytes) -> Json:
         return json.loads(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def short_line(kind: str, fields: dict[str, Json], previous: str) -> bytes | None:
+    """Return what :func:`line_of` returns where no field needs a body, as for nearly every record; else None."""
+    line = dumped({"v": VERSION, "prev": previous, "kind": kind, **fields})
+    return line if len(line) <= INLINE_BYTES and _BLOB_KEY not in line else None
 
 
 def line_of(kind: str, fields: dict[str, Json], previous: str, keep: Callable[[bytes], str]) -> bytes:

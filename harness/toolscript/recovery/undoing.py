@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from toolscript.journal.state import run_files, run_path
 from toolscript.language.parser import script_hash
 from toolscript.limits import Limits
 from toolscript.recovery.undo import Effects, Pick, Undone, take_back
+from toolscript.recovery.undone import refuse_undone, undone_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,42 +48,62 @@ class Undoing:
     files: DiskFiles
     run_id: str
     emitter: Emitter
-    journal: Journal
+    journals: Callable[[str], Journal]
     workspace: Path
 
     async def run(self, run_ids: Sequence[str], picks: Mapping[Path, Pick]) -> None:
         """Undo the runs; events tell what was restored, or which paths need a choice first."""
-        wanted = self._with_nested(run_ids)
+        wanted = self._with_nested(run_ids, again=bool(picks))
         arguments: Json = {"runs": wanted, "picks": {str(path): pick for path, pick in picks.items()}}
-        self._open(arguments)
-        began = time.monotonic()
+        journal = self.journals(self.run_id)
         try:
-            undone = await self._take_back(wanted, picks)
-        except ToolscriptError as error:
-            self._close(None, error, began)
-            return
-        self._close(undone, _choice_needed(undone), began)
+            self._open(arguments, journal)
+            began = time.monotonic()
+            try:
+                undone = await self._take_back(wanted, picks, journal)
+            except ToolscriptError as error:
+                self._close(None, error, began, journal)
+            else:
+                self._close(undone, _choice_needed(undone), began, journal)
+            await journal.sync()
+        finally:
+            journal.close()
 
-    def _with_nested(self, run_ids: Sequence[str]) -> list[str]:
-        """Return the runs and those of agents that they asked, in the order in which they began."""
-        wanted = set(run_ids)
+    def _with_nested(self, run_ids: Sequence[str], *, again: bool) -> list[str]:
+        """Return the runs and those of agents that they asked, in the order in which they began.
+
+        Raises ToolError ``not_found``, ``not_ended`` while one of them or a task of it still runs, and
+        ``already_undone``, unless they are to be taken back ``again`` by choices for each path.
+        """
+        wanted, going = set(run_ids), []
         found: list[tuple[int, str]] = []
+        undos: list[tuple[str, Path]] = []
         for file in sorted(run_files(self.state), key=lambda f: f.path.stat().st_mtime_ns):
             first = next(iter(records(file.path, unknown="skip")), None)
             if not isinstance(first, RunRecord):
                 continue
+            if first.origin == "undo" and file.ended:
+                undos.append((first.run_id, file.path))
             if first.run_id in wanted or (first.parent or "").partition("/")[0] in wanted:
                 wanted.add(first.run_id)
                 found.append((first.time_ms, first.run_id))
+                going += [first.run_id] if file.live else []
         if missing := set(run_ids) - {run_id for _, run_id in found}:
             raise ToolError(f"there is no run {', '.join(sorted(missing))} in this workspace", code="not_found")
+        if going:
+            raise ToolError(
+                f"{', '.join(going)} has not ended: a task of it still runs; end it first (tools.spawn.cancel(id))",
+                tool="undo", code="not_ended", details={"runs": going},
+            )  # fmt: skip
+        if not again:
+            refuse_undone(run_ids, undone_by(undos))
         return [run_id for _, run_id in sorted(found)]
 
-    async def _take_back(self, run_ids: Sequence[str], picks: Mapping[Path, Pick]) -> Undone:
+    async def _take_back(self, run_ids: Sequence[str], picks: Mapping[Path, Pick], journal: Journal) -> Undone:
         effects = await to_thread.run_sync(self._effects, run_ids)
         paths = tuple({"path": str(c.path), "before": c.after.digest} for c in effects.net)
-        self.journal.write(BeginRecord(number=1, effect="write", paths=paths))
-        await self.journal.sync()
+        journal.write(BeginRecord(number=1, effect="write", paths=paths))
+        await journal.sync()
         return await to_thread.run_sync(take_back, effects, self.files, picks)
 
     def _effects(self, run_ids: Sequence[str]) -> Effects:
@@ -93,10 +114,10 @@ class Undoing:
     def _read(self, path: Path) -> Effects:
         return Effects.read(records(path, unknown="skip"), partial(read_blob, path))
 
-    def _open(self, arguments: Json) -> None:
+    def _open(self, arguments: Json, journal: Journal) -> None:
         source = "// undo " + " ".join(arguments["runs"])
         digest = script_hash(source)
-        self.journal.write(
+        journal.write(
             RunRecord(
                 run_id=self.run_id,
                 source=source,
@@ -115,23 +136,23 @@ class Undoing:
                 digests={},
             )
         )
-        self.journal.write(CallRecord(number=1, tool="undo", arguments=json.dumps(arguments)))
+        journal.write(CallRecord(number=1, tool="undo", arguments=json.dumps(arguments)))
         self.emitter.emit(ScriptExecution, source=source, script_hash=digest, origin="undo")
         self.emitter.emit(OperationStarted, operation=1, tool="undo", arguments=arguments, effect="write")
 
-    def _close(self, undone: Undone | None, error: ToolscriptError | None, began: float) -> None:
+    def _close(self, undone: Undone | None, error: ToolscriptError | None, began: float, journal: Journal) -> None:
         status = OperationStatus.SUCCEEDED if error is None else OperationStatus.FAILED
         result = undone.to_json() if undone else None
         told = error.to_json() if error else None
         milliseconds = round((time.monotonic() - began) * 1000, 3)
-        self.journal.write(
+        journal.write(
             EndRecord(
                 number=1,
                 ok=error is None,
                 value=json.dumps(told or result),
                 time_ms=int(time.time() * 1000),
                 status=status.value,
-                changes=change_records(undone.changes if undone else (), self.journal),
+                changes=change_records(undone.changes if undone else (), journal),
             )
         )
         self.emitter.emit(
@@ -140,7 +161,7 @@ class Undoing:
         )  # fmt: skip
         ended = RunStatus.COMPLETED if error is None else RunStatus.FAILED
         text = None if result is None else json.dumps(result)
-        self.journal.write(RunEndRecord(status=ended.value, result=text, error=told))
+        journal.write(RunEndRecord(status=ended.value, result=text, error=told))
         self.emitter.emit(
             ScriptExecutionOutput, status=ended, script_hash=script_hash("// undo"), result=result, error=told,
             durations={"total": milliseconds},

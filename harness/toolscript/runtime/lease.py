@@ -18,7 +18,7 @@ class Lease:
     """One script in one worker: the pool's Session."""
 
     def __init__(self, worker: WorkerProcess) -> None:
-        self._worker = worker
+        self.worker = worker
         self._watch: Watch | None = None
         self._decoder: Decoder | None = None
         self._failures: dict[int, str] = {}
@@ -38,7 +38,7 @@ class Lease:
     @property
     def missing(self) -> tuple[str, ...]:
         """What the worker could not give up on this machine."""
-        return self._worker.missing
+        return self.worker.missing
 
     async def start(self, start: Start) -> Batch:
         """Run the script until it waits or ends."""
@@ -47,11 +47,11 @@ class Lease:
         self._limits = start.limits
         if (size := len(start.source.encode("utf-8", "replace"))) > start.limits.source_bytes:
             raise SourceTooLarge(start.limits.source_bytes, size)
-        self._decoder = Decoder(self._worker.uses + 1, start.source, start.limits, self._failures)
-        self._watch = Watch(self._worker, start.limits)
+        self._decoder = Decoder(self.worker.uses + 1, start.source, start.limits, self._failures)
+        self._watch = Watch(self.worker, start.limits)
         self._watch.runs()
         self.facade = facade_text(start.facade)
-        self._worker.link.send(encode_start(start, self._worker.uses + 1, self._worker.furnished))
+        self.worker.link.send(encode_start(start, self.worker.uses + 1, self.worker.furnished))
         return (await self._batches(1))[0]
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:
@@ -62,19 +62,19 @@ class Lease:
             if not settlement.ok:
                 self._failures[settlement.number] = settlement.value
         self._watch.runs()
-        self._worker.link.send(b"".join(map(encode_settle, settlements)))
+        self.worker.link.send(b"".join(map(encode_settle, settlements)))
         return await self._batches(len(settlements))
 
     def on_loss(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` if the worker dies while the script waits."""
-        before = self._worker.link.on_end
+        before = self.worker.link.on_end
 
         def ended() -> None:
             before()
             if not self.clean:
                 callback()
 
-        self._worker.link.on_end = ended
+        self.worker.link.on_end = ended
 
     def close(self) -> None:
         """End the lease; the worker's fate is the pool's to decide."""
@@ -87,7 +87,7 @@ class Lease:
         batches: list[Batch] = []
         try:
             while len(batches) < count:
-                kind, parts = await self._worker.link.receive()
+                kind, parts = await self.worker.link.receive()
                 if kind != Kind.BATCH:
                     raise ProtocolFault(f"a worker sent a frame of kind {kind}")
                 batches.append(self._decoder.batch(parts))
@@ -95,7 +95,7 @@ class Lease:
                     self.clean = True
                     break
         except EOFError:
-            raise await self._lost(await self._worker.death(self._limits)) from None
+            raise await self._lost(await self.worker.death(self._limits)) from None
         except ToolscriptError as error:
             raise await self._lost(error) from None
         self._watch.rests()
@@ -105,5 +105,5 @@ class Lease:
         """Return the error, marked: what the script wrote since its last await is gone with the worker."""
         self.cause = "limit" if isinstance(error, LimitExceeded) else error.code
         error.__dict__["lost_logs"] = True
-        self._worker.kill()
+        self.worker.kill()
         return error

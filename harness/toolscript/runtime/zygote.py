@@ -138,11 +138,11 @@ class _Zygote:
         """Never returns: whatever happens in a child must not run the zygote's loop."""
         status = 1
         try:
+            self._prefault()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             # All is said here: asking the kernel what kind of socket it is would be a call that is then forbidden.
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fd)
-            self._prefault()
             missing = sandbox.lock_worker(fd, zygote=self._pid, code=self._filter)
             sock.sendall(encode(Kind.READY, [json.dumps(missing).encode()]))
             serve(sock, self._engines, self._blank, self._uses)

@@ -69,7 +69,8 @@ def _panel(plan: Plan, answered: Any, offset: int) -> Any:
 
 def _box(widgets: Any, row: PlanRow) -> Any:
     return widgets.Checkbox(
-        value=not row.waits, indent=False, layout=widgets.Layout(width="2em"), description="",
+        value=not (row.waits or row.denied), disabled=bool(row.denied), indent=False, description="",
+        layout=widgets.Layout(width="2em"),
         description_allow_html=False, tooltip=f"carry out #{row.number}",
     )  # fmt: skip
 
@@ -97,7 +98,9 @@ def _place(row: PlanRow, offset: int) -> str:
 
 
 def _notes(row: PlanRow) -> str:
-    notes = ["the dry run could not go on from here"] if row.waits else []
+    notes = [f"denied: {row.denied}"] if row.denied else []
+    notes += [f"asks: {row.asks}"] if row.asks else []
+    notes += ["the dry run could not go on from here"] if row.waits else []
     notes += [f"assumes that #{', #'.join(map(str, row.assumes))} succeeds"] if row.assumes else []
     notes += [] if row.undoable else ["cannot be undone"]
     return f" — {'; '.join(notes)}" if notes else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from toolscript.errors import Json
 from toolscript.run import LogLine, Operation
-from toolscript_kernel.record.outcome import outcome
+from toolscript_kernel.record.outcome import outcome, standing
 from toolscript_kernel.record.transcript import Call, Failure, Prose, Script, Transcript
 
 Hide = Callable[[str], str]
@@ -149,8 +149,8 @@ def _row(operation: Operation, script: Script, hide: Hide, offset: int) -> Row:
         number=operation.number,
         tool=operation.tool,
         arguments=hidden(operation.arguments, hide),
-        status=operation.status.value,
-        outcome=hide(outcome(operation)),
+        status=standing(operation),
+        outcome=hide(outcome(operation, ended=script.run.status is not None)),
         effect=operation.effect,
         line=_shift(operation.line, offset),
         diff=hide(operation.diff) if operation.diff else None,

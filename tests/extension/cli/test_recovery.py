@@ -12,6 +12,7 @@ import pytest
 from tests.extension.cli.test_run import COMMAND, environment, toolscript
 
 from toolscript.journal.state import run_files, state_dir
+from toolscript.recovery.notebook import saved
 
 
 @pytest.fixture
@@ -82,11 +83,32 @@ def test_a_live_replay_shows_what_changed(workspace):
     assert '- completed: "one"' in changed.stderr and '+ completed: "two"' in changed.stderr
 
 
-def test_a_notebook_replays_the_runs_that_it_names(workspace):
-    path = recorded(workspace, "return 7")
-    output = {"metadata": {"application/vnd.toolscript.run+json": {"scripts": [{"runId": path.stem}]}}}
+def notebook(workspace: Path, **facts: object) -> None:
+    output = {"metadata": {"application/vnd.toolscript.run+json": facts}}
     (workspace / "n.ipynb").write_text(json.dumps({"cells": [{"outputs": [output]}]}))
+
+
+def test_a_notebook_that_holds_the_tape_replays_without_the_journal(workspace):
+    path = recorded(workspace, "console.log('said'); await writeFile('a.txt', 'a'); return 7")
+    notebook(workspace, scripts=[{"runId": path.stem, "tape": saved(path)}])
+    path.unlink()
+    (workspace / "a.txt").unlink()
+
+    done = toolscript(workspace, "replay", "n.ipynb")
+
+    assert (done.returncode, done.stdout) == (0, "7\n")
+    assert done.stderr == "cell 1: script, 1 run\nsaid\nreplayed: the same\n"
+    assert not (workspace / "a.txt").exists()
+
+
+def test_a_notebook_without_the_tape_needs_the_journal_and_says_so(workspace):
+    path = recorded(workspace, "return 7")
+    notebook(workspace, scripts=[{"runId": path.stem}, {"runId": "../../etc/passwd"}])
     (workspace / "empty.ipynb").write_text(json.dumps({"cells": []}))
 
+    done = toolscript(workspace, "replay", "n.ipynb")
+
+    assert done.returncode == 2 and "does not hold all of ../../etc/passwd" in done.stderr
+    notebook(workspace, scripts=[{"runId": path.stem}])
     assert toolscript(workspace, "replay", "n.ipynb").stdout == "7\n"
     assert "names no recorded run" in toolscript(workspace, "replay", "empty.ipynb").stderr

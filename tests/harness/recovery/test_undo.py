@@ -112,3 +112,48 @@ async def test_links_are_restored_as_links(harness):
 async def test_an_unknown_run_is_a_clear_error(harness):
     with pytest.raises(ToolError, match="there is no run r-nope"):
         await harness.undo("r-nope")
+
+
+async def test_a_run_is_undone_once_and_whoever_wants_it_twice_is_told_what_to_undo(harness):
+    before = tree(harness.workspace)
+    run = await harness.run(SCRIPT)
+    after = tree(harness.workspace)
+    undo = await harness.undo(run.run_id)
+
+    with pytest.raises(ToolError, match=f"{run.run_id} was undone already, by {undo.run_id}") as refused:
+        await harness.undo(run.run_id)
+    assert refused.value.code == "already_undone"
+    assert tree(harness.workspace) == before
+
+    back = await harness.undo(undo.run_id)
+    assert tree(harness.workspace) == after
+    with pytest.raises(ToolError, match=back.run_id):
+        await harness.undo(undo.run_id)
+    assert (await harness.undo(run.run_id)).error is None
+    assert tree(harness.workspace) == before
+
+
+async def test_an_undo_that_touched_nothing_does_not_count_as_one(harness):
+    run = await harness.run(SCRIPT)
+    (harness.workspace / "kept.txt").write_text("mine\n")
+    assert (await harness.undo(run.run_id)).error["code"] == "changed"
+
+    again = await harness.undo(run.run_id)
+
+    assert again.error["code"] == "changed"
+
+
+async def test_nothing_is_undone_while_a_task_of_the_run_still_runs(harness):
+    source = """
+        await writeFile('kept.txt', 'changed');
+        return tools.spawn.exec({command: ['sleep', '60'], scope: 'conversation'}).id"""
+    run = await harness.run(source)
+
+    with pytest.raises(ToolError, match="a task of it still runs") as refused:
+        await harness.undo(run.run_id)
+    assert refused.value.code == "not_ended"
+    assert (harness.workspace / "kept.txt").read_text() == "changed"
+
+    await harness.run("await tools.spawn.cancel(params)", params=run.result)
+    assert (await harness.undo(run.run_id)).error is None
+    assert (harness.workspace / "kept.txt").read_text() == "before\n"

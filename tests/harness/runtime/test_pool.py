@@ -49,7 +49,7 @@ async def test_a_reused_process_gives_every_script_a_fresh_realm_and_goes_after_
         pids = []
         for n in range(7):
             async with pool.checkout() as session:
-                pids.append(session._worker.pid)
+                pids.append(session.worker.pid)
                 source = f"globalThis.bag ??= []; globalThis.bag.push({n}); return globalThis.bag.length;"
                 batch = await session.start(start_of(source))
                 assert batch.ended.result == "1"
@@ -145,7 +145,7 @@ async def test_a_worker_killed_in_mid_script_is_a_typed_error_and_the_next_scrip
     async with Pool(min_size=1, max_size=1) as pool:
         async with pool.checkout() as session:
             await session.start(start_of("await tools.echo({}); return 1;"))
-            os.kill(session._worker.pid, signal.SIGKILL)
+            os.kill(session.worker.pid, signal.SIGKILL)
             with pytest.raises(WorkerCrashed, match="SIGKILL"):
                 await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
         assert (await play(pool, "return 1;")).result == 1
@@ -164,10 +164,10 @@ async def test_an_idle_worker_that_is_killed_is_replaced_without_an_error():
 async def test_a_stopped_worker_is_killed_when_it_makes_no_progress():
     async with Pool(min_size=1, max_size=1) as pool, pool.checkout() as session:
         await session.start(start_of("await tools.echo({}); return 1;", limits=tight(guest_seconds=0.05)))
-        os.kill(session._worker.pid, signal.SIGSTOP)
+        os.kill(session.worker.pid, signal.SIGSTOP)
         with pytest.raises(WorkerCrashed, match="no progress"):
             await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
-        await until(lambda: not alive(session._worker.pid))
+        await until(lambda: not alive(session.worker.pid))
 
 
 async def test_the_pool_survives_the_zygotes_death_idle_and_at_work():
@@ -181,7 +181,7 @@ async def test_the_pool_survives_the_zygotes_death_idle_and_at_work():
         async with pool.checkout() as session:
             await session.start(start_of("await tools.echo({}); return 1;"))
             os.kill(pool._nursery.pid, signal.SIGKILL)
-            await until(lambda: not alive(session._worker.pid))
+            await until(lambda: not alive(session.worker.pid))
             with pytest.raises(WorkerCrashed):
                 await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
         assert (await play(pool, "return 3;")).result == 3

@@ -63,12 +63,6 @@ def encoded(text: str) -> bytes:
 
 
 def _place(command: str, path: str, context: ToolContext) -> Place:
-    if not path.startswith("/"):
-        raise refused(
-            f"The path {path} is not an absolute path, it should start with `/`. Maybe you meant {path}?",
-            "bad_path",
-            absolute=str(context.cwd / path),
-        )
     place = context.files.place(path, context.cwd)
     if place.kind == "missing" and command != "create":
         raise refused(f"The path {path} does not exist. Please provide a valid path.", "not_found")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toolscript import units
 from toolscript.confine.protect import Restored
 from toolscript.registry.context import ToolContext
 from toolscript_tools.shell.collect import Collector
@@ -85,7 +86,7 @@ def _cut(stream: HeadTail, context: ToolContext, limit: int, kept: dict[bytes, s
 def _endings(ending: Ending, collector: Collector, code: int) -> list[str]:
     notes = []
     if collector.flooded:
-        notes.append(f"ended: it wrote more than {collector.most} bytes")
+        notes.append(f"ended: it wrote more than {units.size(collector.most)}")
     elif ending.too_many_processes:
         notes.append("ended: it had too many processes")
     elif ending.code is not None and ending.code < 0:

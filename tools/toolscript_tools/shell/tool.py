@@ -158,7 +158,7 @@ class Exec(Commandlike):
 
     spec = ToolSpec(
         name="exec", doc=_EXEC_DOC, effect=Effect.EXECUTE, input=Shape.of(ExecInput), output=Shape.of(CommandOutput),
-        positional=("command",), flat=True, held=True,
+        positional=("command",), flat=True, held=True, through_files=True,
         examples=('const { exitCode, stdout } = await tools.exec({ command: ["git", "status", "--short"] })',),
     )  # fmt: skip
 
@@ -174,7 +174,7 @@ class Shell(Commandlike):
 
     spec = ToolSpec(
         name="shell", doc=_SHELL_DOC, effect=Effect.EXECUTE, input=Shape.of(ShellInput),
-        output=Shape.of(CommandOutput), positional=("command",), flat=True, held=True,
+        output=Shape.of(CommandOutput), positional=("command",), flat=True, held=True, through_files=True,
         examples=('const { stdout } = await shell("npm test 2>&1 | tail -20")',),
     )  # fmt: skip
 
