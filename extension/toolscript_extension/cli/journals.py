@@ -28,6 +28,7 @@ from toolscript.registry.registry import Registry, installed_tools, tools_digest
 from toolscript.runtime.identity import installation
 from toolscript.runtime.pool import Pool
 from toolscript_extension.cli.exits import Exit
+from toolscript_extension.cli.streams import screen
 
 File = Annotated[
     str, typer.Argument(help="A journal, the id of a run in this workspace, or a notebook.", metavar="FILE|RUN")
@@ -48,19 +49,10 @@ def replay_command(
     workspace: Workspace = Path(),
     live: Annotated[bool, typer.Option("--live", help="Run for real, and show what changed (exit 1).")] = False,
 ) -> None:
-<<<<<<< HEAD
     """Replay a recorded run without touching a tool: the same result and logs must come out.
 
     The first difference ends it with exit code 1. A notebook is replayed cell by cell, from what is saved in it:
     journals are needed only for what it had no room for.
-
-    Examples:
-
-      toolscript replay r-1a2b3c4d5e
-
-      toolscript replay notebook.ipynb
-
-      toolscript replay r-1a2b3c4d5e --live
     """
     console = screen(stderr=True)
     if file.endswith(".ipynb"):
@@ -68,16 +60,6 @@ def replay_command(
     else:
         tape = Tape.read(records(journal_of(file, workspace), unknown="skip"))
         (_live if live else _replay_one)(tape, workspace, console)
-=======
-    """Replay a recorded run: no tool is touched; the same result and logs must come out (exit 1 if not)."""
-    if file.endswith(".ipynb"):
-        journals = [journal_of(run_id, workspace) for run_id in recorded_runs(Path(file))]
-    else:
-        journals = [journal_of(file, workspace)]
-    console = Console(stderr=True)
-    for journal in journals:
-        (_live if live else _replay_one)(journal, workspace, console)
->>>>>>> refs/heads/language
 
 
 def _replay_notebook(path: Path, workspace: Path, console: Console, *, live: bool) -> None:
