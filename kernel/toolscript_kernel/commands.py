@@ -145,7 +145,9 @@ def _answer(desk: Desk, words: list[str]) -> str:
     if not words or words[0] not in choices:
         raise ConfigError("%toolscript answer: say allow, deny or stop, and a reason if there is one")
     desk.door.made().approvals.answer_next(choices[words[0]], " ".join(words[1:]))
-    return f"the next request will be answered: {' '.join(words)}"
+    return (
+        f"the next request of the next cell will be answered: {' '.join(words)}; unused, it is dropped with that cell"
+    )
 
 
 def _approvals(desk: Desk, words: list[str]) -> str:
@@ -164,8 +166,13 @@ def _approvals(desk: Desk, words: list[str]) -> str:
 
 def _listed(harness: Any) -> str:
     waiting = [f"waits: {r.tool} (call {r.operation})" for r in harness.approvals.pending]
+    ahead = [f"answered ahead, for the next cell: {_given(a)}" for a in harness.approvals.answers]
     kept = [f"{p.id}. {p}" for p in harness.permissions]
-    return "\n".join([*waiting, *kept]) or "nothing waits, and nothing is allowed ahead"
+    return "\n".join([*waiting, *ahead, *kept]) or "nothing waits, and nothing is allowed ahead"
+
+
+def _given(answer: Any) -> str:
+    return f"{answer.choice.value.replace('_', ' ')} {answer.reason}".strip()
 
 
 def _history(desk: Desk, words: list[str]) -> str:
@@ -246,7 +253,7 @@ VERBS: dict[str, Verb] = {
     "status": Verb("status", "show workspace, agent, policy and what waits", _status),
     "tools": Verb("tools [NAME]…", "list the tools, or show some as TypeScript", _tools),
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
-    "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request, once", _answer),
+    "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request of the next cell", _answer),
     "approvals": Verb("approvals [revoke NUMBER|clear]", "list or take back what is allowed", _approvals),
     "history": Verb("history", "show the turns of the conversation", _history),
     "edit": Verb("edit [NUMBER|RUN]", "turn a script of the model into a cell below", _edit),

@@ -58,6 +58,15 @@ class Desk:
             raise CellError(name="Interrupted", message="the cell was stopped; what had happened is kept") from None
         except ToolscriptError as error:
             raise _failure(error.to_json(), cell.body, cell.offset) from None
+        finally:
+            self._drop_answers(caller)
+
+    def _drop_answers(self, caller: Caller) -> None:
+        """Let no answer that was given ahead for this cell outlive it, and say so."""
+        harness = self.door.harness
+        if harness is not None and (dropped := harness.approvals.forget_answers()):
+            what = "an answer that was" if dropped == 1 else f"{dropped} answers that were"
+            caller.stage.display({"text/plain": f"dropped: {what} given ahead, and nothing asked for"})
 
     def offer_own(self, registry: Registry) -> list[str]:
         """Offer the notebook's own functions as tools; return what is wrong with some."""

@@ -102,9 +102,21 @@ def test_an_answer_given_ahead_counts_once(running: Kernel):
     first = running.run("%%toolscript\nask exec rm it\nreturn 1")
     second = running.run("%%toolscript\nask exec rm it\nreturn 1")
 
-    assert ahead.of("display_data")[0]["data"] == {"text/plain": "the next request will be answered: allow"}
+    said = "the next request of the next cell will be answered: allow; unused, it is dropped with that cell"
+    assert ahead.of("display_data")[0]["data"] == {"text/plain": said}
     assert first.reply["content"]["status"] == "ok"
     assert second.reply["content"]["status"] == "error"
+
+
+def test_an_answer_given_ahead_is_listed_and_goes_with_its_cell(running: Kernel):
+    running.run("%toolscript answer deny not today")
+    listed = running.run("%toolscript approvals")
+    unused = running.run("%%toolscript\nreturn 1")
+    later = running.run("%toolscript approvals")
+
+    assert "answered ahead, for the next cell: deny not today" in listed.of("display_data")[0]["data"]["text/plain"]
+    assert "dropped: an answer that was given ahead" in str([d["data"] for d in unused.of("display_data")])
+    assert "answered ahead" not in later.of("display_data")[0]["data"]["text/plain"]
 
 
 def test_a_console_is_asked_on_its_prompt_and_reads_what_is_asked(running: Kernel):

@@ -11,7 +11,7 @@ from toolscript.agent.diary import Diary, Write, unwritten
 from toolscript.agent.step import Step
 from toolscript.agent.terms import TurnSettings
 from toolscript.errors import Json
-from toolscript.events import BaseEvent, Emitter
+from toolscript.events import ApprovalResolved, BaseEvent, Emitter
 from toolscript.models.adapter import Item, UsageReport
 from toolscript.run import Run
 
@@ -49,6 +49,8 @@ class OpenTurn:
         self._runs_heard: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._fence_hinted = False
+        self.stopped = False
+        """Whether a person denied a call and wanted the turn to end with it."""
 
     @property
     def step(self) -> Step:
@@ -81,6 +83,8 @@ class OpenTurn:
     def hear(self, event: BaseEvent) -> None:
         """Keep the events of this turn, and of agents that work for one of its runs; they also move its clock."""
         ours = event.turn_id == self.past.turn_id
+        if ours and isinstance(event, ApprovalResolved) and event.decision == "deny_and_stop":
+            self.stopped = True
         if ours or (event.parent or "").partition("/")[0] in self._runs_heard:
             self.events.append(event)
             self.budget.hear(event)

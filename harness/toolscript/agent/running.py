@@ -16,7 +16,15 @@ from toolscript.agent.reading import Reading
 from toolscript.agent.step import Call, Script, Step
 from toolscript.agent.terms import TurnSettings
 from toolscript.errors import ToolscriptError
-from toolscript.events import BaseEvent, Emitter, FunctionCall, FunctionCallOutput, RunStatus, ScriptExecution
+from toolscript.events import (
+    ApprovalResolved,
+    BaseEvent,
+    Emitter,
+    FunctionCall,
+    FunctionCallOutput,
+    RunStatus,
+    ScriptExecution,
+)
 from toolscript.models.adapter import FunctionCallDone, ModelEvent
 from toolscript.run import Run
 
@@ -54,7 +62,16 @@ class Running:
                 await self._read(step, reading, stream)
         if self._error is not None:
             raise self._error
-        await self._calls(step.calls)
+        await self._calls([] if self.stopped else step.calls)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a person denied a call of this turn and wanted the turn to end with it."""
+        turn_id = self._emitter.ids.get("turn_id")
+        return any(
+            isinstance(e, ApprovalResolved) and e.decision == "deny_and_stop" and e.turn_id == turn_id
+            for e in self._events
+        )
 
     async def _read(self, step: Step, reading: Reading, stream: AsyncIterator[ModelEvent]) -> None:
         try:
@@ -71,7 +88,7 @@ class Running:
             async for script in found:
                 if self._settings.mode == "off":
                     self._show(script)
-                elif not failed:
+                elif not failed and not self.stopped:
                     # What follows a failed script was written believing that it would succeed.
                     await self._script(script)
                     failed = script.failed
@@ -94,9 +111,9 @@ class Running:
             self._emitter.emit(FunctionCall, call_id=asked.call_id, name=asked.name, arguments=asked.arguments)
         async with anyio.create_task_group() as group:
             for call in calls:
-                group.start_soon(self._call, call)
+                group.start_soon(self._call, call, group.cancel_scope)
 
-    async def _call(self, call: Call) -> None:
+    async def _call(self, call: Call, all_calls: anyio.CancelScope) -> None:
         asked = call.asked
         if (refusal := self._refusal(asked)) is not None:
             call.reply = ToolReply(text=f"{asked.name}: {refusal}; nothing ran", is_error=True)
@@ -111,6 +128,8 @@ class Running:
             FunctionCallOutput, call_id=asked.call_id, name=asked.name, output=call.reply.text,
             is_error=call.reply.is_error,
         )  # fmt: skip
+        if self.stopped:
+            all_calls.cancel()
 
     def _refusal(self, asked: FunctionCallDone) -> str | None:
         if self._settings.mode == "dry-run":

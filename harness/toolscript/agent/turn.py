@@ -173,7 +173,7 @@ class TurnLoop:
         if any(run.status is RunStatus.ABORTED for script in step.scripts if (run := script.run)):
             return _End("aborted", "run_aborted")
         denied = any(_ends_turn(run) for script in step.scripts if (run := script.run))
-        if denied or any(call.reply.ends_turn for call in step.calls if call.reply):
+        if turn.stopped or denied or any(call.reply.ends_turn for call in step.calls if call.reply):
             return _End("stopped", "denied_and_stopped")
         if self._settings.mode == "off" and not step.calls:
             return _End("completed", "scripts_are_off" if step.scripts else "")

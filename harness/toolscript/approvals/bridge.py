@@ -77,11 +77,19 @@ class Bridge:
         finally:
             self._deciders.remove(decider)
 
+    @property
+    def answers(self) -> tuple[Decision, ...]:
+        """The answers that were given ahead and not used yet."""
+        return tuple(self._answers)
+
     def answer_next(self, choice: Choice, reason: str = "", *, by: str = "notebook") -> None:
-        """Answer the next request, once, before it is asked. Only allow and deny can be given ahead."""
+        """Answer the next request of a run that begins from now on, once, before it is asked.
+
+        Raises ValueError for what cannot be given ahead: only allow and deny can.
+        """
         if choice not in (Choice.ALLOW, Choice.DENY, Choice.DENY_AND_STOP):
             raise ValueError(f"{choice.value!r} cannot be answered ahead; allow, deny and deny_and_stop can")
-        self._answers.append(Decision(choice=choice, by=by, reason=reason))
+        self._answers.append(Decision(choice=choice, by=by, reason=reason, time=self._clock()))
 
     def forget_answers(self) -> int:
         """Drop the answers that were given ahead and not used; returns how many there were."""
@@ -147,7 +155,7 @@ class Bridge:
     def _refuse_if_nobody(self, request: ApprovalRequest) -> None:
         if request.approval_id in self._pending or request.approval_id in self._decided:
             raise ValueError(f"approval id {request.approval_id!r} was used before")
-        if not self.can_ask:
+        if not (self._deciders or self._is_answered(request)):
             raise unavailable(request)
         if len(self._pending) >= MAX_PENDING:
             raise ApprovalUnavailable(
@@ -177,13 +185,18 @@ class Bridge:
             self._settle(waiting, emitter, journal)
 
     def _show_everywhere(self, waiting: Pending) -> None:
-        # Nobody can have answered ahead whether a call took effect before its host died.
-        if self._answers and not waiting.request.extra.get("unknown"):
+        if self._is_answered(waiting.request):
             waiting.propose(Proposal(replace(self._answers.popleft(), time=self._clock())))
             return
         shown = [self._show(decider, waiting.request) for decider in tuple(self._deciders)]
         if not any(shown):
             raise unavailable(waiting.request)
+
+    def _is_answered(self, request: ApprovalRequest) -> bool:
+        # Nobody can have answered ahead whether a call took effect before its host died.
+        if not self._answers or request.extra.get("unknown"):
+            return False
+        return request.run_began == 0 or request.run_began >= self._answers[0].time
 
     def _show(self, decider: Decider, request: ApprovalRequest) -> bool:
         try:

@@ -129,6 +129,7 @@ class Gate:
                 line=call.line,
                 column=call.column,
                 expires=now + scope.limits.approval_seconds,
+                run_began=scope.began,
                 extra={"question": asked},
             ),
             _form(call.tool, question.schema),
@@ -192,7 +193,7 @@ class Gate:
             tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
             allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
             line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
-            extra={"at_default": _at_default(tool, shown)},
+            run_began=scope.began, extra={"at_default": _at_default(tool, shown)},
         )  # fmt: skip
 
 

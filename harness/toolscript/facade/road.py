@@ -100,6 +100,8 @@ class Road:
         self._denials = 0
         self.stop: ToolscriptError | None = None
         """Set when a decision or too many denials must end the run."""
+        self.on_stop: Callable[[int], None] = lambda number: None
+        """Called with a call that ended when the run must end; tasks that outlive their script end with it."""
         self.had_effect = False
         self.travelling = 0
         """Calls on the road right now."""
@@ -130,6 +132,8 @@ class Road:
             raise
         finally:
             self.travelling -= 1
+            if self.stop is not None:
+                self.on_stop(call.number)
             self._waits.pop(call.number, None)
 
     async def _travelled(self, trip: Trip) -> Outcome:

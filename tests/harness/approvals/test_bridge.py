@@ -243,6 +243,16 @@ async def test_an_answer_given_ahead_is_used_once(scene: Scene) -> None:
         await scene.ask(request())
 
 
+async def test_an_answer_given_ahead_is_for_runs_that_begin_later(scene: Scene) -> None:
+    scene.bridge.answer_next(Choice.ALLOW)
+    given = scene.bridge.answers[0].time
+    with pytest.raises(ApprovalUnavailable):
+        await scene.ask(request(run_began=given - 1))
+    assert [a.choice for a in scene.bridge.answers] == [Choice.ALLOW]
+    assert (await scene.ask(request(run_began=given + 1))).choice is Choice.ALLOW
+    assert scene.bridge.answers == ()
+
+
 async def test_only_plain_answers_can_be_given_ahead(scene: Scene) -> None:
     with pytest.raises(ValueError, match="cannot be answered ahead"):
         scene.bridge.answer_next(Choice.EDIT)
