@@ -65,6 +65,10 @@ COMMANDS = {
         "Show what a run did: tools, durations, approvals with who and when, and how it ended.",
         ("toolscript audit RUN", "toolscript audit RUN --json"),
     ),
+    "undo": Entry(
+        "undo:command", "Take back what runs changed in files: all of it or nothing.",
+        ("toolscript undo", "toolscript undo RUN", "toolscript undo RUN --pick notes.txt=keep"),
+    ),
 }  # fmt: skip
 
 EPILOG = (

@@ -76,7 +76,7 @@ def _list(workspace: Path) -> None:
         except ToolscriptError as error:
             console.print(Text(f"{file.run_id}  cannot be read: {error.message}", style="red"))
             continue
-        if tape.end is None and tape.run.origin not in ("undo", "call"):
+        if tape.end is None:
             found = True
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(file.modified))
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")

@@ -14,7 +14,9 @@ AROUND = 2
 
 def title(error: dict[str, Json]) -> str:
     """Return ``name: message`` as one text, without saying the name twice."""
-    name, message = label(error), str(error.get("message", ""))
+    # The place is said once, as the cell counts its lines.
+    place = f" (line {error.get('line')}, column {error.get('column')})"
+    name, message = label(error), str(error.get("message", "")).replace(place, "")
     return inert.text(message if message.startswith(f"{name}:") or message == name else f"{name}: {message}")
 
 
