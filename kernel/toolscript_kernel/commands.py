@@ -217,6 +217,17 @@ async def _replay(desk: Desk, words: list[str]) -> Said:
     return recall.told(replayed)
 
 
+def _resume(desk: Desk, words: list[str]) -> Shown:
+    if not words:
+        return recall.interrupted(desk.door.made())
+    return _resumed(desk, words[0], recall.outcomes(words[1:]))
+
+
+async def _resumed(desk: Desk, run_id: str, outcomes: dict[int, Any]) -> str:
+    await desk.resume(run_id, outcomes)
+    return ""
+
+
 async def _undo(desk: Desk, words: list[str]) -> Said:
     from toolscript_kernel.record import fold, record
 
@@ -265,6 +276,7 @@ VERBS: dict[str, Verb] = {
     "edit": Verb("edit [NUMBER|RUN]", "turn a script of the model into a cell below", _edit),
     "audit": Verb("audit [RUN]", "tell what a run did, from its journal", _audit),
     "replay": Verb("replay [RUN|FILE]", "run a recorded script again, touching no tool", _replay),
+    "resume": Verb("resume [RUN [NUMBER=again|fail|JSON]…]", "go on with a run whose kernel died", _resume),
     "undo": Verb("undo [RUN|NUMBER]… [PATH=keep|restore|merge]…", "take file changes of runs and turns back", _undo),
     "workspace": Verb("workspace [DIRECTORY]", "show the workspace, or end what runs and go to another", _workspace),
     "reset": Verb("reset", "end what runs and begin a new conversation", _reset),
