@@ -42,6 +42,7 @@ from toolscript.journal.conversation import (
     conversation_records,
     sweep_conversations,
 )
+from toolscript.journal.records import Journal
 from toolscript.journal.redact import secret_values
 from toolscript.journal.spares import Spares
 from toolscript.journal.state import run_name, run_path, runs_dir, state_dir, sweep
@@ -50,6 +51,7 @@ from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
+from toolscript.recovery.history import chosen, first_record, past_runs
 from toolscript.recovery.notebook import saved
 from toolscript.recovery.undo import Pick
 from toolscript.recovery.undoing import Undoing
@@ -264,6 +266,8 @@ class Harness:
         if not path.is_file():
             raise StillInterrupted(f"there is no run {run_id!r} in this workspace", code="not_resumable")
         journal = DiskJournal.resume(path, secrets=secret_values(os.environ))
+        if (first := first_record(path)) is not None and first.origin == "undo":
+            return await self._resume_undo(run_id, journal)
         order = Order(limits=self.limits, policy=self.policy, rules=self.rules)
         return await self._workshop.resume(path, journal, order, outcomes or {}, self._emitter)
 
@@ -294,22 +298,33 @@ class Harness:
         path = run_path(self.state, run_id) if run_id else None
         return saved(path) if path is not None and path.is_file() else None
 
-    async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
+    async def undo(self, *names: str, picks: Mapping[Path, Pick] | None = None) -> Run:
         """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.
 
-        Where a path has changed since, nothing is touched and the run fails with code ``changed``: ``picks`` then
-        chooses ``keep``, ``restore`` or ``merge`` for each. Raises ToolError ``not_found`` for an unknown run.
+        ``names`` are runs and turns; those of agents that they asked go with them. Where a path has changed since,
+        nothing is touched and the run fails with code ``changed``: ``picks`` then chooses ``keep``, ``restore`` or
+        ``merge`` for each. Raises ToolError: ``not_found``, ``not_ended``, ``interrupted``, ``already_undone``.
         """
-        if going := [r for r in run_ids if self._runner.is_running(r)]:
+        past = await to_thread.run_sync(past_runs, self.state)
+        wanted = [entry.run.run_id for entry in await to_thread.run_sync(chosen, past, names, bool(picks))]
+        if going := [run_id for run_id in wanted if self._runner.is_running(run_id)]:
             raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
         run_id = new_id("r")
-        emitter = self._emitter.scoped(run_id=run_id)
-        undoing = Undoing(
-            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journals=self._journals,
-            workspace=self.workspace,
+        undoing = self._undoing(run_id, self._journals(run_id))
+        with undoing.emitter.collecting(run_id=run_id) as events:
+            await undoing.run(wanted, picks or {})
+        return Run.fold(events)
+
+    def _undoing(self, run_id: str, journal: Journal) -> Undoing:
+        return Undoing(
+            state=self.state, files=self._files, run_id=run_id, emitter=self._emitter.scoped(run_id=run_id),
+            journal=journal, workspace=self.workspace,
         )  # fmt: skip
-        with emitter.collecting(run_id=run_id) as events:
-            await undoing.run(run_ids, picks or {})
+
+    async def _resume_undo(self, run_id: str, journal: Journal) -> Run:
+        undoing = self._undoing(run_id, journal)
+        with undoing.emitter.collecting(run_id=run_id) as events:
+            await undoing.resume()
         return Run.fold(events)
 
     def _adapter(self, config: AgentConfig) -> ModelAdapter:
