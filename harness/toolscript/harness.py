@@ -17,6 +17,7 @@ from toolscript.agent.config import AgentConfig
 from toolscript.agent.configuration import SERVERS_NAME, load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
+from toolscript.agent.reviving import revived
 from toolscript.agent.turn import Turn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
@@ -34,7 +35,14 @@ from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
 from toolscript.files.hidden import hidden_directories
-from toolscript.journal.conversation import Conversations, sweep_conversations
+from toolscript.interrupted import fill_in, stored
+from toolscript.journal.conversation import (
+    Conversations,
+    conversation_path,
+    conversation_records,
+    sweep_conversations,
+)
+from toolscript.journal.records import Journal
 from toolscript.journal.redact import secret_values
 from toolscript.journal.spares import Spares
 from toolscript.journal.state import run_name, run_path, runs_dir, state_dir, sweep
@@ -43,6 +51,7 @@ from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
+from toolscript.recovery.history import chosen, first_record, past_runs
 from toolscript.recovery.notebook import saved
 from toolscript.recovery.undo import Pick
 from toolscript.recovery.undoing import Undoing
@@ -257,8 +266,29 @@ class Harness:
         if not path.is_file():
             raise StillInterrupted(f"there is no run {run_id!r} in this workspace", code="not_resumable")
         journal = DiskJournal.resume(path, secrets=secret_values(os.environ))
+        if (first := first_record(path)) is not None and first.origin == "undo":
+            return await self._resume_undo(run_id, journal)
         order = Order(limits=self.limits, policy=self.policy, rules=self.rules)
         return await self._workshop.resume(path, journal, order, outcomes or {}, self._emitter)
+
+    async def resume_turn(self, conversation_id: str) -> Turn:
+        """Go on with the turn of a conversation whose host died, here, and return what came of it.
+
+        Its conversation becomes this harness's. Runs that were cut short are resumed first, nothing that had ended
+        is done again, and the model is not asked again for what it had written. Raises StillInterrupted where
+        nothing was cut short or a run cannot go on yet, JournalError, and ConfigError when its agent is gone.
+        """
+        await self._offered.wait()
+        path = conversation_path(self.state, conversation_id)
+        found = revived(conversation_records(path, secrets=secret_values(os.environ)))
+        if found.unfinished is None:
+            raise StillInterrupted(f"no turn of {conversation_id} was cut short", code="not_resumable")
+        if (step := found.unfinished.step()) is not None:
+            await fill_in(step, self.state, self.resume, lambda name: self.registry.by_wire_name(name).spec.path)
+        self.conversation = found.conversation
+        turns = [found.unfinished.turn_id, *(turn.turn_id for turn in found.conversation.turns)]
+        self.store.commit(stored(self.state, conversation_id, turns), self.limits.store_bytes)
+        return await self._turns.go_on(found.unfinished, step, found.conversation)
 
     def recording(self, run_id: str) -> dict[str, Json] | None:
         """Return what a notebook keeps of a run so that it replays without its journal; None for a run without one.
@@ -268,22 +298,33 @@ class Harness:
         path = run_path(self.state, run_id) if run_id else None
         return saved(path) if path is not None and path.is_file() else None
 
-    async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
+    async def undo(self, *names: str, picks: Mapping[Path, Pick] | None = None) -> Run:
         """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.
 
-        Where a path has changed since, nothing is touched and the run fails with code ``changed``: ``picks`` then
-        chooses ``keep``, ``restore`` or ``merge`` for each. Raises ToolError ``not_found`` for an unknown run.
+        ``names`` are runs and turns; those of agents that they asked go with them. Where a path has changed since,
+        nothing is touched and the run fails with code ``changed``: ``picks`` then chooses ``keep``, ``restore`` or
+        ``merge`` for each. Raises ToolError: ``not_found``, ``not_ended``, ``interrupted``, ``already_undone``.
         """
-        if going := [r for r in run_ids if self._runner.is_running(r)]:
+        past = await to_thread.run_sync(past_runs, self.state)
+        wanted = [entry.run.run_id for entry in await to_thread.run_sync(chosen, past, names, bool(picks))]
+        if going := [run_id for run_id in wanted if self._runner.is_running(run_id)]:
             raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
         run_id = new_id("r")
-        emitter = self._emitter.scoped(run_id=run_id)
-        undoing = Undoing(
-            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journals=self._journals,
-            workspace=self.workspace,
+        undoing = self._undoing(run_id, self._journals(run_id))
+        with undoing.emitter.collecting(run_id=run_id) as events:
+            await undoing.run(wanted, picks or {})
+        return Run.fold(events)
+
+    def _undoing(self, run_id: str, journal: Journal) -> Undoing:
+        return Undoing(
+            state=self.state, files=self._files, run_id=run_id, emitter=self._emitter.scoped(run_id=run_id),
+            journal=journal, workspace=self.workspace,
         )  # fmt: skip
-        with emitter.collecting(run_id=run_id) as events:
-            await undoing.run(run_ids, picks or {})
+
+    async def _resume_undo(self, run_id: str, journal: Journal) -> Run:
+        undoing = self._undoing(run_id, journal)
+        with undoing.emitter.collecting(run_id=run_id) as events:
+            await undoing.resume()
         return Run.fold(events)
 
     def _adapter(self, config: AgentConfig) -> ModelAdapter:

@@ -115,13 +115,18 @@ class Runner:
         parsed = Parsed(source=source, script_hash=scope.script_hash, limits=scope.limits)
         scope.journal.write(run_record(Script(parsed=parsed, origin="call"), scope))
         scope.journal.write(CallRecord(number=1, tool=path, arguments=arguments, time_ms=_now()))
+        outcome = await self.finish_call(course, call)
+        return outcome, course.road.stop is not None and bool(course.road.stop.details.get("ends_turn"))
+
+    async def finish_call(self, course: Course, call: Call) -> Outcome:
+        """Serve the one call of a run that has no script to its end, and write down how it ended."""
         outcome: Outcome | None = None
         try:
             outcome = await course.road.travel(call, rendered=True)
         finally:
             with anyio.CancelScope(shield=True):
                 await _end_call(course, outcome)
-        return outcome, course.road.stop is not None and bool(course.road.stop.details.get("ends_turn"))
+        return outcome
 
     def _start(self, script: Script, scope: RunScope) -> Start:
         return Start(

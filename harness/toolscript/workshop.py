@@ -34,6 +34,7 @@ from toolscript.limits import Limits
 from toolscript.recovery.leftovers import end_leftovers
 from toolscript.recovery.past import Past
 from toolscript.recovery.resume import Interrupted, ResumedCourse, announce, check_resumable
+from toolscript.recovery.structured import finish
 from toolscript.recovery.tape import recorded_limits
 from toolscript.recovery.unknown import Resolution
 from toolscript.registry.declarations import declaration
@@ -208,7 +209,11 @@ class Workshop:
         scope = replace(scope, permissions=permissions, recall=past.memory().recall)
         with emitter.collecting(run_id=run.run_id) as events:
             announce(scope, past)
-            course = ResumedCourse(Interrupted(past=past, scope=scope, given=given), self.runner.board)
+            interrupted = Interrupted(past=past, scope=scope, given=given)
+            if run.origin == "call":
+                await finish(interrupted, self.runner)
+                return Run.fold(events)
+            course = ResumedCourse(interrupted, self.runner.board)
             ending = await self.runner.conduct(course, past.tape.start())
             if course.suspended is not None:
                 problem = ending.error or course.suspended

@@ -217,15 +217,32 @@ async def _replay(desk: Desk, words: list[str]) -> Said:
     return recall.told(replayed)
 
 
+def _resume(desk: Desk, words: list[str]) -> Shown:
+    if not words:
+        return recall.interrupted(desk.door.made())
+    return _resumed(desk, words[0], recall.outcomes(words[1:]))
+
+
+async def _resumed(desk: Desk, run_id: str, outcomes: dict[int, Any]) -> str:
+    await desk.resume(run_id, outcomes)
+    return ""
+
+
 async def _undo(desk: Desk, words: list[str]) -> Said:
     from toolscript_kernel.record import fold, record
 
     picks = dict(word.rsplit("=", 1) for word in words if "=" in word)
-    names = [word for word in words if "=" not in word] or [recall.run_of(desk.shell.user_ns)]
+    names = [_turn_of(desk, word) for word in words if "=" not in word] or [recall.run_of(desk.shell.user_ns)]
     run = await recall.undone(await desk.door.open(), names, picks)
     if run.error is not None:
         raise cell_error(revive(run.error))
     return record(fold(run.events), workspace=desk.door.workspace)[0]
+
+
+def _turn_of(desk: Desk, word: str) -> str:
+    """Return the turn that a number of the history means; anything else is a run or turn by its name."""
+    marks = desk.history.marks
+    return marks[int(word) - 1].turn_id if word.isdecimal() and 0 < int(word) <= len(marks) else word
 
 
 def _edit(desk: Desk, words: list[str]) -> str:
@@ -259,7 +276,8 @@ VERBS: dict[str, Verb] = {
     "edit": Verb("edit [NUMBER|RUN]", "turn a script of the model into a cell below", _edit),
     "audit": Verb("audit [RUN]", "tell what a run did, from its journal", _audit),
     "replay": Verb("replay [RUN|FILE]", "run a recorded script again, touching no tool", _replay),
-    "undo": Verb("undo [RUN]… [PATH=keep|restore|merge]…", "take the file changes of runs back", _undo),
+    "resume": Verb("resume [RUN [NUMBER=again|fail|JSON]…]", "go on with a run whose kernel died", _resume),
+    "undo": Verb("undo [RUN|NUMBER]… [PATH=keep|restore|merge]…", "take file changes of runs and turns back", _undo),
     "workspace": Verb("workspace [DIRECTORY]", "show the workspace, or end what runs and go to another", _workspace),
     "reset": Verb("reset", "end what runs and begin a new conversation", _reset),
 }

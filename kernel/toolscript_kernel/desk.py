@@ -41,11 +41,14 @@ class Desk:
     def __init__(self, shell: Any, door: Door | None = None) -> None:
         self.shell = shell
         self.door = door or Door()
+        self.caller: Caller | None = None
+        """Who runs the cell that is at work."""
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
         self._own = OwnTools()
         self._turns = Branch()
         self._branch_of: Harness | None = None
+        self._told_of: Harness | None = None
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
@@ -73,7 +76,12 @@ class Desk:
         return self._own.offer(registry, self.shell.user_ns)
 
     async def _opened(self, caller: Caller) -> Harness:
+        """Return the harness; the first cell that needs it says what of the workspace's configuration has no effect."""
         harness = await self.door.open()
+        if self._told_of is not harness:
+            self._told_of = harness
+            if notice := harness.configuration.notice:
+                caller.stage.stream("stderr", f"{notice}\n")
         for problem in self.offer_own(harness.registry):
             caller.stage.stream("stderr", f"{problem}\n")
         return harness
@@ -102,7 +110,20 @@ class Desk:
         harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
         _raise_unless_completed(run, cell)
         if chosen.output:
-            self.shell.user_ns[chosen.output] = run.result
+            frame = chosen.frame
+            self.shell.user_ns[chosen.output] = namespace.to_frame(run.result) if frame else run.result
+        if run.result is not None:
+            caller.stage.result(run.result)
+
+    async def resume(self, run_id: str, outcomes: dict[int, Any]) -> None:
+        """Go on with a run whose host died, in the cell that is at work. Raises CellError or ToolscriptError."""
+        if (caller := self.caller) is None:
+            raise CellError("ConfigError", "a run is resumed by a cell of its own")
+        harness, cell = await self._opened(caller), Cell(kind=Kind.SCRIPT)
+        async with self._watched(harness, caller, cell, in_turn=False):
+            run = await harness.resume(run_id, outcomes=outcomes)
+        self.shell.user_ns["_run"] = run
+        _raise_unless_completed(run, Cell(kind=Kind.SCRIPT, body=run.source))
         if run.result is not None:
             caller.stage.result(run.result)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from toolscript.recovery.replay import Replayed
     from toolscript.recovery.tape import Tape
     from toolscript.recovery.undo import Pick
+    from toolscript.recovery.unknown import Resolution
     from toolscript.run import Run
 
 
@@ -73,6 +75,41 @@ async def undone(harness: Harness, run_ids: list[str], picks: dict[str, str]) ->
     for path, pick in picks.items():
         chosen[(harness.workspace / path).resolve()] = _pick(path, pick)
     return await harness.undo(*run_ids, picks=chosen)
+
+
+def interrupted(harness: Harness) -> str:
+    """Return the runs of this workspace whose kernel or host died, one on each line."""
+    from toolscript.journal.reader import records
+    from toolscript.journal.state import interrupted as files
+    from toolscript.recovery.tape import Tape
+    from toolscript_kernel.record import inert
+
+    lines = []
+    for file in files(harness.state):
+        tape = Tape.read(records(file.path, unknown="skip"))
+        if tape.end is None and tape.run.origin not in ("undo", "call"):
+            first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
+            lines.append(f"{file.run_id}  {inert.one_line(first, 60)}")
+    return "\n".join(lines) or "no run was interrupted here"
+
+
+def outcomes(words: list[str]) -> dict[int, Resolution]:
+    """Return what is said ahead about calls whose outcome nobody can know. Raises ConfigError."""
+    return dict(_outcome(word) for word in words)
+
+
+def _outcome(word: str) -> tuple[int, Resolution]:
+    from toolscript.recovery.unknown import Resolution
+
+    number, equals, value = word.partition("=")
+    if not equals or not number.isdecimal():
+        raise ConfigError(f"%toolscript resume takes RUN and NUMBER=again, NUMBER=fail or NUMBER=JSON, got {word!r}")
+    if value in ("again", "fail"):
+        return int(number), Resolution(kind="again" if value == "again" else "fail")
+    try:
+        return int(number), Resolution(kind="happened", outcome=json.loads(value))
+    except ValueError:
+        raise ConfigError(f"%toolscript resume: {value!r} is neither again, nor fail, nor JSON") from None
 
 
 def as_cell(runs: tuple[Run, ...], which: str | None = None) -> str:

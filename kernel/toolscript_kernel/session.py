@@ -110,7 +110,7 @@ class Session:
         except Exception as error:
             raise self._internal(error) from None
         finally:
-            self._task = None
+            self._task = self.desk.caller = None
 
     async def end(self) -> None:
         """End what runs and all that belongs to it; callable from any loop, such as the control thread's.
@@ -128,6 +128,7 @@ class Session:
             self._kernel.log.warning("toolscript: runs did not end in time")
 
     async def _work(self, cell: Cell, caller: Caller, deleted: Sequence[str]) -> None:
+        self.desk.caller = caller
         await self.desk.forget(deleted)
         for command in cell.commands:
             agent = await commands.run(command, self.desk, caller.stage, alone=cell.kind is Kind.EMPTY)

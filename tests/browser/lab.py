@@ -40,6 +40,14 @@ class Server:
         """Choose the theme of pages that are opened from now on."""
         _setting(self.settings, "themes", theme=name)
 
+    def speak(self, prompt: str, *steps: str) -> None:
+        """Let the recorded model answer a prompt, in kernels that start from now on."""
+        folder = self.folder.parent / "configuration" / "toolscript"
+        folder.mkdir(parents=True, exist_ok=True)
+        turn = {"prompt": prompt, "steps": steps}
+        (folder / "words.json").write_text(json.dumps({"version": 1, "recordings": [turn]}))
+        (folder / "toolscript.toml").write_text('[agents.recorded]\nrecordings = ["words.json"]\n')
+
     def notebook(self, name: str, *sources: str, kernel: str = "toolscript") -> Path:
         """Write a notebook of code cells for a kernel: ours, ``standin`` (ours on the stand-in harness) or Python."""
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
@@ -64,6 +72,7 @@ def server(folder: Path) -> Iterator[Server]:
     token = secrets.token_hex(8)
     env = environment() | {
         "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_CONFIG_HOME": str(folder / "configuration"),
         "JUPYTER_PATH": str(folder / "data"),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
@@ -180,8 +189,10 @@ class Lab:
 
     def save(self) -> None:
         """Save the notebook and wait until that is done."""
-        self.page.keyboard.press("Control+s")
-        self.page.wait_for_function("!document.querySelector('.lm-TabBar-tab.jp-mod-dirty')")
+        with self.page.expect_response(lambda r: r.request.method == "PUT" and "/api/contents/" in r.url):
+            self.page.keyboard.press("Control+s")
+        if not self.classic:
+            self.page.wait_for_function("!document.querySelector('.lm-TabBar-tab.jp-mod-dirty')")
 
     def shot(self, name: str) -> None:
         """Keep a picture of the page."""

@@ -73,7 +73,7 @@ def test_a_second_click_in_the_same_place_does_not_answer_the_next_request(opene
     lab = opened("%%toolscript\nfor (const name of ['a', 'b']) await shell(`rm -f ${name}.txt`)")
     out = lab.run(0)
     out.get_by_role("button", name="Allow once").dblclick(timeout=60_000)
-    out.get_by_text("call 2").wait_for()
+    out.get_by_text("call 2, line 2").wait_for()
     lab.page.wait_for_timeout(1_000)
 
     assert not a.exists() and b.exists()
@@ -159,7 +159,7 @@ def test_a_running_command_is_followed_and_the_stop_button_ends_it_with_all_of_i
     row = out.locator(".ts-row")
     row.get_by_text("running").wait_for(timeout=60_000)
     row.locator("summary").click()
-    row.get_by_text("first line").wait_for()
+    row.get_by_text("first line", exact=True).wait_for()
     status = out.locator(".ts-status")
     before = status.inner_text()
     lab.page.wait_for_function("([e, before]) => e.innerText !== before", arg=[status.element_handle(), before])
@@ -175,7 +175,7 @@ def test_a_running_command_is_followed_and_the_stop_button_ends_it_with_all_of_i
 
 def test_a_turn_streams_into_the_page_and_stays_as_its_record(opened, running):
     words = " ".join(f"word{n}" for n in range(300))
-    speak(running, "Stream", [f"{words}\n\n<tool-calls>\nawait sleep(1500);\nreturn 1\n</tool-calls>\n", "The *end*."])
+    running.speak("Stream", f"{words}\n\n<tool-calls>\nawait sleep(1500);\nreturn 1\n</tool-calls>\n", "The *end*.")
     lab = opened("%agent recorded\nStream")
     out = lab.run(0)
     out.get_by_text("word299").wait_for(timeout=60_000)
@@ -206,17 +206,15 @@ def test_hostile_text_in_a_real_page_runs_nothing_and_asks_nothing_of_the_networ
     page = open_page(chromium)
     asked, dialogs = [], []
     page.on("request", lambda r: asked.append(r.url) if not r.url.startswith((running.url, "data:", "blob:")) else None)
-    page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
+    page.on("dialog", lambda d: d.accept() if d.type == "beforeunload" else (dialogs.append(d.message), d.dismiss()))
     evil = json.dumps(ATTACKS)
     script = (
         f"const evil = {evil};\nfor (const text of evil) console.log(text);\n"
         "for (const text of evil) await tools.exec({ command: ['printf', '%s', text] });\n"
         "await tools.writeFile({ path: 'x <img src=x onerror=window.hit=1>.md', content: evil.join('\\n') });\n"
     )
-    speak(
-        running,
-        "Attack",
-        ["\n\n".join(ATTACKS) + f"\n<tool-calls>\n{script}return evil;\n</tool-calls>\n", "\n\n".join(ATTACKS)],
+    running.speak(
+        "Attack", "\n\n".join(ATTACKS) + f"\n<tool-calls>\n{script}return evil;\n</tool-calls>\n", "\n\n".join(ATTACKS)
     )
     lab = opened(
         f"%%toolscript\n{script}throw new Error(evil.join(' '))",
@@ -240,13 +238,6 @@ def test_hostile_text_in_a_real_page_runs_nothing_and_asks_nothing_of_the_networ
     assert (asked, dialogs) == ([], [])
     assert page.locator(".ts-view :is(script, img, svg, iframe, object, embed, form, style)").count() == 0
     page.context.close()
-
-
-def speak(running, prompt: str, steps: list[str]) -> None:
-    """Let the recorded model answer a prompt."""
-    turn = {"prompt": prompt, "steps": steps}
-    (running.folder / "words.json").write_text(json.dumps({"version": 1, "recordings": [turn]}))
-    (running.folder / "toolscript.toml").write_text('[agents.recorded]\nrecordings = ["words.json"]\n')
 
 
 def sleepers() -> list[int]:

@@ -248,3 +248,14 @@ def test_a_fault_of_our_own_is_a_typed_reply_and_the_next_cell_works(running: Ke
     ]
     assert [o["type"] for o in broken.outputs] == ["error"]
     assert running.run("%%toolscript\nreturn 1").reply["content"]["status"] == "ok"
+
+
+def test_what_an_untrusted_configuration_wants_is_told_once(tmp_path):
+    (tmp_path / "toolscript.toml").write_text('[agents.mine]\nprovider = "recorded"\n')
+    with kernel(cwd=tmp_path, standin=False) as it:
+        first, second = it.run("%%toolscript\nreturn 1"), it.run("%%toolscript\nreturn 1")
+
+    (told,) = first.of("stream")
+    assert told["name"] == "stderr"
+    assert "toolscript.toml is not trusted; without effect are:\n" in told["text"]
+    assert second.of("stream") == []

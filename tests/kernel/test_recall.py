@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 
+import psutil
 import pytest
 from tests.kernel.running import Kernel, Reply, kernel
 
@@ -166,3 +170,54 @@ def test_a_saved_notebook_replays_without_its_journals(running: Kernel):
     assert [bool("<tool-calls>" in step["text"]) for step in facts["turn"]["steps"]] == [True, False]
     named = running.run(f"%toolscript replay saved.ipynb#{facts['scripts'][0]['runId']}")
     assert shown(named) == "replayed: the same"
+
+
+WAITS = """%%toolscript
+await tools.writeFile({ path: 'kept.txt', content: 'x' });
+console.log('waiting');
+try { await tools.exec({ command: ['sleep', '7411'] }); } catch (error) { return error.name }
+"""
+
+
+def test_a_run_whose_kernel_was_killed_is_gone_on_with_in_the_next_one(tmp_path):
+    (tmp_path / "workspace").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        with kernel(standin=False, cwd=tmp_path / "workspace") as it:
+            cell = it.send(WAITS)
+            list(it.until(cell, lambda m: m["msg_type"] == "stream"))
+            _until(sleeping)
+            os.kill(it.manager.provisioner.pid, signal.SIGKILL)
+            _until(lambda: not it.manager.is_alive())
+        with kernel(standin=False, cwd=tmp_path / "workspace") as it:
+            listed = it.run("%toolscript resume").of("display_data")[0]["data"]["text/plain"]
+            run_id, _, first = listed.partition("  ")
+            resumed = it.run(f"%toolscript resume {run_id} 2=fail")
+            after = it.run("%toolscript resume").of("display_data")[0]["data"]["text/plain"]
+
+    assert first == "await tools.writeFile({ path: 'kept.txt', content: 'x' });"
+    assert resumed.of("execute_result")[0]["data"]["text/plain"] == '"OutcomeUnknown"'
+    assert after == "no run was interrupted here"
+    assert not sleeping()
+
+
+def sleeping() -> bool:
+    return any(p.info["cmdline"] == ["sleep", "7411"] for p in psutil.process_iter(["cmdline"]))
+
+
+def _until(condition, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_turn_is_undone_by_its_number_in_the_history(running: Kernel):
+    turn = running.run("Which files are here?")
+    number = running.run("%toolscript history").of("display_data")[0]["data"]["text/plain"].splitlines()[-1][0]
+    undone = running.run(f"%toolscript undo {number}")
+    unknown = running.run("%toolscript undo 99")
+
+    assert turn.reply["content"]["status"] == undone.reply["content"]["status"] == "ok"
+    assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
+    assert "there is no run or turn 99" in unknown.reply["content"]["evalue"]

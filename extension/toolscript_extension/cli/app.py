@@ -57,13 +57,17 @@ COMMANDS = {
     ),
     "replay": Entry(
         "journals:replay_command",
-        "Replay a recorded run: no tool is touched; the same result and logs must come out (exit 1 if not).",
+        "Replay a recorded run without touching a tool: the same result and logs must come out.",
         ("toolscript replay RUN", "toolscript replay notebook.ipynb", "toolscript replay RUN --live"),
     ),
     "audit": Entry(
         "journals:audit_command",
         "Show what a run did: tools, durations, approvals with who and when, and how it ended.",
         ("toolscript audit RUN", "toolscript audit RUN --json"),
+    ),
+    "undo": Entry(
+        "undo:command", "Take back what runs changed in files: all of it or nothing.",
+        ("toolscript undo", "toolscript undo RUN", "toolscript undo RUN --pick notes.txt=keep"),
     ),
 }  # fmt: skip
 

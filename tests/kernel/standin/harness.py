@@ -46,7 +46,7 @@ class StandIn:
         self.sandbox = SandboxMode.WORKSPACE_WRITE
         self.limits = Limits()
         self.registry = Registry()
-        self.configuration = SimpleNamespace(agents={"critic": None, "recorded": None})
+        self.configuration = SimpleNamespace(agents={"critic": None, "recorded": None}, notice="")
         self.approvals = Bridge()
         self.permissions = Permissions()
         self.conversation = Conversation()

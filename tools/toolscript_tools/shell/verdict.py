@@ -88,8 +88,8 @@ def confinement(context: ToolContext) -> Confinement | None:
 def _danger(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> tuple[Danger, list[str]]:
     if len(shell_script(argv) or "") > MAX_SCRIPT:
         return Danger.DANGEROUS, ["the script is too long to be looked into"]
-    if (found := dangerous(argv)) is not None:
-        return Danger.DANGEROUS, [f"{found}: it removes files without asking"]
+    if dangerous(argv) is not None:
+        return Danger.DANGEROUS, ["it removes files by force, without asking"]
     if not known_safe(argv):
         return Danger.ORDINARY, []
     if arguments.arg0 is not None:
