@@ -38,7 +38,10 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")] = False,
 ) -> None:
-    """Take back what runs changed in files: all of it or nothing. Effects of commands are named, not undone."""
+    """Take back what runs changed in files: all of it or nothing.
+
+    Effects of commands are named, not undone.
+    """
     if not names:
         _list(workspace)
         return
