@@ -17,6 +17,7 @@ from toolscript.agent.config import AgentConfig
 from toolscript.agent.configuration import SERVERS_NAME, load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
+from toolscript.agent.reviving import revived
 from toolscript.agent.turn import Turn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
@@ -34,7 +35,13 @@ from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
 from toolscript.files.hidden import hidden_directories
-from toolscript.journal.conversation import Conversations, sweep_conversations
+from toolscript.interrupted import fill_in, stored
+from toolscript.journal.conversation import (
+    Conversations,
+    conversation_path,
+    conversation_records,
+    sweep_conversations,
+)
 from toolscript.journal.records import Journal
 from toolscript.journal.redact import secret_values
 from toolscript.journal.spares import Spares
@@ -224,15 +231,18 @@ class Harness:
             return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)
 
-    async def plan(self, source: str, *, params: Json = None, last_expression: bool = False) -> Plan:
+    async def plan(
+        self, source: str, *, params: Json = None, limits: Mapping[str, float] | None = None,
+        last_expression: bool = False,
+    ) -> Plan:  # fmt: skip
         """Return what a script would do, from one execution with live reads and without effects.
 
         ``run(source, params=params, plan=plan.approve(rows))`` then carries out the approved rows; what differs asks.
         """
         await self._offered.wait()
         order = Order(
-            limits=self.limits, policy=self.policy, rules=self.rules, params=params, origin="cell",
-            last_expression=last_expression,
+            limits=self.limits, lowered=limits or {}, policy=self.policy, rules=self.rules, params=params,
+            origin="cell", last_expression=last_expression,
         )  # fmt: skip
         return (await self._workshop.plan(source, order, self._emitter))[1]
 
@@ -263,6 +273,25 @@ class Harness:
             return await self._resume_undo(run_id, journal)
         order = Order(limits=self.limits, policy=self.policy, rules=self.rules)
         return await self._workshop.resume(path, journal, order, outcomes or {}, self._emitter)
+
+    async def resume_turn(self, conversation_id: str) -> Turn:
+        """Go on with the turn of a conversation whose host died, here, and return what came of it.
+
+        Its conversation becomes this harness's. Runs that were cut short are resumed first, nothing that had ended
+        is done again, and the model is not asked again for what it had written. Raises StillInterrupted where
+        nothing was cut short or a run cannot go on yet, JournalError, and ConfigError when its agent is gone.
+        """
+        await self._offered.wait()
+        path = conversation_path(self.state, conversation_id)
+        found = revived(conversation_records(path, secrets=secret_values(os.environ)))
+        if found.unfinished is None:
+            raise StillInterrupted(f"no turn of {conversation_id} was cut short", code="not_resumable")
+        if (step := found.unfinished.step()) is not None:
+            await fill_in(step, self.state, self.resume, lambda name: self.registry.by_wire_name(name).spec.path)
+        self.conversation = found.conversation
+        turns = [found.unfinished.turn_id, *(turn.turn_id for turn in found.conversation.turns)]
+        self.store.commit(stored(self.state, conversation_id, turns), self.limits.store_bytes)
+        return await self._turns.go_on(found.unfinished, step, found.conversation)
 
     def recording(self, run_id: str) -> dict[str, Json] | None:
         """Return what a notebook keeps of a run so that it replays without its journal; None for a run without one.

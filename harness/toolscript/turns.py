@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from anyio import CancelScope
@@ -12,6 +12,8 @@ from toolscript.agent.config import AgentConfig
 from toolscript.agent.configuration import Configuration
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.diary import unwritten
+from toolscript.agent.reviving import Unfinished
+from toolscript.agent.step import Step
 from toolscript.agent.tightening import stricter
 from toolscript.agent.turn import Turn, TurnLoop
 from toolscript.errors import ConfigError, JournalError, Json, ToolError
@@ -50,6 +52,28 @@ class Turns:
         emitter: Emitter | None = None,
     ) -> Turn:
         """Let an agent answer a prompt. Raises ConfigError and JournalError; is stopped by cancelling its task."""
+        async with self._loop(agent, prompt, conversation, order, emitter) as loop:
+            return await loop.run_turn(prompt, images=tuple(images))
+
+    async def go_on(self, unfinished: Unfinished, step: Step | None, conversation: Conversation) -> Turn:
+        """Go on with a turn that its host's death cut short; ``step`` is the one under way, with what is known of it.
+
+        Raises ConfigError when its agent is gone, and JournalError.
+        """
+        past = unfinished.past()
+        agent = self.configuration.choose(past.agent).agent
+        async with self._loop(agent, past.prompt, conversation, None, None) as loop:
+            return await loop.go_on(past, unfinished.usage, step)
+
+    @asynccontextmanager
+    async def _loop(
+        self,
+        agent: AgentConfig,
+        prompt: str,
+        conversation: Conversation,
+        order: Order | None,
+        emitter: Emitter | None,
+    ) -> AsyncIterator[TurnLoop]:
         emitter = emitter or self.emitter
         journal = self._journal(conversation, emitter)
         adapter = self.adapter(agent)
@@ -58,9 +82,8 @@ class Turns:
             order=replace(order or self.order(agent, prompt), earlier=journal),
         )  # fmt: skip
         write = journal.write if journal is not None else unwritten
-        loop = TurnLoop(adapter, serving, conversation, agent.turn_settings(), emitter, write=write)
         try:
-            return await loop.run_turn(prompt, images=tuple(images))
+            yield TurnLoop(adapter, serving, conversation, agent.turn_settings(), emitter, write=write)
         finally:
             with CancelScope(shield=True):
                 await adapter.aclose()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
+import anyio
 import pytest
 from tests.harness.models.server import CUT, Answer, error
 from tests.harness.models.wires import WIRES, Text
@@ -68,6 +71,36 @@ async def test_a_refused_connection_names_the_address(workplace, wire):
 
     assert [(t.status, t.reason) for t in turns] == [("failed", "provider_unreachable")] * 2
     assert served.url.removesuffix("/v1") in turns[0].error["message"]
+
+
+@pytest.mark.parametrize("base", ["http://no-such-host.invalid/v1", "https://{plain}/v1"], ids=["name", "certificate"])
+async def test_an_address_that_leads_nowhere_is_named_without_the_key(workplace, wire, base, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-canary-4711")
+    async with speaking_plainly() as plain:
+        url = base.format(plain=plain)
+        text = f'[agents.live]\nprovider = "{wire.name}"\nmodel = "m"\nbase_url = "{url}"\napi_key_env = "MY_KEY"\n'
+        (workplace / "config" / "toolscript" / "toolscript.toml").write_text(text + "attempts = 1\n")
+        async with Harness(workplace / "work", agent="live") as harness:
+            turn = await harness.turn("go")
+
+    assert (turn.status, turn.reason) == ("failed", "provider_unreachable"), turn.error
+    assert url in turn.error["message"]
+    assert "canary" not in str(turn)
+
+
+@asynccontextmanager
+async def speaking_plainly():
+    """Serve no TLS, and say so at once."""
+
+    async def answer(stream):
+        async with stream:
+            await stream.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, answer)
+        yield "{}:{}".format(*listener.extra(anyio.abc.SocketAttribute.local_address))
+        group.cancel_scope.cancel()
 
 
 async def test_without_a_key_the_message_names_the_variable(workplace, wire, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import anyio
@@ -134,16 +135,32 @@ async def test_no_secret_of_the_environment_and_no_path_of_the_host_is_in_a_requ
         assert str(workplace) not in request
 
 
-async def test_the_prefix_of_every_request_is_the_same_bytes(workplace):
-    replies = (script("return 1"), Text("one"), script("return 2"), Text("two"))
-    async with talking(workplace, *replies) as (harness, served):
-        await harness.turn("first")
-        await harness.turn("second")
+@pytest.mark.parametrize("wire", WIRES, ids=repr)
+async def test_the_prefix_of_every_request_is_the_same_bytes(workplace, wire):
+    replies = (script("return 1"), script("return 2"), Text("a"), Text("b"))
+    async with talking(workplace, *replies, wire=wire) as (harness, served):
+        await harness.turn("one")
+        await harness.turn("two")
 
-    assert len({request["instructions"] for request in served.requests}) == 1
-    assert len({str(request["tools"]) for request in served.requests}) == 1
-    first, second = served.requests[:2]
-    assert second["input"][: len(first["input"])] == first["input"]
+    tops = {json.dumps([r.get("instructions"), r.get("system"), r.get("tools")]) for r in served.requests}
+    assert len(tops) == 1, "instructions and tools stay the same from turn to turn"
+    said = [[json.dumps(m) for m in spoken(r)] for r in served.requests]
+    assert said[1][: len(said[0])] == said[0], "within a turn, requests only grow"
+    assert said[2][: len(said[1])] == said[1]
+    prompts = [next(m for m in messages if r"<original-user-prompt>\n" in m) for messages in said]
+    assert prompts[0] == prompts[1] == prompts[2] != prompts[3]
+    assert all(m.index(p) <= 1 for m, p in zip(said, prompts, strict=True)), "above the history"
+
+
+def spoken(request):
+    """Return what a request says, without the marks that tell a cache where it ends."""
+    marked = json.loads(json.dumps(request), object_hook=lambda d: {k: v for k, v in d.items() if k != "cache_control"})
+    return marked.get("input") or [part for m in marked["messages"] for part in parts(m)]
+
+
+def parts(message):
+    content = message.get("content")
+    return [{"role": message["role"], "part": part} for part in content] if isinstance(content, list) else [message]
 
 
 async def test_a_script_starts_while_the_reply_is_still_coming(workplace):

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import anyio
 import pytest
-from tests.harness.models.server import SILENCE, Answer, provider
+from tests.harness.models.server import SILENCE, Answer
 from tests.harness.models.wires import WIRES, Asked, Text
 from tests.harness.talking import script, talking
 
@@ -33,7 +29,7 @@ from toolscript.journal.conversation import (
 )
 from toolscript.journal.reader import records
 from toolscript.journal.records import RunRecord
-from toolscript.journal.state import run_path, state_dir
+from toolscript.journal.state import run_path
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,50 +156,6 @@ async def test_what_cannot_be_written_down_is_not_run(workplace, monkeypatch):
     assert turn.status == "failed"
     assert "no space left" in turn.error["message"]
     assert not (workplace / "work" / "a.txt").exists()
-
-
-KILLED = """
-import sys
-sys.path[:0] = {paths!r}
-import anyio
-from toolscript.approvals.rules import Rule
-from toolscript.harness import Harness
-
-async def main():
-    async with Harness({work!r}, agent="live", rules=[Rule(tool="exec", verdict="allow")]) as harness:
-        print(harness.conversation_id, flush=True)
-        await harness.turn("go")
-
-anyio.run(main)
-"""
-
-
-async def test_a_turn_whose_host_was_killed_in_a_script_has_its_reply_on_disk(workplace):
-    paths = [str(ROOT / package) for package in ("harness", "tools")]
-    reply = WIRES[0].reply(Text("I wait.\n"), script("await tools.exec({command: ['sh', '-c', 'echo on; sleep 600']})"))
-    async with provider(Answer([reply])) as served:
-        text = f'[agents.live]\nprovider = "openai-responses"\nmodel = "m"\nbase_url = "{served.url}"\n'
-        (workplace / "config" / "toolscript" / "toolscript.toml").write_text(text)
-        source = textwrap.dedent(KILLED).format(paths=paths, work=str(workplace / "work"))
-        host = await anyio.open_process([sys.executable, "-I", "-c", source], stderr=subprocess.DEVNULL)
-        async with host:
-            conversation = (await host.stdout.receive()).decode().split()[0]
-            state = state_dir(workplace / "work")
-            await started(state)
-            os.kill(host.pid, signal.SIGKILL)
-            await host.wait()
-
-    found = list(conversation_records(conversation_path(state, conversation)))
-    assert [type(r) for r in found] == [ConversationRecord, TurnRecord, ReplyRecord, ReplyRecord]
-    assert found[2].text.startswith("I wait.") and found[2].text.rstrip().endswith("</tool-calls>")
-    assert not any(isinstance(r, TurnEndRecord) for r in found)
-
-
-async def started(state):
-    """Wait until a command's output is on disk."""
-    with anyio.fail_after(60):
-        while not any(b'"output"' in p.read_bytes() for p in (state / "runs").glob("*.jsonl")):
-            await anyio.sleep(0.05)
 
 
 def test_a_later_kind_is_passed_over_and_damage_is_told(tmp_path):

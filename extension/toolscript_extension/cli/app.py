@@ -57,7 +57,7 @@ COMMANDS = {
     ),
     "replay": Entry(
         "journals:replay_command",
-        "Replay a recorded run: no tool is touched; the same result and logs must come out (exit 1 if not).",
+        "Replay a recorded run without touching a tool: the same result and logs must come out.",
         ("toolscript replay RUN", "toolscript replay notebook.ipynb", "toolscript replay RUN --live"),
     ),
     "audit": Entry(

@@ -53,14 +53,6 @@ def replay_command(
 
     The first difference ends it with exit code 1. A notebook is replayed cell by cell, from what is saved in it:
     journals are needed only for what it had no room for.
-
-    Examples:
-
-      toolscript replay r-1a2b3c4d5e
-
-      toolscript replay notebook.ipynb
-
-      toolscript replay r-1a2b3c4d5e --live
     """
     console = screen(stderr=True)
     if file.endswith(".ipynb"):

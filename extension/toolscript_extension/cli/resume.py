@@ -11,7 +11,6 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from toolscript.approvals.terminal import TerminalDecider
@@ -24,6 +23,7 @@ from toolscript.recovery.unknown import Resolution
 from toolscript.run import Run
 from toolscript_extension.cli.exits import Exit, exit_code
 from toolscript_extension.cli.show import Terminal
+from toolscript_extension.cli.streams import screen
 
 WAITS = frozenset({"outcome_unknown", "consent_needed"})
 
@@ -46,7 +46,7 @@ def command(
         _list(workspace)
         return
     given = dict(_outcome(text) for text in outcome or ())
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     try:
         done = asyncio.run(_resume(Harness(workspace), run, given, None if as_json else Terminal(console)))
     except StillInterrupted as error:
@@ -69,7 +69,7 @@ async def _resume(harness: Harness, run_id: str, given: dict[int, Resolution], t
 
 
 def _list(workspace: Path) -> None:
-    console, found = Console(), False
+    console, found = screen(), False
     for file in interrupted(state_dir(workspace)):
         try:
             tape = Tape.read(records(file.path, unknown="skip"))

@@ -77,6 +77,7 @@ class Diary:
         self._write(
             ReplyRecord(
                 turn_id=self._turn_id, step=step.number, text=step.text[begin:upto], ended=ended, calls=calls,
+                reason=step.reason or "" if ended else "",
                 native=step.native if ended else (),
             )
         )  # fmt: skip

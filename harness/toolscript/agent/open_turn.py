@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 
 from toolscript.agent.budget import TimeBudget
 from toolscript.agent.conversation import Conversation, PastTurn
@@ -19,6 +20,12 @@ SAME_FAILURES = 3
 """How often the same script or call may fail in one turn, or replies in a row hold no sound script."""
 
 
+def new_turn(conversation: Conversation, agent: str, prompt: str, images: tuple[str, ...]) -> PastTurn:
+    """Return a turn that nothing was said in yet; the notes that wait belong to it."""
+    turn_id = f"turn-{uuid.uuid4().hex[:12]}"
+    return PastTurn(turn_id=turn_id, prompt=prompt, agent=agent, images=images, notes=conversation.take_notes())
+
+
 class OpenTurn:
     """A turn while it goes on."""
 
@@ -27,15 +34,12 @@ class OpenTurn:
         conversation: Conversation,
         settings: TurnSettings,
         emitter: Emitter,
-        prompt: str,
-        images: tuple[str, ...],
+        past: PastTurn,
         write: Write = unwritten,
     ) -> None:
-        turn_id = f"turn-{uuid.uuid4().hex[:12]}"
+        turn_id = past.turn_id
         self._conversation = conversation
-        self.past = PastTurn(
-            turn_id=turn_id, prompt=prompt, agent=settings.agent, images=images, notes=conversation.take_notes()
-        )
+        self.past = past
         self.diary = Diary(write, turn_id)
         self.emitter = emitter.scoped(conversation_id=conversation.conversation_id, turn_id=turn_id)
         self.items: tuple[Item, ...] = ()
@@ -51,6 +55,14 @@ class OpenTurn:
         self._fence_hinted = False
         self.stopped = False
         """Whether a person denied a call and wanted the turn to end with it."""
+
+    def go_on(self, usage: Sequence[UsageReport], step: Step | None) -> None:
+        """Begin where another host left off: with the items that the turn has, and with the step under way, if any."""
+        self.items = self.sent = self.past.items
+        self.done = [Step(self.past.turn_id, n, usage=used) for n, used in enumerate(usage, start=1)]
+        if step is not None:
+            self.done.append(step)
+            self.unkept = True
 
     @property
     def step(self) -> Step:

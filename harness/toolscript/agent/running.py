@@ -73,6 +73,17 @@ class Running:
             for e in self._events
         )
 
+    async def rest(self, step: Step) -> None:
+        """Run and serve what of a step was written down and never began."""
+        failed = False
+        for script in step.scripts:
+            if script.run is None and not failed:
+                await self._script(script)
+            elif script.run is not None:
+                script.shown = pictured(script.run.result, self._executor.kept)
+            failed |= script.failed
+        await self._calls([call for call in step.calls if call.reply is None])
+
     async def _read(self, step: Step, reading: Reading, stream: AsyncIterator[ModelEvent]) -> None:
         try:
             await reading.read(stream)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import anyio
 
-from toolscript.agent.conversation import Conversation, TurnStatus
+from toolscript.agent.conversation import Conversation, PastTurn, TurnStatus
 from toolscript.agent.diary import Write, unwritten
 from toolscript.agent.executor import Executor
-from toolscript.agent.open_turn import OpenTurn
+from toolscript.agent.open_turn import OpenTurn, new_turn
 from toolscript.agent.requests import Requests
 from toolscript.agent.running import Running
 from toolscript.agent.step import SCRIPT_CALL, Step
@@ -79,11 +80,26 @@ class TurnLoop:
         cancelled turn is kept in the conversation as far as it came, ends its events, and passes the
         cancellation on.
         """
-        running = OpenTurn(self._conversation, self._settings, self._emitter, prompt, images, self._write)
+        past = new_turn(self._conversation, self._settings.agent, prompt, images)
+        turn = OpenTurn(self._conversation, self._settings, self._emitter, past, self._write)
+        return await self._whole(turn, lambda: turn.diary.began(past, self._settings, self._conversation))
+
+    async def go_on(self, past: PastTurn, usage: Sequence[UsageReport], step: Step | None) -> Turn:
+        """Go on with a turn that its host's death cut short, as :meth:`run_turn`; nothing is asked for again.
+
+        ``past`` has what the history keeps of its whole steps, ``usage`` their tokens. ``step`` is the one that was
+        under way, with the runs and replies that are known of it; what of it never began is begun now.
+        """
+        turn = OpenTurn(self._conversation, self._settings, self._emitter, past, self._write)
+        turn.go_on(usage, step)
+        return await self._whole(turn, lambda: None)
+
+    async def _whole(self, running: OpenTurn, begin: Callable[[], None]) -> Turn:
+        prompt = running.past.prompt
         with self._emitter.listening(running.hear):
             end = _End("aborted", "aborted")
             try:
-                running.diary.began(running.past, self._settings, self._conversation)
+                begin()
                 running.emitter.emit(TurnStarted, prompt=prompt, agent=self._settings.agent, model=self._settings.model)
                 end = await self._in_time(running)
             except ToolscriptError as error:
@@ -105,6 +121,11 @@ class TurnLoop:
         return _End("stopped", "max_seconds")
 
     async def _steps(self, turn: OpenTurn) -> _End:
+        if turn.unkept:
+            await self._running(turn).rest(turn.step)
+            self._commit(turn)
+            if (end := self._judged(turn, turn.step)) is not None:
+                return end
         while (end := self._spent(turn)) is None:
             await self._step(turn)
             if (end := self._judged(turn, turn.step)) is not None:
@@ -115,21 +136,23 @@ class TurnLoop:
         """Ask, read, run, and keep what came of it."""
         while True:
             step = turn.begin()
-            emitter = turn.emitter.scoped(step=step.number)
-            running = Running(self._executor, emitter, self._settings, turn.events, turn.diary)
             request = self._requests.next(turn)
             try:
-                await running.reply(step, self._adapter.stream(request))
+                await self._running(turn).reply(step, self._adapter.stream(request))
             except ProviderError as error:
                 if step.text or not self._helped(turn, error.code):
                     raise
-                emitter.emit(ErrorEvent, error=error.to_json() | {"retry_in": 0.0})
+                turn.emitter.scoped(step=step.number).emit(ErrorEvent, error=error.to_json() | {"retry_in": 0.0})
                 turn.take_back()
                 continue
             self._requests.learn(request, step.usage)
             turn.hint_once()
             self._commit(turn)
             return
+
+    def _running(self, turn: OpenTurn) -> Running:
+        emitter = turn.emitter.scoped(step=turn.step.number)
+        return Running(self._executor, emitter, self._settings, turn.events, turn.diary)
 
     def _helped(self, turn: OpenTurn, code: str) -> bool:
         """Take from the next request what the provider refuses; False where nothing of it can be left out."""

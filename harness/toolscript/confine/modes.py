@@ -77,6 +77,18 @@ def plan(
     return _held(wanted, by)
 
 
+def hiding(secrets: Iterable[Path], by: Means | None = None) -> Confinement | None:
+    """Return what keeps secrets from a command that may do anything else; None where nothing can without harm to it.
+
+    A namespace of an ordinary user's would take from the command that it can change the user, and that files of root
+    are seen as root's (ssh insists on that).
+    """
+    by = by or means()
+    if not by.namespace or by.user_namespace:
+        return None
+    return Confinement(hidden=tuple(_existing(secrets)), namespace=True, only_hides=True)
+
+
 def _held(wanted: Confinement, by: Means) -> Confinement | None:
     """Choose the strongest means that hold all that is wanted."""
     if not by.seccomp:

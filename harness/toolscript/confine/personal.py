@@ -6,6 +6,7 @@ They decide what runs outside the sandbox: shells, git, editors, Jupyter and too
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -76,12 +77,17 @@ def within(writable: Iterable[str], *, installation: bool = True) -> Own:
         return Own((), (), ())
     frozen: set[str] = set()
     watched: set[tuple[str, str]] = set()
+    directories: dict[str, str] = {}
     for path in dict.fromkeys(_candidates(places, installation)):
+        above, _, name = path.rpartition("/")
+        if above not in directories:
+            directories[above] = os.path.realpath(above)
         # The directory's links are resolved, not the file's own: that one may be replaced.
-        spelt = f"{os.path.realpath(os.path.dirname(path))}/{os.path.basename(path)}"  # noqa: PTH120, PTH119
-        if os.path.lexists(spelt) and (real := _inside(os.path.realpath(spelt), places)):
+        spelt = f"{directories[above]}/{name}"
+        kind = _kind(spelt)
+        if kind and (real := _inside(os.path.realpath(spelt) if kind == stat.S_IFLNK else spelt, places)):
             frozen.add(real)
-        if (os.path.islink(spelt) or not os.path.lexists(spelt)) and _inside(spelt, places):  # noqa: PTH114
+        if kind in (0, stat.S_IFLNK) and _inside(spelt, places):
             watched.add((_holder(spelt, places), spelt))
     outer = _outermost(frozen)
     loose = [(holder, path) for holder, path in sorted(watched) if not _below(path, outer)]
@@ -91,18 +97,43 @@ def within(writable: Iterable[str], *, installation: bool = True) -> Own:
     )  # fmt: skip
 
 
+def _kind(path: str) -> int:
+    """Return what is at a path, no link followed; 0 for nothing."""
+    try:
+        return stat.S_IFMT(os.lstat(path).st_mode)
+    except OSError:
+        return 0
+
+
+def owns(path: str, root: str) -> bool:
+    """Say whether a path in a root (both resolved) is, or lies in, the user's own configuration."""
+    home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    if home == "/" or not _below(path, [root]):
+        return False
+    if _below(home, [root]) and path.startswith(f"{home}/."):
+        name = path[len(home) + 1 :].split("/", 1)[0]
+        if name not in _OPEN:
+            return True
+    return any(_below(path, [each]) and not _below(root, [each]) for each in _named(home))
+
+
 def _candidates(places: tuple[str, ...], installation: bool) -> Iterator[str]:
     home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+    if home.startswith("/") and home != "/" and _below(os.path.realpath(home), places):
+        yield from _hidden(home)
+    yield from _named(home)
+    if installation:
+        yield os.path.realpath(sys.prefix)
+
+
+def _named(home: str) -> Iterator[str]:
+    """Yield what the names here and the variables of the host name."""
     if home.startswith("/") and home != "/":
         yield from (f"{home}/{name}" for name in _NAMES)
-        if _below(os.path.realpath(home), places):
-            yield from _hidden(home)
     for name, below in _VARIABLES.items():
         for base in os.environ.get(name, "").split(os.pathsep):
             if base.startswith("/") and base.strip("/"):
                 yield from (os.path.normpath(f"{base}/{part}") for part in below)
-    if installation:
-        yield os.path.realpath(sys.prefix)
 
 
 def _hidden(home: str) -> Iterator[str]:

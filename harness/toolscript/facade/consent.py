@@ -10,10 +10,12 @@ from typing import Any
 
 import rfc8785
 
-from toolscript.approvals.bridge import Validate
+from toolscript.approvals.bridge import Validate, ask_record, decision_record
 from toolscript.approvals.digest import approval_digest
+from toolscript.approvals.permissions import always_asked
 from toolscript.approvals.policy import judge
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy, Verdict, new_approval_id
+from toolscript.approvals.ways import how_to_allow, who
 from toolscript.errors import ApprovalDenied, ApprovalExpired, ApprovalUnavailable, Json
 from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Classification, Effect
@@ -51,8 +53,11 @@ class Gate:
         verdict, why = self.judge(tool, classification, arguments)
         if verdict is Verdict.ALLOW:
             return Consented(arguments=arguments, classification=classification)
-        if verdict is not Verdict.ASK:
+        if verdict is Verdict.DENY:
             raise ApprovalUnavailable(why, tool=tool.spec.path)
+        if verdict is Verdict.REFUSE:
+            ways = how_to_allow(self._request(tool, arguments, call, context, classification, why), ())
+            raise ApprovalUnavailable(f"{tool.spec.path}: {why}. To allow it: {ways}.", tool=tool.spec.path)
         return await self._put(tool, arguments, call, context, classification, why)
 
     async def still(self, tool: Tool, consented: Consented, context: ToolContext) -> Consented | None:
@@ -109,6 +114,14 @@ class Gate:
         decision = await self._ask(request, validate)
         return await self._follow(decision, tool, arguments, classification, context)
 
+    def write_down(
+        self, decision: Decision, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification
+    ) -> None:
+        """Write down what was decided on this exact call before it was made: with a plan. A resume finds it there."""
+        request = self._request(tool, arguments, call, context, seen, decision.reason)
+        self.scope.journal.write(ask_record(request))
+        self.scope.journal.write(decision_record(request, decision))
+
     async def question(self, call: Call, question: Question) -> Answer:
         """Put a tool's question before a person; what the person fills in is the answer's content."""
         now, scope = time.time(), self.scope
@@ -148,6 +161,15 @@ class Gate:
             sandboxed=classification.confined or unconfined_by_choice or classification.escalated,
         )  # fmt: skip
 
+    def _laxer(self, tool: Tool, seen: Classification, shown: Json) -> str:
+        """Return the policy that would let the call run, if there is one."""
+        scope, policy = self.scope, Policy.ON_REQUEST
+        confined = seen.confined or scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
+        verdict, _ = judge(
+            policy, tool.spec, seen, arguments=shown, rules=scope.rules, sandboxed=confined, cwd=scope.world.cwd
+        )
+        return policy.value if verdict is Verdict.ALLOW and scope.policy is not policy else ""
+
     async def _ask(self, request: ApprovalRequest, validate: Validate | None = None) -> Decision:
         if (decided := self.scope.recall(request.operation, request.digest)) is not None:
             return decided
@@ -182,6 +204,8 @@ class Gate:
         self, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification, why: str
     ) -> ApprovalRequest:
         scope, shown, now = self.scope, tool.spec.input.dump(arguments), time.time()
+        if always_asked(seen):
+            seen = replace(seen, remember=None)
         digest = approval_digest(
             run_id=scope.run_id, number=call.number, script_hash=scope.script_hash, tool=tool.spec.path,
             schema=schema_digest(tool), arguments=shown, cwd=str(context.cwd),
@@ -193,7 +217,8 @@ class Gate:
             tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
             allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
             line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
-            run_began=scope.began, extra={"at_default": _at_default(tool, shown)},
+            run_began=scope.began,
+            extra={"at_default": _at_default(tool, shown), "laxer": self._laxer(tool, seen, shown)},
         )  # fmt: skip
 
 
@@ -216,5 +241,6 @@ def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
 
 def _denial(tool: Tool, decision: Decision) -> ApprovalDenied:
     reason = f": {decision.reason}" if decision.reason else ""
+    by = who(decision.by)
     details: dict[str, Json] = {"reason": decision.reason, "by": decision.by}
-    return ApprovalDenied(f"{tool.spec.path} was denied by {decision.by}{reason}", tool=tool.spec.path, details=details)
+    return ApprovalDenied(f"{tool.spec.path} was denied by {by}{reason}", tool=tool.spec.path, details=details)

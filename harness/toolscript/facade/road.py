@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from toolscript import units
 from toolscript.approvals.request import Choice, Decision
+from toolscript.approvals.ways import who
 from toolscript.errors import (
     ApprovalDenied,
     ApprovalError,
@@ -257,7 +258,7 @@ class Road:
         if decision.choice is Choice.DENY_AND_STOP:
             reason = f": {decision.reason}" if decision.reason else ""
             self.stop = ApprovalDenied(
-                f"{decision.by} denied the call and ended the turn{reason}", details={"ends_turn": True}
+                f"{who(decision.by)} denied the call and ended the turn{reason}", details={"ends_turn": True}
             )
         elif self._denials >= self._scope.limits.denials:
             self.stop = DenialsExceeded(self._scope.limits.denials, self._denials)

@@ -22,7 +22,7 @@ from toolscript.journal.codec import BadLine, members_of
 from toolscript.journal.private import READ, private_dir
 from toolscript.journal.reader import lines
 from toolscript.journal.records import Journal
-from toolscript.journal.redact import Redactor
+from toolscript.journal.redact import Redactor, mapped, restored
 from toolscript.journal.state import SUFFIX, blobs_dir, is_locked, is_name
 
 KEPT_CONVERSATIONS = 500
@@ -68,6 +68,7 @@ class ReplyRecord:
     step: int
     text: str
     ended: bool = False
+    reason: str = ""
     calls: tuple[dict[str, Json], ...] = ()
     native: tuple[Json, ...] = ()
 
@@ -218,16 +219,19 @@ def _beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}.{randomness.token_hex(3)}{SUFFIX}")
 
 
-def conversation_records(path: Path) -> Iterator[TalkRecord]:
+def conversation_records(path: Path, *, secrets: Mapping[str, str] | None = None) -> Iterator[TalkRecord]:
     """Yield the records of a conversation; kinds of a later version are passed over, a torn last line too.
 
-    Raises JournalDamaged and JournalError as reading a run's journal does. Secrets stay replaced.
+    Names of secrets are put back where ``secrets`` knows them. Raises JournalDamaged and JournalError as reading
+    a run's journal does.
     """
+    back = partial(restored, secrets=secrets or {})
     for line in lines(path, first="conversation"):
         if line.kind not in KINDS:
             continue
         try:
-            record: TalkRecord = _ADAPTERS[line.kind].validate_python(members_of(line.data, partial(read_blob, path)))
+            members = mapped(members_of(line.data, partial(read_blob, path)), back)
+            record: TalkRecord = _ADAPTERS[line.kind].validate_python(members)
         except (BadLine, JournalError, ValidationError) as error:
             raise JournalDamaged(str(path), line.number, str(error)) from None
         yield record

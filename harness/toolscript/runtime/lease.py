@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError
+from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError, WorkerCrashed
 from toolscript.limits import Limits
 from toolscript.runtime.frames import Kind
 from toolscript.runtime.messages import Decoder
@@ -13,12 +13,19 @@ from toolscript.runtime.session import Batch, Settlement, Start
 from toolscript.runtime.watch import Watch
 from toolscript.runtime.wire import encode_settle, encode_start, facade_text
 
+ATTEMPTS = 3
+"""How many workers a script is offered to; one that dies before it has read the script has done nothing of it."""
+
+Exchange = Callable[[WorkerProcess], Awaitable[WorkerProcess]]
+
 
 class Lease:
-    """One script in one worker: the pool's Session."""
+    """One script in one worker: the pool's Session. ``exchange`` gives another worker for one that is dead."""
 
-    def __init__(self, worker: WorkerProcess) -> None:
+    def __init__(self, worker: WorkerProcess, exchange: Exchange) -> None:
         self.worker = worker
+        self._exchange = exchange
+        self._on_loss: Callable[[], None] | None = None
         self._watch: Watch | None = None
         self._decoder: Decoder | None = None
         self._failures: dict[int, str] = {}
@@ -47,12 +54,28 @@ class Lease:
         self._limits = start.limits
         if (size := len(start.source.encode("utf-8", "replace"))) > start.limits.source_bytes:
             raise SourceTooLarge(start.limits.source_bytes, size)
-        self._decoder = Decoder(self.worker.uses + 1, start.source, start.limits, self._failures)
+        self.facade = facade_text(start.facade)
+        for _ in range(1, ATTEMPTS):
+            try:
+                return await self._attempt(start)
+            except WorkerCrashed:
+                if not self.worker.link.unheard:
+                    raise
+            self.close()
+            self.cause = ""
+            self.worker = await self._exchange(self.worker)
+        return await self._attempt(start)
+
+    async def _attempt(self, start: Start) -> Batch:
+        self._decoder = Decoder(
+            self.worker.uses + 1, start.source, start.limits, self._failures, prepared=start.prepared
+        )
         self._watch = Watch(self.worker, start.limits)
         self._watch.runs()
-        self.facade = facade_text(start.facade)
         self.worker.link.send(encode_start(start, self.worker.uses + 1, self.worker.furnished))
-        return (await self._batches(1))[0]
+        batch = (await self._batches(1))[0]
+        self._heed(self.worker)
+        return batch
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:
         """Deliver settlements in this order; one batch each, fewer when the script ends before."""
@@ -67,14 +90,17 @@ class Lease:
 
     def on_loss(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` if the worker dies while the script waits."""
-        before = self.worker.link.on_end
+        self._on_loss = callback
+
+    def _heed(self, worker: WorkerProcess) -> None:
+        before = worker.link.on_end
 
         def ended() -> None:
             before()
-            if not self.clean:
-                callback()
+            if not self.clean and self._on_loss is not None:
+                self._on_loss()
 
-        self.worker.link.on_end = ended
+        worker.link.on_end = ended
 
     def close(self) -> None:
         """End the lease; the worker's fate is the pool's to decide."""

@@ -140,12 +140,21 @@ class Pool:
             )
         return await self._wait_in_line()
 
+    async def exchange(self, dead: WorkerProcess) -> WorkerProcess:
+        """Take back a worker that died before it did anything, and lend another, before all who wait."""
+        self._busy.discard(dead)
+        self._discard(dead, "died_idle")
+        if (worker := self._next_idle()) is not None:
+            self._busy.add(worker)
+            return worker
+        return await self._wait_in_line(first=True)
+
     def _free_places(self) -> int:
         return max(0, self._max - len(self._busy))
 
-    async def _wait_in_line(self) -> WorkerProcess:
+    async def _wait_in_line(self, *, first: bool = False) -> WorkerProcess:
         turn: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        (self._waiting.appendleft if first else self._waiting.append)(turn)
         # Somebody had to wait: keep one more ready, so that the next need not.
         self._spares = min(self._max, self._spares + 1)
         self._tidy_after(0) if self._spent else self._replenish()
@@ -356,7 +365,7 @@ class _Checkout:
         self._pool = pool
 
     async def __aenter__(self) -> Session:
-        self._lease = Lease(await self._pool.acquire())
+        self._lease = Lease(await self._pool.acquire(), self._pool.exchange)
         return self._lease
 
     async def __aexit__(self, *raised: object) -> None:

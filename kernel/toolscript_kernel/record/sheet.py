@@ -10,6 +10,7 @@ from typing import Any
 
 from toolscript.errors import Json
 from toolscript.run import LogLine, Operation
+from toolscript_kernel.record import carets
 from toolscript_kernel.record.outcome import outcome, standing
 from toolscript_kernel.record.transcript import Call, Failure, Prose, Script, Transcript
 
@@ -138,7 +139,7 @@ def _script(script: Script, hide: Hide, offset: int) -> ScriptSheet:
         error=_error(run.error, hide, offset),
         logs=tuple(replace(log, text=hide(log.text), line=_shift(log.line, offset)) for log in run.logs),
         operations=tuple(_row(o, script, hide, offset) for o in run.operations),
-        warnings=tuple(hide(w) for w in run.warnings),
+        warnings=tuple(carets.warning(hide(w), offset=offset) for w in run.warnings),
         offset=offset,
     )
 

@@ -72,7 +72,7 @@ class Model:
             "source": inert.text(run.source).rstrip("\n") if in_turn else "", "logs": logs if in_turn else [],
             "failed": (run.error or {}).get("line"),
             "rows": [self._row(o, script) for o in run.operations],
-            "warnings": [inert.text(w) for w in run.warnings],
+            "warnings": [carets.warning(inert.text(w), offset=self._offset) for w in run.warnings],
             "error": carets.report(run.error, run.source) if run.error and in_turn else None,
             "result": values.pretty(run.result) if in_turn and run.result is not None else None,
         }  # fmt: skip

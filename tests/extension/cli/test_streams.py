@@ -127,3 +127,28 @@ def test_the_configured_policy_holds_unless_another_is_named(script, monkeypatch
     named = toolscript(script, "run", "a.ts", "--policy", "on-request")
 
     assert (configured.returncode, named.returncode) == (3, 0), configured.stderr
+
+
+@pytest.mark.parametrize("command", ["doctor", "agents", "approvals", "resume"])
+def test_a_list_in_a_file_is_plain_text_with_a_whole_line_each(tmp_path, command):
+    done = shell(tmp_path, f"toolscript {command}", COLUMNS="40")
+
+    assert done.returncode == 0, done.stderr
+    assert "[/" not in done.stdout and "\x1b" not in done.stdout
+    assert not any(line.startswith("        ") for line in done.stdout.splitlines()[1:])
+
+
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
+def test_a_terminal_that_wants_no_colour_gets_none(tmp_path, variables):
+    typed = "script -qec 'toolscript doctor' /dev/null"
+    done = shell(tmp_path, f"export -f toolscript; {typed}", SHELL="/bin/bash", COLUMNS="40", **variables)
+
+    assert "✓" in done.stdout, done.stderr
+    assert "\x1b[3" not in done.stdout
+
+
+def test_an_answer_where_nothing_runs_is_one_sentence_and_a_failure(tmp_path):
+    listed, answered = toolscript(tmp_path, "approvals"), toolscript(tmp_path, "approvals", "ID", "--allow")
+
+    assert (listed.returncode, answered.returncode) == (0, 1)
+    assert listed.stdout == answered.stderr == "Nothing waits for consent: no process runs scripts in this workspace.\n"

@@ -74,8 +74,8 @@ async def test_a_structured_call_asks_like_a_call_of_a_script(tmp_path, monkeypa
 
 
 async def test_a_task_whose_script_has_ended_ends_the_turn(tmp_path, monkeypatch):
-    first = "<tool-calls>\ntools.spawn.shell({command: 'rm -f a'}); return 'on'\n</tool-calls>"
-    second = "<tool-calls>\nawait tools.spawn.get('task-1.1').done.catch(() => 1)\n</tool-calls>"
+    first = "<tool-calls>\nstore.set('task', tools.spawn.shell({command: 'rm -f a'}).id); return 'on'\n</tool-calls>"
+    second = "<tool-calls>\nconst task = await tools.spawn.get(store.get('task')); await task.done.catch(() => 1)\n</tool-calls>"
     async with talking(tmp_path, monkeypatch, first, second) as (harness, _, _model):
         with anyio.fail_after(30):
             turn = await harness.turn("go")

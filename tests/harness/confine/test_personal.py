@@ -8,6 +8,7 @@ from tests.needs import need
 
 from toolscript.confine import personal
 from toolscript.confine.modes import plan
+from toolscript.files.disk import DiskFiles
 
 pytestmark = pytest.mark.anyio
 need("seccomp")
@@ -111,3 +112,26 @@ def test_a_workspace_among_the_users_settings_can_be_written(tmp_path: Path, mon
     workspace.mkdir(parents=True)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert personal.within([str(workspace)], installation=False).frozen == ()
+
+
+def test_file_tools_ask_before_they_write_the_users_own_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    files = DiskFiles([home])
+    for name in (
+        ".bashrc",
+        ".ssh/config",
+        ".local/bin/git",
+        ".config/toolscript/toolscript.toml",
+        ".ipython/x",
+        ".new",
+    ):
+        assert files.place(str(home / name), home).protected
+    for name in ("project/x", ".cache/x", ".local/share/tool/x", "notes.txt"):
+        assert not files.place(str(home / name), home).protected
+    inner = home / ".config" / "nvim"
+    inner.mkdir(parents=True)
+    assert not DiskFiles([inner]).place(str(inner / "init.lua"), inner).protected

@@ -109,6 +109,8 @@ def indentation_block(
     index = anchor - 1
     floor = max(0, depths[index] - levels * TAB_WIDTH) if levels else 0
     cap = min(cap, len(lines))
+    if cap == 1:
+        return index, index + 1
     top, end = index, index + 1
     up, down = index > 0, end < len(lines)
     above = below = 0

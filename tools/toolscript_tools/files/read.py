@@ -92,7 +92,7 @@ class ReadFile:
         first = getattr(output, "first", arguments.offset or 1)
         lines = split_lines(output)[: arguments.limit or SHOWN_LINES]
         if not lines:
-            return "offset exceeds file length"
+            return "offset exceeds file length" if arguments.mode == "slice" else ""
         return "\n".join(f"L{number}: {_cut(line)}" for number, line in enumerate(lines, first))
 
 

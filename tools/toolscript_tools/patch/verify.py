@@ -143,7 +143,8 @@ class _Verifier:
         try:
             state = self._whole(place)
             if state.kind == "missing":
-                raise ToolError("missing", code="not_found")
+                above = self._files.place(os.fspath(place.path.parent), self._cwd).kind
+                raise ToolError("missing", code="not_a_directory" if above in ("file", "other") else "not_found")
             if state.kind == "directory":
                 raise ToolError("a directory", code="is_directory")
             if state.kind == "other":

@@ -29,9 +29,16 @@ HARMLESS_VARIABLES = frozenset(
 _BUILTINS = frozenset(("cd", "echo", "false", "pwd", "true"))
 
 
+LONG = 4096
+"""Longer commands are looked into in a thread: it takes up to a second."""
+
+
 async def of_any(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Classification:
-    """Return the classification of a command, however long; repositories and programs are looked into in a thread."""
-    return await to_thread.run_sync(of, argv, arguments, context)
+    """Return the classification of a command, however long; repositories and programs are read in a thread."""
+    reads = escalated(arguments, context) or any("git" in word for word in argv)
+    if reads or sum(map(len, argv)) > LONG:
+        return await to_thread.run_sync(of, argv, arguments, context)
+    return of(argv, arguments, context)
 
 
 def of(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Classification:
@@ -44,6 +51,8 @@ def of(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Cl
     if not confined and danger is not Danger.KNOWN_SAFE:
         paths = bound(argv, place.path, context)
         reasons += [f"{p.path} as it is now (sha256 {p.before[:12]}…)" for p in paths if p.before is not None]
+    if unconfined and context.secret_paths and modes.hiding(context.secret_paths) is None:
+        reasons.append("it can read the directories in which approvals and the tokens of notebooks are kept")
     changed = bool(_telling(arguments)) or arguments.arg0 is not None or unconfined
     exact = changed or bool(_foreign_programs(argv, context))
     name = None if danger is Danger.DANGEROUS else pattern(argv, exact=exact)
@@ -79,8 +88,8 @@ def confinement(context: ToolContext) -> Confinement | None:
 def _danger(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> tuple[Danger, list[str]]:
     if len(shell_script(argv) or "") > MAX_SCRIPT:
         return Danger.DANGEROUS, ["the script is too long to be looked into"]
-    if (found := dangerous(argv)) is not None:
-        return Danger.DANGEROUS, [f"{found}: it removes files without asking"]
+    if dangerous(argv) is not None:
+        return Danger.DANGEROUS, ["it removes files by force, without asking"]
     if not known_safe(argv):
         return Danger.ORDINARY, []
     if arguments.arg0 is not None:
