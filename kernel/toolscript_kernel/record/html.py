@@ -11,7 +11,7 @@ from toolscript_kernel.record.transcript import Call, Failure, Prose
 # The page's own colours show through: every tint is translucent, and text keeps the page's colour.
 _LINE = "1px solid rgba(128,128,128,.3)"
 _MUTED = "opacity:.72"
-_CELL = f"padding:3px 10px 3px 0;text-align:left;vertical-align:top;border:0;border-top:{_LINE}"
+_CELL = f"padding:3px 10px 3px 0;text-align:left;vertical-align:top;border:0;border-top:{_LINE};overflow-wrap:anywhere"
 _HEAD = f"padding:3px 10px 3px 0;text-align:left;font-weight:500;{_MUTED}"
 _TABLE = (
     "border-collapse:collapse;border:0;table-layout:fixed;width:100%;min-width:26em;margin:4px 0;"
@@ -108,7 +108,7 @@ def _table(rows: tuple[Row, ...]) -> str:
     body = "".join(_row(row) for row in rows)
     top = f'<thead><tr style="background:transparent">{head}</tr></thead>'
     table = f'<table style="{_TABLE}">{top}<tbody>{body}</tbody></table>'
-    return f'<div style="overflow-x:auto">{table}</div>'
+    return f'<div style="overflow-x:auto" role="region" aria-label="Operations" tabindex="0">{table}</div>'
 
 
 def _row(row: Row) -> str:
