@@ -126,7 +126,7 @@ def test_a_console_is_asked_on_its_prompt_and_reads_what_is_asked(running: Kerne
     it = running.finish(cell)
 
     assert asked["content"]["prompt"].startswith(
-        "[y] allow once, [a]llow for this conversation, [e]dit, [n] deny REASON"
+        "[y] allow once, [a]llow for this conversation (exec: rm it), [e]dit, [n] deny REASON"
     )
     assert it.reply["content"]["status"] == "ok"
     assert "Argument command:\n  | [0] rm\n  | [1] it\n" in it.stdout
