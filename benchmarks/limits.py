@@ -105,7 +105,7 @@ async def _killed(pool: Pool) -> float:
         async with pool.checkout() as session:
             start = Start(source="", prepared="await tools.f({}); for (;;) {}", last_expression=False, facade=facade)
             await session.start(start)
-            pid = session._worker.pid  # type: ignore[attr-defined]
+            pid = session.worker.pid  # type: ignore[attr-defined]
 
             def kill() -> None:
                 nonlocal began

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any
 
+from toolscript import units
 from toolscript.errors import ConfigError
 
 KIB = 1024
@@ -45,12 +47,18 @@ class Limits:
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"limit {name} must be greater than zero, got {getattr(self, name)!r}")
 
+    def to_json(self) -> dict[str, float]:
+        """Return the limits by name, as a run's record holds them."""
+        return {name: getattr(self, name) for name in limit_names()}
+
     def tightened(self, requested: Mapping[str, float]) -> Limits:
         """Return these limits with each requested one lowered to the request.
 
         Raises ConfigError for an unknown name, a value that is no positive number, or one above the
         configured maximum: a script asks for less, never for more.
         """
+        if not requested:
+            return self
         for name, value in requested.items():
             self._check(name, value)
         whole = {f.name for f in fields(self) if f.type == "int"}
@@ -63,9 +71,17 @@ class Limits:
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise ConfigError(f"limit {name} must be a number greater than zero, got {value!r}")
         if value > getattr(self, name):
-            raise ConfigError(f"limit {name} may be lowered, not raised: {value:g} > {getattr(self, name):g}")
+            most = units.amount(getattr(self, name), unit_of(name))
+            raise ConfigError(f"limit {name} may be lowered, not raised: {units.amount(value, unit_of(name))} > {most}")
 
 
+def unit_of(name: str) -> str:
+    """Return the unit of a limit: ``bytes``, ``s``, or none for a count."""
+    ending = name.rpartition("_")[2]
+    return {"bytes": "bytes", "seconds": "s"}.get(ending, "")
+
+
+@cache
 def limit_names() -> tuple[str, ...]:
     """Return the names that a configuration, pragma or cell may use."""
     return tuple(f.name for f in fields(Limits))

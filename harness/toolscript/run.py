@@ -44,6 +44,8 @@ class Operation:
     output: Json = None
     error: dict[str, Json] | None = None
     duration_ms: float | None = None
+    """How long it ran, without ``waited_ms``, for which it waited for people."""
+    waited_ms: float = 0.0
     output_bytes: int = 0
     truncated: bool = False
     handle: str | None = None
@@ -74,12 +76,18 @@ class Run:
     def fold(cls, events: Iterable[BaseEvent]) -> Run:
         """Return the run that these events tell of; events of nested runs must be left out."""
         kept = tuple(events)
-        run = cls(events=kept)
         operations: dict[int, Operation] = {}
+        logs: list[LogLine] = []
+        told: dict[str, Any] = {}
         for event in kept:
-            run = _applied(run, event)
-            _track(operations, event)
-        return replace(run, operations=tuple(operations[n] for n in sorted(operations)))
+            if isinstance(event, ScriptLog):
+                logs.append(LogLine(level=event.level, text=event.text, line=event.line))
+            else:
+                told |= _told(event)
+                _track(operations, event)
+        return cls(
+            events=kept, logs=tuple(logs), operations=tuple(operations[n] for n in sorted(operations)), **told
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Json]:
         """Return the object that ``toolscript run --json`` prints."""
@@ -101,25 +109,24 @@ def operation_json(o: Operation) -> dict[str, Json]:
     fields: dict[str, Any] = {
         "number": o.number, "tool": o.tool, "status": o.status.value, "arguments": o.arguments, "line": o.line,
         "column": o.column, "output": o.output, "error": o.error, "duration_ms": o.duration_ms, "diff": o.diff,
+        "waited_ms": o.waited_ms or None,
         "handle": o.handle, "task_id": o.task_id, "approval": o.approval or None,
     }  # fmt: skip
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _applied(run: Run, event: BaseEvent) -> Run:
+def _told(event: BaseEvent) -> dict[str, Any]:
+    """Return what an event tells of the run itself."""
     match event:
         case ScriptExecution():
-            return replace(run, run_id=event.run_id or "", source=event.source, script_hash=event.script_hash)
-        case ScriptLog():
-            line = LogLine(level=event.level, text=event.text, line=event.line)
-            return replace(run, logs=(*run.logs, line))
+            return {"run_id": event.run_id or "", "source": event.source, "script_hash": event.script_hash}
         case ScriptExecutionOutput():
-            return replace(
-                run, status=event.status, result=event.result, error=event.error,
-                warnings=event.warnings, durations=event.durations,
-            )  # fmt: skip
+            return {
+                "status": event.status, "result": event.result, "error": event.error, "warnings": event.warnings,
+                "durations": event.durations,
+            }  # fmt: skip
         case _:
-            return run
+            return {}
 
 
 def _track(operations: dict[int, Operation], event: BaseEvent) -> None:
@@ -138,8 +145,8 @@ def _track(operations: dict[int, Operation], event: BaseEvent) -> None:
         case OperationFinished():
             _update(
                 operations, event.operation, status=event.status, output=event.output, error=event.error,
-                duration_ms=event.duration_ms, output_bytes=event.output_bytes, truncated=event.truncated,
-                handle=event.handle, diff=event.diff,
+                duration_ms=event.duration_ms, waited_ms=event.waited_ms, output_bytes=event.output_bytes,
+                truncated=event.truncated, handle=event.handle, diff=event.diff,
             )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
@@ -104,7 +105,7 @@ def _content(path: str, context: ToolContext, place: Place) -> bytes:
         raise _explained(path, error) from error
     if len(data) > MAX_BYTES:
         raise OutputTooLarge(
-            f"the image has more than {MAX_BYTES} bytes; make a smaller copy and view that",
+            f"the image has more than {units.size(MAX_BYTES)}; make a smaller copy and view that",
             tool="viewImage",
             details={"limit": MAX_BYTES},
         )

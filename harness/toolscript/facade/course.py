@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import anyio
 from anyio.abc import TaskGroup
 
 from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
@@ -13,8 +12,8 @@ from toolscript.events import RunStatus, ScriptStarted
 from toolscript.facade.binding import BoundRoad
 from toolscript.facade.clock import WallClock
 from toolscript.facade.console import Console
-from toolscript.facade.ending import Ending
-from toolscript.facade.pending import Pending
+from toolscript.facade.ending import Ending, unexpected
+from toolscript.facade.pending import Outcome, Pending
 from toolscript.facade.planning import PlanningRoad
 from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
@@ -50,13 +49,15 @@ class Course:
         self.road = self.make_road()
         self.spawner = Spawner(board, self.road, scope, task_prefix)
         self.calls: dict[int, Call] = {}
-        self._running: dict[int, anyio.CancelScope] = {}
+        self._running = 0
         self.timers = 0
         self.store: dict[str, str | None] = {}
         self.warnings: list[str] = []
         self.prepared: str | None = None
         self.suspended: ToolscriptError | None = None
         """Why the run stays interrupted: it has no ending then, and its journal none either."""
+        self.broken: ToolscriptError | None = None
+        """Why the run cannot go on, though its script could: a call of it was lost."""
         self._began = time.monotonic()
         self._guest_seconds = 0.0
 
@@ -69,22 +70,27 @@ class Course:
         return Road(self.scope, self.waiting)
 
     async def run(self, sessions: Sessions, start: Start, group: TaskGroup) -> Ending:
-        """Serve the script until it ends; what it leaves pending is cancelled and waited for."""
+        """Serve the script until it ends; what it leaves pending is cancelled with the group, which is its own."""
         try:
             async with sessions.checkout() as session:
                 self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
                 return await self._serve(session, start, group)
-        except ToolscriptError as error:
-            if getattr(error, "lost_logs", False):
+        except Exception as error:
+            problem = unexpected(error, "the run")
+            if getattr(problem, "lost_logs", False):
                 self.warnings.append("console lines written after the last await are lost")
-            return Ending(status=RunStatus.FAILED, error=error)
+            return Ending(status=RunStatus.FAILED, error=problem)
         finally:
-            self._cancel_rest()
+            self.pending.close()
+            if self._running:
+                group.cancel_scope.cancel()
 
     async def _serve(self, session: Session, start: Start, group: TaskGroup) -> Ending:
         session.on_loss(self.pending.lose)
         ending = await self.begin(session, start, group)
         while ending is None:
+            if self.broken is not None:
+                return Ending(status=RunStatus.FAILED, error=self.broken)
             if self.pending.idle:
                 return Ending(status=RunStatus.FAILED, error=DeadlockError(self._last_position()))
             if self.pending.lost:
@@ -151,16 +157,32 @@ class Course:
         """Send a call on its way; its outcome will be settled."""
         self.pending.begin(call.number)
         if call.spawn:
-            self.spawner.start(call, self.pending.deliver)
+            self.spawner.start(call, self._deliver)
         else:
-            self._running[call.number] = anyio.CancelScope()
+            self._running += 1
             group.start_soon(self._travel, call)
 
     async def _travel(self, call: Call) -> None:
-        with self._running[call.number]:
+        try:
             go = self.spawner.answer if call.tool in CALLS else self.road.travel
             self.pending.deliver(await go(call))
-        del self._running[call.number]
+        except Exception as error:
+            self.fail(unexpected(error, call.tool))
+        finally:
+            self._running -= 1
+
+    def fail(self, error: ToolscriptError) -> None:
+        """End the run: a call of it can have no outcome any more."""
+        self.broken = self.broken or error
+        self.pending.lose()
+
+    def _deliver(self, outcome: Outcome) -> None:
+        """Hand a task's outcome to the script. Raises what it could not be written down for; the run ends then."""
+        try:
+            self.pending.deliver(outcome)
+        except Exception as error:
+            self.fail(unexpected(error, self.calls[outcome.number].tool))
+            raise
 
     def _timer(self, timer: Timer) -> None:
         self.timers += 1
@@ -189,11 +211,6 @@ class Course:
             what = "had ended" if ended else "was cancelled"
             where = f"line {call.line}: " if call.line else ""
             self.warnings.append(f"{where}nobody awaited {call.tool}; it {what} when the script ended")
-
-    def _cancel_rest(self) -> None:
-        self.pending.close()
-        for scope in self._running.values():
-            scope.cancel()
 
     def _last_position(self) -> Position | None:
         for number in sorted(self.calls, reverse=True):

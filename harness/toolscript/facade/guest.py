@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from toolscript.limits import Limits
+from toolscript.memo import Latest
 
 ENVIRONMENT = ("LANG", "LC_ALL", "TZ", "SHELL")
 """Environment variables that scripts may read; nothing else of the environment reaches a worker."""
@@ -43,6 +44,7 @@ class GuestContext:
         )
 
 
+@Latest
 def _limits(limits: Limits) -> dict[str, float]:
     return {
         "timeoutMs": limits.guest_seconds * 1000,

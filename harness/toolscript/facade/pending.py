@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-
-import anyio
+from dataclasses import dataclass, replace
 
 from toolscript.errors import Json, WallTimeExceeded
 from toolscript.facade.clock import WallClock
@@ -17,7 +16,10 @@ from toolscript.runtime.session import Settlement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model."""
+    """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model.
+
+    ``output`` is a structured call's output as data.
+    """
 
     number: int
     ok: bool
@@ -25,6 +27,7 @@ class Outcome:
     status: str = "succeeded"
     changes: tuple[dict[str, Json], ...] = ()
     text: str = ""
+    output: Json = None
 
 
 class Pending:
@@ -43,9 +46,11 @@ class Pending:
         self._held: set[int] = set()
         self._timers: list[tuple[float, int]] = []
         self._inbox: list[Settlement] = []
-        self._wake = anyio.Event()
+        self._wake: asyncio.Future[bool] | None = None
         self._last_ms = 0
         self._closed = False
+        self._left: set[int] = set()
+        """The calls that were open when the script ended: its tasks go on."""
         self.lost = False
         """Whether the worker is gone: nothing can be settled any more."""
 
@@ -95,11 +100,12 @@ class Pending:
     def deliver(self, outcome: Outcome) -> None:
         """Put an outcome on the tape; outcomes of calls that are no longer open are dropped.
 
-        What a task did after its script had ended is written down all the same: an undo needs it.
+        What a task did after its script had ended is written down all the same: an undo and an audit need it.
         """
         if outcome.number not in self._calls:
-            if self._closed and outcome.changes:
-                self._journal.write(self._record(outcome))
+            if self._closed and (outcome.changes or outcome.number in self._left):
+                self._left.discard(outcome.number)
+                self._journal.write(replace(self._record(outcome), late=True))
             return
         self._calls.discard(outcome.number)
         self._asking.discard(outcome.number)
@@ -108,7 +114,7 @@ class Pending:
     def close(self) -> None:
         """The script has ended: nothing takes a place on its tape any more."""
         self._closed = True
-        self._calls.clear()
+        self._left, self._calls = self._calls, set()
         self._asking.clear()
         self._timers.clear()
 
@@ -133,14 +139,24 @@ class Pending:
                 raise WallTimeExceeded(self.clock.limit, round(self.clock.elapsed, 3))
             if self._fire():
                 break
-            self._wake = anyio.Event()
             pause, last = self._pause(wake_after)
-            with anyio.move_on_after(pause) as scope:
-                await self._wake.wait()
-            if scope.cancelled_caught and last:
+            if not await self._stirred(pause) and last:
                 break
         ready, self._inbox = self._inbox, []
         return ready
+
+    async def _stirred(self, seconds: float | None) -> bool:
+        """Wait until something happens; False if nothing did for so long."""
+        loop = asyncio.get_running_loop()
+        self._wake = wake = loop.create_future()
+        alarm = None if seconds is None else loop.call_later(seconds, _wake_up, wake, False)
+        try:
+            stirred: bool = await wake
+            return stirred
+        finally:
+            self._wake = None
+            if alarm is not None:
+                alarm.cancel()
 
     def _keep_time(self) -> None:
         if self._calls and self._calls <= self._asking:
@@ -180,4 +196,10 @@ class Pending:
         )  # fmt: skip
 
     def _stir(self) -> None:
-        self._wake.set()
+        if self._wake is not None:
+            _wake_up(self._wake, True)
+
+
+def _wake_up(wake: asyncio.Future[bool], stirred: bool) -> None:
+    if not wake.done():
+        wake.set_result(stirred)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import anyio
 from anyio import to_thread
 
+from toolscript import units
 from toolscript.approvals.request import Choice, Decision
+from toolscript.approvals.ways import who
 from toolscript.errors import (
     ApprovalDenied,
     ApprovalError,
@@ -43,6 +47,27 @@ log = get_logger(__name__)
 
 STATUS_OF = {"cancelled": OperationStatus.CANCELLED}
 KEPT_IN_EVENT = 64 * 1024
+_UNLOCKED = nullcontext()
+LOOKS = 8
+"""How often a call that changes while it waits is consented to anew."""
+
+
+class Wait:
+    """Counts the seconds for which a call waited for people."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._since: float | None = None
+
+    def begin(self) -> None:
+        """It waits."""
+        self._since = time.monotonic()
+
+    def end(self) -> None:
+        """It waits no longer."""
+        if self._since is not None:
+            self.seconds += time.monotonic() - self._since
+            self._since = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -61,6 +86,7 @@ class Trip:
     planned: bool = False
     text: str = ""
     stats: dict[str, Any] = field(default_factory=dict)
+    task_id: str | None = None
 
 
 class Road:
@@ -68,15 +94,23 @@ class Road:
 
     def __init__(self, scope: RunScope, waiting: Callable[[int, bool], None]) -> None:
         self._scope = scope
-        self.slots = anyio.Semaphore(scope.limits.in_flight)
-        self.gate = Gate(scope=scope, waiting=waiting, denied=self._note_denial)
+        self._waiting = waiting
+        self._waits: dict[int, Wait] = {}
+        self.gate = Gate(scope=scope, waiting=self._wait, denied=self._note_denial)
         self._count = 0
         self._denials = 0
         self.stop: ToolscriptError | None = None
         """Set when a decision or too many denials must end the run."""
+        self.on_stop: Callable[[int], None] = lambda number: None
+        """Called with a call that ended when the run must end; tasks that outlive their script end with it."""
         self.had_effect = False
         self.travelling = 0
         """Calls on the road right now."""
+
+    @cached_property
+    def slots(self) -> anyio.Semaphore:
+        """As many as may run at once; waiting approvals hold none."""
+        return anyio.Semaphore(self._scope.limits.in_flight, fast_acquire=True)
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
@@ -84,37 +118,52 @@ class Road:
         ``rendered`` also makes the text for a structured call. Cancellation passes through, after it was
         reported as cancelled.
         """
-        trip = Trip(call=call, rendered=rendered)
+        trip = Trip(call=call, rendered=rendered, task_id=task_id)
         self.travelling += 1
         try:
-            trip.arguments = loads(call.arguments)
-            self._announce(trip, task_id)
-            value = await self._through(trip)
-        except ToolscriptError as error:
-            return self._failed(trip, error)
+            try:
+                return await self._travelled(trip)
+            except ToolscriptError as error:
+                return self._failed(trip, error)
+            except Exception as error:
+                log.exception("tool failed unexpectedly", tool=call.tool)
+                return self._failed(trip, ToolError(f"{call.tool} failed: {error!r}", tool=call.tool, code="internal"))
         except anyio.get_cancelled_exc_class():
             self._finish(trip, OperationStatus.CANCELLED, None)
             raise
-        except Exception as error:
-            log.exception("tool failed unexpectedly", tool=call.tool)
-            return self._failed(trip, ToolError(f"{call.tool} failed: {error!r}", tool=call.tool, code="internal"))
         finally:
             self.travelling -= 1
+            if self.stop is not None:
+                self.on_stop(call.number)
+            self._waits.pop(call.number, None)
+
+    async def _travelled(self, trip: Trip) -> Outcome:
+        trip.arguments = loads(trip.call.arguments)
+        self._announce(trip)
+        value = await self._through(trip)
+        changes = change_records(trip.changes, self._scope.journal)
         self._finish(trip, OperationStatus.PLANNED if trip.planned else OperationStatus.SUCCEEDED, None)
         return Outcome(
-            number=call.number,
+            number=trip.call.number,
             ok=not trip.failed,
             value=value,
-            changes=change_records(trip.changes, self._scope.journal),
+            changes=changes,
             text=trip.text,
+            output=trip.value if trip.rendered else None,
         )
 
-    def _announce(self, trip: Trip, task_id: str | None) -> None:
+    def _wait(self, number: int, waits: bool) -> None:
+        wait = self._waits.setdefault(number, Wait())
+        (wait.begin if waits else wait.end)()
+        self._waiting(number, waits)
+
+    def _announce(self, trip: Trip) -> None:
         call = trip.call
         tool = self._scope.tools.get(call.tool)
         self._scope.emitter.emit(
-            OperationStarted, operation=call.number, tool=call.tool, arguments=_bounded(trip.arguments),
-            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column, task_id=task_id,
+            OperationStarted, operation=call.number, tool=call.tool,
+            arguments=_bounded(trip.arguments, len(call.arguments)), task_id=trip.task_id,
+            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column,
         )  # fmt: skip
 
     async def _through(self, trip: Trip) -> str:
@@ -138,15 +187,20 @@ class Road:
             return await self.perform(trip, tool, consented, context)
 
     async def perform(self, trip: Trip, tool: Tool, consented: Consented, context: ToolContext) -> Any:
-        """Do what was consented to, on files that are still what they were; else ask anew."""
-        while True:
-            async with self._scope.world.files.locked_async(*_changed_places(context, consented)):
-                now = await tool.classify(consented.arguments, context) if consented.asked else None
-                if now is None or now.before == consented.classification.before:
-                    trip.diff = consented.classification.diff
-                    await self._begin(trip, consented)
-                    return await tool.call(consented.arguments, widened(context, consented.classification))
-            consented = await self.gate.pass_(tool, consented.arguments, trip.call, context)
+        """Do exactly what was consented to, as it is at the last moment; else ask anew.
+
+        Raises ToolError ``changed`` for a call that is another one each time it is looked at.
+        """
+        for _ in range(LOOKS):
+            places = _changed_places(context, consented)
+            async with self._scope.world.files.locked_async(*places) if places else _UNLOCKED:
+                now = await self.gate.still(tool, consented, context)
+                if now is not None:
+                    trip.diff = now.classification.diff
+                    await self._begin(trip, now)
+                    return await tool.call(now.arguments, widened(context, now.classification))
+            consented = await self.gate.again(tool, consented, trip.call, context)
+        raise ToolError(f"{tool.spec.path}: what it would do changes faster than anybody can agree to", code="changed")
 
     def _allowed(self, path: str) -> Tool:
         if (tool := self._scope.tools.get(path)) is not None:
@@ -204,7 +258,7 @@ class Road:
         if decision.choice is Choice.DENY_AND_STOP:
             reason = f": {decision.reason}" if decision.reason else ""
             self.stop = ApprovalDenied(
-                f"{decision.by} denied the call and ended the turn{reason}", details={"ends_turn": True}
+                f"{who(decision.by)} denied the call and ended the turn{reason}", details={"ends_turn": True}
             )
         elif self._denials >= self._scope.limits.denials:
             self.stop = DenialsExceeded(self._scope.limits.denials, self._denials)
@@ -223,10 +277,13 @@ class Road:
         )  # fmt: skip
 
     def _finish(self, trip: Trip, status: OperationStatus, error: ToolscriptError | None) -> None:
+        wait = self._waits.get(trip.call.number, Wait())
+        wait.end()
         self._scope.emitter.emit(
             OperationFinished, operation=trip.call.number, tool=trip.call.tool, status=status,
-            output=_bounded(trip.value), error=error.to_json() if error else None,
-            duration_ms=round((time.monotonic() - trip.began) * 1000, 3), diff=trip.diff, **trip.stats,
+            output=_bounded(trip.value, trip.stats.get("output_bytes")), error=error.to_json() if error else None,
+            duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3), diff=trip.diff,
+            waited_ms=round(wait.seconds * 1000, 3), **trip.stats,
         )  # fmt: skip
 
 
@@ -257,7 +314,7 @@ def _encoded(trip: Trip, most: int) -> str:
     if size > most + 4096 and (real := _weight(trip.value)) > most + 4096:
         tool = trip.call.tool
         raise OutputTooLarge(
-            f"{tool} gave {real} bytes, at most {most} fit one result; "
+            f"{tool} gave {units.size(real)}, at most {units.size(most)} fit one result; "
             "ask for a part (offset and limit) or narrow the request",
             tool=tool,
         )
@@ -280,7 +337,12 @@ def _weight(value: Json) -> int:
             return len(json.dumps(value))
 
 
-def _bounded(value: Json) -> Json:
-    """Return the value for an event: large ones as the head of their JSON, since events are shown, not used."""
+def _bounded(value: Json, size: int | None) -> Json:
+    """Return the value for an event: large ones as the head of their JSON, since events are shown, not used.
+
+    ``size`` is that of its JSON, where it is known already.
+    """
+    if size is not None and size <= KEPT_IN_EVENT:
+        return value
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= KEPT_IN_EVENT else text[:KEPT_IN_EVENT] + "…"

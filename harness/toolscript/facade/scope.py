@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from toolscript.limits import Limits
 from toolscript.registry.context import MemoryOutputs, Outputs, SandboxMode, ToolContext
 from toolscript.registry.files import Files, Place
 from toolscript.registry.tool import Tool
+from toolscript.runtime.session import FacadeEntry
 
 
 class WorldFiles(Files, Protocol):
@@ -62,6 +64,8 @@ class RunScope:
     limits: Limits
     policy: Policy
     tools: Mapping[str, Tool]
+    facade: tuple[FacadeEntry, ...]
+    """The same tools as a worker builds them."""
     known: Callable[[str], Tool]
     emitter: Emitter
     journal: Journal
@@ -72,6 +76,7 @@ class RunScope:
     conversation_id: str = ""
     turn_id: str | None = None
     catalogue: Callable[[], Json] = dict
+    began: float = field(default_factory=time.time)
     digests: dict[str, str] = field(default_factory=dict)
     planned: list[PlanRow] | None = None
     """Where a dry run writes the effects that it only plans; None: this is no dry run."""

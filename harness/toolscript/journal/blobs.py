@@ -18,9 +18,13 @@ class Blobs:
     """The bodies of one journal."""
 
     def __init__(self, journal: Path) -> None:
-        self._directory = blobs_dir(journal)
+        self._journal = journal
         self._fresh: list[Path] = []
         self._known: set[str] = set()
+
+    @property
+    def _directory(self) -> Path:
+        return blobs_dir(self._journal)
 
     def keep(self, data: bytes) -> str:
         """Write a body unless it is there, and return its hash. Raises OSError."""

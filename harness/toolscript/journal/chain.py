@@ -13,11 +13,12 @@ import anyio
 import anyio.to_thread
 
 from toolscript.errors import JournalDamaged, JournalError, Json
-from toolscript.journal.codec import line_hash, line_of
-from toolscript.journal.private import sync_dir, sync_fd
+from toolscript.journal.codec import line_hash, line_of, short_line
+from toolscript.journal.private import CREATE, sync_dir, sync_fd
 from toolscript.journal.reader import lines
 
 Flush = Callable[[], None]
+Clean = Callable[[bytes | None], dict[str, Json] | None]
 
 
 class SharedSync:
@@ -66,11 +67,14 @@ class ChainedFile:
     any more, since what is on disk is no longer known.
     """
 
-    def __init__(self, path: Path, *, resume: bool = False, keep: Callable[[bytes], str]) -> None:
+    def __init__(
+        self, path: Path, *, resume: bool = False, keep: Callable[[bytes], str], fd: int | None = None
+    ) -> None:
+        """Open the file; ``fd`` is that of an empty one that was made and locked already."""
         self.path = path
         self._keep = keep
         self._broken: str | None = None
-        self._fd = _opened(path, resume)
+        self._fd = _opened(path, resume) if fd is None else fd
         try:
             self._size, self._last = _resumed(path, self._fd) if resume else (0, "")
         except BaseException:
@@ -78,10 +82,17 @@ class ChainedFile:
             raise
         self._new_name = not resume
 
-    def append(self, kind: str, fields: dict[str, Json]) -> None:
-        """Append one line; a crash of this process does not lose it, a crash of the machine may."""
+    def append(self, kind: str, fields: dict[str, Json], clean: Clean | None = None) -> None:
+        """Append one line; a crash of this process does not lose it, a crash of the machine may.
+
+        ``clean`` says of a finished line whether it may be written (None), or returns the fields that may be.
+        """
         self.check()
-        line = line_of(kind, fields, self._last, self._keep)
+        line = short_line(kind, fields, self._last)
+        if clean is not None and (cleaned := clean(line)) is not None:
+            fields, line = cleaned, None
+        if line is None:
+            line = line_of(kind, fields, self._last, self._keep)
         try:
             self._write_all(line + b"\n")
         except OSError as error:
@@ -90,9 +101,9 @@ class ChainedFile:
         self._last = line_hash(line)
 
     def _write_all(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        written = os.write(self._fd, data)
+        while written < len(data):
+            written += os.write(self._fd, memoryview(data)[written:])
 
     def check(self) -> None:
         """Raise JournalError if the file does not accept lines any more."""
@@ -125,7 +136,7 @@ class ChainedFile:
 
 
 def _opened(path: Path, resume: bool) -> int:
-    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if resume else os.O_CREAT | os.O_EXCL)
+    flags = CREATE & ~(os.O_CREAT | os.O_EXCL) if resume else CREATE
     try:
         fd = os.open(path, flags, 0o600)
     except OSError as error:

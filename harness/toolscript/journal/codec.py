@@ -20,6 +20,7 @@ INLINE_BYTES = 16 * 1024
 MAX_LINE = 1024 * 1024
 """No line is longer; the largest record with all fields at the inline bound is well below."""
 BLOB = "$blob"
+_BLOB_KEY = b"$blob"
 
 
 class BadLine(ValueError):
@@ -57,6 +58,12 @@ def loaded(data: bytes) -> Json:
         return json.loads(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def short_line(kind: str, fields: dict[str, Json], previous: str) -> bytes | None:
+    """Return what :func:`line_of` returns where no field needs a body, as for nearly every record; else None."""
+    line = dumped({"v": VERSION, "prev": previous, "kind": kind, **fields})
+    return line if len(line) <= INLINE_BYTES and _BLOB_KEY not in line else None
 
 
 def line_of(kind: str, fields: dict[str, Json], previous: str, keep: Callable[[bytes], str]) -> bytes:
@@ -103,7 +110,7 @@ def record_of(data: dict[str, Json], body: Callable[[str], bytes]) -> Record:
     kind = data["kind"]
     if kind not in KINDS:
         raise BadLine(f"unknown kind of record {kind!r}")
-    fields = {name: _fetched(value, body) for name, value in data.items() if name not in ("v", "prev", "kind")}
+    fields = members_of(data, body)
     if unknown := fields.keys() - set(_NAMES[kind]):
         raise BadLine(f"a {kind} record has no {', '.join(sorted(unknown))}")
     try:
@@ -112,6 +119,11 @@ def record_of(data: dict[str, Json], body: Callable[[str], bytes]) -> Record:
         problem = error.errors()[0]
         raise BadLine(f"{kind}.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
     return record
+
+
+def members_of(data: dict[str, Json], body: Callable[[str], bytes]) -> dict[str, Json]:
+    """Return what a parsed line says besides its place and kind, bodies fetched. Raises BadLine."""
+    return {name: _fetched(value, body) for name, value in data.items() if name not in ("v", "prev", "kind")}
 
 
 def _fetched(value: Json, body: Callable[[str], bytes]) -> Json:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, lru_cache
 
 from toolscript.errors import Json
 
@@ -40,17 +41,31 @@ class Redactor:
         self.used = dict(used or {})
         """What each marker that was written stands for; markers of a resumed journal keep their meaning."""
         self._markers = {form: marker for marker, form in self.used.items()}
-        for form, marker in _forms(secrets):
+        for form, marker in _forms(tuple(secrets.items())):
             self._markers.setdefault(form, self._free(marker))
         self._longest = max(map(len, self._markers), default=0)
+        self._shortest = min(map(len, (OPEN, *self._markers)))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
         ordered = sorted(self._markers, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, [OPEN, *ordered])))
+        return re.compile("|".join(map(re.escape, [OPEN, *ordered])))
 
     def text(self, text: str) -> str:
         """Return the text with every secret replaced by its marker."""
+        if len(text) < self._shortest:  # neither a secret nor what looks like a marker
+            return text
         if OPEN not in text and not any(form in text for form in self._markers):
             return text
         return self._pattern.sub(self._replace, text)
+
+    def spares(self, line: bytes) -> bool:
+        """Say whether a line of JSON holds nothing that :meth:`text` would replace in any of its texts."""
+        return not any(sign in line for sign in self._signs)
+
+    @cached_property
+    def _signs(self) -> tuple[bytes, ...]:
+        return _written((OPEN, *self._markers))
 
     def json(self, value: Json) -> Json:
         """Return a JSON value with the secrets in all its texts and keys replaced."""
@@ -103,16 +118,26 @@ def mapped(value: Json, change: Callable[[str], str]) -> Json:
             return value
 
 
-def _forms(secrets: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """Yield each way in which a secret can be spelled in a record, with the marker for it.
+@lru_cache(maxsize=4)
+def _written(forms: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Return how texts look within a line of JSON: as such, or with what is not ASCII escaped.
+
+    JSON escapes letter by letter, so a text that holds one of these holds it in the line as well.
+    """
+    escaped = (json.dumps(form, ensure_ascii=plain)[1:-1] for form in forms for plain in (False, True))
+    return tuple({form.encode("utf-8", "surrogatepass") for form in escaped})
+
+
+@lru_cache(maxsize=4)
+def _forms(secrets: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return each way in which a secret can be spelled in a record, with the marker for it.
 
     Arguments and results are JSON texts, where quotes, line ends and non-ASCII letters are escaped.
     """
-    seen: set[str] = set()
-    for name, value in secrets.items():
+    found: dict[str, str] = {}
+    for name, value in secrets:
         safe = re.sub(r"[^A-Za-z0-9_]", "_", name)
         escaped = (json.dumps(value, ensure_ascii=plain)[1:-1] for plain in (False, True))
         for number, form in enumerate((value, *escaped)):
-            if form not in seen:
-                seen.add(form)
-                yield form, safe if number == 0 else f"{safe}~{number}"
+            found.setdefault(form, safe if number == 0 else f"{safe}~{number}")
+    return tuple(found.items())

@@ -13,6 +13,7 @@ from pathlib import Path
 from toolscript.errors import JournalError
 from toolscript.journal.codec import MAX_LINE
 from toolscript.journal.private import READ, private_dir
+from toolscript.journal.spares import PREFIX
 
 SUFFIX = ".jsonl"
 SHORT_TAIL_BYTES, TAIL_BYTES = 16 * 1024, 2 * MAX_LINE
@@ -44,9 +45,19 @@ def runs_dir(state: Path) -> Path:
 
 def run_path(state: Path, run_id: str) -> Path:
     """Return where the journal of a run lies. Raises JournalError for an id that could lead elsewhere."""
-    if not _NAME.fullmatch(run_id):
+    return runs_dir(state) / run_name(run_id)
+
+
+def run_name(run_id: str) -> str:
+    """Return the name of a run's file. Raises JournalError for an id that could lead elsewhere."""
+    if not is_name(run_id):
         raise JournalError(f"{run_id!r} is not the id of a run")
-    return runs_dir(state) / f"{run_id}{SUFFIX}"
+    return f"{run_id}{SUFFIX}"
+
+
+def is_name(text: str) -> bool:
+    """Say whether an id can be part of a file's name and lead nowhere else."""
+    return _NAME.fullmatch(text) is not None
 
 
 def blobs_dir(journal: Path) -> Path:
@@ -144,6 +155,7 @@ def sweep(state: Path, *, max_bytes: int = 1024**3, max_runs: int = 2_000) -> tu
     Live and interrupted runs are spared, even if they alone exceed the bounds.
     """
     directory = runs_dir(state)
+    _remove_spares(directory)
     sizes = [path.stat().st_size + _bodies_size(path) for path in directory.glob(f"*{SUFFIX}")]
     size, count = sum(sizes), len(sizes)
     if size <= max_bytes and count <= max_runs and not any(directory.glob("*.secrets")):
@@ -158,6 +170,17 @@ def sweep(state: Path, *, max_bytes: int = 1024**3, max_runs: int = 2_000) -> tu
             removed.append(file.run_id)
             size, count = size - file.size, count - 1
     return tuple(removed)
+
+
+def _remove_spares(directory: Path) -> None:
+    """Remove what a dead process had laid ready; what a live one holds is locked."""
+    for path in directory.glob(f"{PREFIX}*"):
+        try:
+            with os.fdopen(os.open(path, READ), "rb") as file:
+                if not is_locked(file.fileno()):
+                    path.unlink()
+        except OSError:  # taken or removed in the meantime
+            continue
 
 
 def _remove(path: Path) -> None:

@@ -15,6 +15,7 @@ from toolscript.journal.private import write_private
 from toolscript.journal.reader import read_secrets
 from toolscript.journal.records import EndRecord, OutputRecord, Record, RunEndRecord
 from toolscript.journal.redact import Redactor
+from toolscript.journal.spares import Spares
 from toolscript.journal.state import run_path, secrets_path
 
 OUTPUT_BYTES = 16 * 1024 * 1024
@@ -22,6 +23,7 @@ OUTPUT_BYTES = 16 * 1024 * 1024
 PLAIN = frozenset(
     {"run_id", "script_hash", "digest", "approval_id", "status", "decision", "effect", "stream", "level", "tool"}
     | {"boot_id", "origin", "policy", "parent", "conversation_id", "turn_id", "digests", "allowed_tools", "limits"}
+    | {"facade"}
 )
 """Fields that hold names and hashes of ours, never text of a script, a tool or a person."""
 
@@ -33,11 +35,14 @@ class DiskJournal:
     is durable. Methods run on one event loop. Raises JournalError for what cannot be written.
     """
 
-    def __init__(self, path: Path, *, secrets: Mapping[str, str] | None = None, resume: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, secrets: Mapping[str, str] | None = None, resume: bool = False, fd: int | None = None
+    ) -> None:
+        """Open the journal; ``fd`` is that of an empty file that lay ready for it."""
         self.path = path
         self._redactor = Redactor(secrets or {}, used=read_secrets(path) if resume else {})
         self._blobs = Blobs(path)
-        self._file = ChainedFile(path, resume=resume, keep=self._blobs.keep)
+        self._file = ChainedFile(path, resume=resume, keep=self._blobs.keep, fd=fd)
         self._sync = SharedSync(self._prepare)
         self._held: dict[tuple[int, str], str] = {}
         self._output_left = OUTPUT_BYTES
@@ -45,8 +50,13 @@ class DiskJournal:
         self._ended = False
 
     @classmethod
-    def create(cls, state: Path, run_id: str, *, secrets: Mapping[str, str] | None = None) -> DiskJournal:
-        """Open the journal of a new run in a workspace's state directory."""
+    def create(
+        cls, state: Path, run_id: str, *, secrets: Mapping[str, str] | None = None, spares: Spares | None = None
+    ) -> DiskJournal:
+        """Open the journal of a new run in a workspace's state directory, by a file of ``spares`` if one is ready."""
+        if spares is not None and (ready := spares.take(run_id)) is not None:
+            path, fd = ready
+            return cls(path, secrets=secrets, fd=fd)
         return cls(run_path(state, run_id), secrets=secrets)
 
     @classmethod
@@ -68,13 +78,18 @@ class DiskJournal:
         self._append(record)
 
     def _append(self, record: Record) -> None:
-        fields = {
-            name: value if name in PLAIN else self._redactor.json(value) for name, value in fields_of(record).items()
-        }
-        try:
+        fields = fields_of(record)
+
+        def clean(line: bytes | None) -> dict[str, Json] | None:
+            if line is not None and self._redactor.spares(line):
+                return None
+            cleaned = {n: value if n in PLAIN else self._redactor.json(value) for n, value in fields.items()}
             # Secrets first: a line whose marker nobody can resolve could never be resumed exactly.
             self._write_secrets()
-            self._file.append(record.kind, fields)
+            return cleaned
+
+        try:
+            self._file.append(record.kind, fields, clean)
         except OSError as error:
             raise self._file.fail(error) from None
         self._sync.note()

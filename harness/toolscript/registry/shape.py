@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema
 from pydantic import TypeAdapter, ValidationError
 
 from toolscript.errors import InvalidArguments, Json
@@ -46,10 +45,16 @@ class Shape:
     @classmethod
     def of_schema(cls, schema: dict[str, Json]) -> Shape:
         """Return the shape that a foreign JSON schema describes (MCP tools); values stay plain JSON."""
+        # Imported here: it takes most of a second where all of its formats are installed, and few runs need it.
+        import jsonschema
+
         validator = jsonschema.validators.validator_for(schema)(schema)
 
         def check(value: Json) -> Json:
-            validator.validate(value)
+            try:
+                validator.validate(value)
+            except jsonschema.ValidationError as error:
+                raise _Unfit(".".join(map(str, error.absolute_path)), error.message) from None
             return value
 
         return cls(schema=schema, check=check, dump=lambda value: value)
@@ -60,8 +65,17 @@ class Shape:
             return self.check(value)
         except ValidationError as error:
             raise _invalid(tool, [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from None
-        except jsonschema.ValidationError as error:
-            raise _invalid(tool, [(".".join(map(str, error.absolute_path)), error.message)]) from None
+        except _Unfit as error:
+            raise _invalid(tool, [(error.where, error.message)]) from None
+
+
+class _Unfit(Exception):
+    """A value does not fit a foreign schema: where, and how."""
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(message)
+        self.where = where
+        self.message = message
 
 
 def _invalid(tool: str, problems: list[tuple[str, str]]) -> InvalidArguments:

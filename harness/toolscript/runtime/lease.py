@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError
+from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError, WorkerCrashed
 from toolscript.limits import Limits
 from toolscript.runtime.frames import Kind
 from toolscript.runtime.messages import Decoder
@@ -13,12 +13,19 @@ from toolscript.runtime.session import Batch, Settlement, Start
 from toolscript.runtime.watch import Watch
 from toolscript.runtime.wire import encode_settle, encode_start, facade_text
 
+ATTEMPTS = 3
+"""How many workers a script is offered to; one that dies before it has read the script has done nothing of it."""
+
+Exchange = Callable[[WorkerProcess], Awaitable[WorkerProcess]]
+
 
 class Lease:
-    """One script in one worker: the pool's Session."""
+    """One script in one worker: the pool's Session. ``exchange`` gives another worker for one that is dead."""
 
-    def __init__(self, worker: WorkerProcess) -> None:
-        self._worker = worker
+    def __init__(self, worker: WorkerProcess, exchange: Exchange) -> None:
+        self.worker = worker
+        self._exchange = exchange
+        self._on_loss: Callable[[], None] | None = None
         self._watch: Watch | None = None
         self._decoder: Decoder | None = None
         self._failures: dict[int, str] = {}
@@ -38,7 +45,7 @@ class Lease:
     @property
     def missing(self) -> tuple[str, ...]:
         """What the worker could not give up on this machine."""
-        return self._worker.missing
+        return self.worker.missing
 
     async def start(self, start: Start) -> Batch:
         """Run the script until it waits or ends."""
@@ -47,12 +54,28 @@ class Lease:
         self._limits = start.limits
         if (size := len(start.source.encode("utf-8", "replace"))) > start.limits.source_bytes:
             raise SourceTooLarge(start.limits.source_bytes, size)
-        self._decoder = Decoder(self._worker.uses + 1, start.source, start.limits, self._failures)
-        self._watch = Watch(self._worker, start.limits)
-        self._watch.runs()
         self.facade = facade_text(start.facade)
-        self._worker.link.send(encode_start(start, self._worker.uses + 1, self._worker.furnished))
-        return (await self._batches(1))[0]
+        for _ in range(1, ATTEMPTS):
+            try:
+                return await self._attempt(start)
+            except WorkerCrashed:
+                if not self.worker.link.unheard:
+                    raise
+            self.close()
+            self.cause = ""
+            self.worker = await self._exchange(self.worker)
+        return await self._attempt(start)
+
+    async def _attempt(self, start: Start) -> Batch:
+        self._decoder = Decoder(
+            self.worker.uses + 1, start.source, start.limits, self._failures, prepared=start.prepared
+        )
+        self._watch = Watch(self.worker, start.limits)
+        self._watch.runs()
+        self.worker.link.send(encode_start(start, self.worker.uses + 1, self.worker.furnished))
+        batch = (await self._batches(1))[0]
+        self._heed(self.worker)
+        return batch
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:
         """Deliver settlements in this order; one batch each, fewer when the script ends before."""
@@ -62,19 +85,22 @@ class Lease:
             if not settlement.ok:
                 self._failures[settlement.number] = settlement.value
         self._watch.runs()
-        self._worker.link.send(b"".join(map(encode_settle, settlements)))
+        self.worker.link.send(b"".join(map(encode_settle, settlements)))
         return await self._batches(len(settlements))
 
     def on_loss(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` if the worker dies while the script waits."""
-        before = self._worker.link.on_end
+        self._on_loss = callback
+
+    def _heed(self, worker: WorkerProcess) -> None:
+        before = worker.link.on_end
 
         def ended() -> None:
             before()
-            if not self.clean:
-                callback()
+            if not self.clean and self._on_loss is not None:
+                self._on_loss()
 
-        self._worker.link.on_end = ended
+        worker.link.on_end = ended
 
     def close(self) -> None:
         """End the lease; the worker's fate is the pool's to decide."""
@@ -87,7 +113,7 @@ class Lease:
         batches: list[Batch] = []
         try:
             while len(batches) < count:
-                kind, parts = await self._worker.link.receive()
+                kind, parts = await self.worker.link.receive()
                 if kind != Kind.BATCH:
                     raise ProtocolFault(f"a worker sent a frame of kind {kind}")
                 batches.append(self._decoder.batch(parts))
@@ -95,7 +121,7 @@ class Lease:
                     self.clean = True
                     break
         except EOFError:
-            raise await self._lost(await self._worker.death(self._limits)) from None
+            raise await self._lost(await self.worker.death(self._limits)) from None
         except ToolscriptError as error:
             raise await self._lost(error) from None
         self._watch.rests()
@@ -105,5 +131,5 @@ class Lease:
         """Return the error, marked: what the script wrote since its last await is gone with the worker."""
         self.cause = "limit" if isinstance(error, LimitExceeded) else error.code
         error.__dict__["lost_logs"] = True
-        self._worker.kill()
+        self.worker.kill()
         return error

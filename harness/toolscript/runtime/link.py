@@ -29,6 +29,8 @@ class Link:
         self._unsent = memoryview(b"")
         self.broken: ToolscriptError | EOFError | None = None
         self.on_end: Callable[[], None] = _nothing
+        self.unheard = False
+        """Whether the worker ended without having read all that was sent: what it did not read, it did not do."""
         sock.setblocking(False)
         self._loop.add_reader(sock.fileno(), self._readable)
 
@@ -52,6 +54,7 @@ class Link:
     def send(self, data: bytes) -> None:
         """Send without waiting; what the socket does not take now follows when it does. Never raises."""
         if self.broken is not None:
+            self.unheard = True
             return
         if not self._unsent:
             try:
@@ -59,6 +62,7 @@ class Link:
             except BlockingIOError:
                 sent = 0
             except OSError:
+                self.unheard = True
                 return  # the reader learns of the end, and says what it means
             if sent == len(data):
                 return
@@ -105,7 +109,8 @@ class Link:
             data = self._sock.recv(_CHUNK)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError:  # a reset: it closed with something unread
+            self.unheard = True
             data = b""
         if not data:
             self.break_(EOFError("the worker hung up"))

@@ -63,9 +63,11 @@ class Decoder:
     never make one up.
     """
 
-    def __init__(self, serial: int, source: str, limits: Limits, failures: Mapping[int, str]) -> None:
+    def __init__(
+        self, serial: int, source: str, limits: Limits, failures: Mapping[int, str], prepared: str | None = None
+    ) -> None:
         self._serial = serial
-        self._sites = Sites(source)
+        self._sites = Sites(source, prepared)
         self._calls: dict[int, Position] = {}
         self._limits = limits
         self._failures = failures
@@ -89,6 +91,8 @@ class Decoder:
             raise ProtocolFault(f"a batch belongs to script {serial} of its worker, not {self._serial}")
         carried = [part.decode() for part in parts[2:]]
         prepared = carried.pop() if flags & Flag.PREPARED else None
+        if prepared is not None:
+            self._sites.prepared = prepared
         rows = _rows(parts[1])
         if type(rows) is not list or len(rows) > MOST_MESSAGES:
             raise ProtocolFault("a batch's messages are no list of a size that a script can make")

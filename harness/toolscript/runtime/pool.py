@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
 
@@ -25,6 +25,8 @@ from toolscript.runtime.worker import RING_2
 
 _MOST_PREPARED = 16
 _LARGEST_FURNISHED = 64 * 1024
+_LATER_SECONDS = 0.002
+"""How long whoever ran a script is left alone before its worker is replaced; while enough wait, each time anew."""
 _FRAME_OVERHEAD = 1024 * 1024
 _LARGEST_STACK = 4 * 1024 * 1024
 
@@ -61,6 +63,8 @@ class Pool:
         self._starting = 0
         self._spares = self._min
         self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._spent: list[WorkerProcess] = []
+        self._tidying: asyncio.TimerHandle | None = None
         self._restarts: Counter[str] = Counter()
         self._scripts = 0
         self._last_facade = ""
@@ -98,17 +102,7 @@ class Pool:
 
         Waits in line when all are busy. Raises PoolBusy when the line is full, HostError when none can be started.
         """
-        return self._checkout()
-
-    @asynccontextmanager
-    async def _checkout(self) -> AsyncIterator[Session]:
-        worker = await self._acquire()
-        lease = Lease(worker)
-        try:
-            yield lease
-        finally:
-            lease.close()
-            self._release(worker, lease)
+        return _Checkout(self)
 
     def metrics(self) -> dict[str, Json]:
         """Return size, busy, idle, starting, waiting, scripts served, and restarts by cause."""
@@ -126,13 +120,14 @@ class Pool:
     async def confinement(self) -> tuple[str, ...]:
         """Return what this machine's workers could not give up; empty where they are fully confined."""
         nursery = await self._open()
-        async with self._checkout() as session:
+        async with self.checkout() as session:
             assert isinstance(session, Lease)
             return tuple(dict.fromkeys((*nursery.missing, *session.missing)))
 
     # ---- lending ------------------------------------------------------------------------------------------------
 
-    async def _acquire(self) -> WorkerProcess:
+    async def acquire(self) -> WorkerProcess:
+        """Lend a worker; it must be released. Raises as :meth:`checkout`."""
         if self._closing or self._group is None:
             raise HostError("the pool is closed")
         if len(self._busy) < self._max and not self._waiting and (worker := self._next_idle()) is not None:
@@ -145,15 +140,24 @@ class Pool:
             )
         return await self._wait_in_line()
 
+    async def exchange(self, dead: WorkerProcess) -> WorkerProcess:
+        """Take back a worker that died before it did anything, and lend another, before all who wait."""
+        self._busy.discard(dead)
+        self._discard(dead, "died_idle")
+        if (worker := self._next_idle()) is not None:
+            self._busy.add(worker)
+            return worker
+        return await self._wait_in_line(first=True)
+
     def _free_places(self) -> int:
         return max(0, self._max - len(self._busy))
 
-    async def _wait_in_line(self) -> WorkerProcess:
+    async def _wait_in_line(self, *, first: bool = False) -> WorkerProcess:
         turn: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        (self._waiting.appendleft if first else self._waiting.append)(turn)
         # Somebody had to wait: keep one more ready, so that the next need not.
         self._spares = min(self._max, self._spares + 1)
-        self._replenish()
+        self._tidy_after(0) if self._spent else self._replenish()
         try:
             return await turn
         except BaseException:
@@ -176,7 +180,9 @@ class Pool:
         self._idle.appendleft(worker)
         self._serve_line()
 
-    def _release(self, worker: WorkerProcess, lease: Lease) -> None:
+    def release(self, lease: Lease) -> None:
+        """Take a worker back, with what its lease says of it."""
+        worker = lease.worker
         self._busy.discard(worker)
         if lease.started:
             self._scripts += 1
@@ -185,13 +191,35 @@ class Pool:
         whole = worker.link.quiet and not self._closing
         if whole and (not lease.started or (lease.clean and worker.uses < self._uses)):
             self._keep(worker)
+            self._replenish()
         else:
-            self._restarts[lease.cause or ("used_up" if lease.clean else "cancelled")] += 1
-            # Whoever ran the script need not wait until its worker is gone and the next one begun.
-            asyncio.get_running_loop().call_soon(worker.close)
-        self._replenish()
+            self._retire(worker, lease)
         if not self._busy:
             self._emptied.set()
+
+    def _retire(self, worker: WorkerProcess, lease: Lease) -> None:
+        """End a worker and have the next one started; a little later, where nobody waits and it does nothing."""
+        self._restarts[lease.cause or ("used_up" if lease.clean else "cancelled")] += 1
+        self._spent.append(worker)
+        if not lease.clean:
+            worker.kill()
+        if not lease.clean or self._waiting:
+            self._tidy_after(0)
+        elif self._tidying is None or len(self._idle) > self._spares // 2:
+            self._tidy_after(_LATER_SECONDS)
+
+    def _tidy_after(self, seconds: float) -> None:
+        if self._tidying is not None:
+            self._tidying.cancel()
+        self._tidying = asyncio.get_running_loop().call_later(seconds, self._tidy)
+
+    def _tidy(self) -> None:
+        if self._tidying is not None:
+            self._tidying.cancel()
+            self._tidying = None
+        while self._spent:
+            self._spent.pop().close()
+        self._replenish()
 
     def expect(self, facade: Iterable[FacadeEntry]) -> None:
         """Say which tools scripts will have: workers that start from now on have them laid out already."""
@@ -321,12 +349,28 @@ class Pool:
                 await self._emptied.wait()
 
     async def _close(self) -> None:
+        self._tidy()
         for worker in (*self._busy, *self._idle):
             worker.close()
         self._idle.clear()
         if self._nursery is not None:
             await self._nursery.close()
             self._nursery = None
+
+
+class _Checkout:
+    """The loan of one worker; a class, since this is on the way of every script."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Session:
+        self._lease = Lease(await self._pool.acquire(), self._pool.exchange)
+        return self._lease
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._lease.close()
+        self._pool.release(self._lease)
 
 
 def _check(limits: Limits, low: int, high: int, queue: int, uses: int) -> None:

@@ -11,7 +11,6 @@ import re
 import resource
 import sys
 from collections.abc import Callable
-from functools import cache
 from time import process_time
 from typing import Any
 
@@ -57,8 +56,9 @@ class QuickJSEngine:
         """Build the facade and run the script until it waits or ends."""
         self._granted = self._left = script.guest_seconds
         self._script = script
-        _peak_at_first()
         self._peak_at_start = _peak()
+        if not _first_peak:
+            _first_peak.append(self._peak_at_start)
         self._context.set_memory_limit(script.heap_bytes)
         self._context.set_max_stack_size(min(script.stack_bytes, LARGEST_STACK))
         return self._attempt(lambda: self._launch(script))
@@ -99,7 +99,10 @@ class QuickJSEngine:
         except Interrupted:
             ending = _out_of_time(self._granted - self._left)
         except _quickjs.JSException as error:
-            ending = ending_of(str(error))
+            text = str(error)
+            # A script that closes its own wrapper can throw from where only the engine's errors come out.
+            full = text.startswith(_NO_ROOM) and self._heap_was_full()
+            ending = _HEAP if full else ending_of(text)
         used = self._granted - self._left
         if ending:
             self._left, self._out_of_time = _AFTERWARDS, False
@@ -115,7 +118,7 @@ class QuickJSEngine:
         try:
             return function(*arguments)
         except _quickjs.JSException as error:
-            if str(error).startswith("InternalError: interrupted"):
+            if str(error).startswith("InternalError: interrupted") and process_time() - began >= 0.9 * left:
                 raise Interrupted from None
             raise
         finally:
@@ -147,7 +150,7 @@ class QuickJSEngine:
         """Say whether null was thrown by a full heap, which has no room for an error, or by the script."""
         if _CAN_THROW.search(self._script.code) is None:
             return True
-        return _peak() - _peak_at_first() > self._script.heap_bytes // 4
+        return _peak() - _first_peak[0] > self._script.heap_bytes // 4
 
     def _grown(self) -> int:
         return _peak() - self._peak_at_start
@@ -157,11 +160,11 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-@cache
-def _peak_at_first() -> int:
-    return _peak()
+_first_peak: list[int] = []
+"""Where the process stood before its first script; a peak never falls, so later scripts may have less to show."""
 
 
+_NO_ROOM = ("null", "InternalError: out of memory")
 _HEAP = '["b","HeapExceeded",null,null,null'
 
 
@@ -171,8 +174,6 @@ def _out_of_time(used: float) -> str:
 
 def ending_of(text: str) -> str:
     """Return the message, its last field left open, for an exception that came out of the engine itself."""
-    if text.startswith(("null", "InternalError: out of memory")):
-        return _HEAP
     if "Maximum call stack size exceeded" in text.partition("\n")[0]:
         return '["b","StackExceeded",null,null,null'
     if text.startswith("SyntaxError: "):

@@ -1,7 +1,8 @@
-"""Decides which memory a new worker makes its own before it is needed: what a rehearsed script wrote to.
+"""Decides which memory a new worker has at hand before it is needed: what a rehearsed script used.
 
-A forked child shares its parent's pages until it writes; each first write then costs a fault in the middle of a
-script. So one child plays a script and tells which pages became its own; the others own these from the start.
+A forked child shares its parent's pages until it writes, and finds those of programs and libraries only when it
+touches them; each first time costs a fault in the middle of a script. So one child plays a script and tells which
+pages it came to own or to see; the others have these from the start.
 """
 
 from __future__ import annotations
@@ -15,18 +16,23 @@ import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from toolscript.confine import libc, syscalls
 from toolscript.runtime.engine import Drained, Engine, Script
 from toolscript.runtime.session import FacadeEntry, Settlement, Start
 from toolscript.runtime.wire import encode_settle, encode_start
 
 PAGE = 4096
-_POPULATE_WRITE = 23
+POPULATE_READ, POPULATE_WRITE = 22, 23
+"""What is asked of the kernel for pages that a script sees, and for those that it writes to."""
 _PRESENT, _EXCLUSIVE = 1 << 63, 1 << 56
-_NEAR = 2
-"""Pages between two written ones that are taken along: one call is cheaper than two."""
+_NEAR = {POPULATE_READ: 16, POPULATE_WRITE: 2}
+"""Pages between two used ones that are taken along: one range is cheaper than two."""
+_MOST_RANGES = 1024
+_THIS_PROCESS = -10000
+"""What the kernel takes, since 6.14, for a descriptor of the process that asks."""
 
-Range = tuple[int, int]
-"""Address and length in bytes."""
+Range = tuple[int, int, int]
+"""Address, length in bytes, and what is asked of the kernel for it."""
 
 _CODE = "const r = await tools.a({command: ['x', 1]}); console.log('r', r.x); const e = [await tools.b.c(r)]; return e;"
 _TOOLS = (FacadeEntry(path=("a",), positional=("command",), flat=True), FacadeEntry(path=("b", "c")))
@@ -82,13 +88,13 @@ def practise(serve: Callable[[socket.socket, Callable[[], Engine], int], None]) 
 
 
 def rehearse(become: Callable[[socket.socket], None]) -> list[Range]:
-    """Fork a child that serves a script through ``become``, and return what it wrote to.
+    """Fork a child that serves a script through ``become``, and return which memory it used, and how.
 
     Returns nothing where the system does not tell: then workers only begin a little slower.
     """
     ours, theirs = socket.socketpair()
     told, tell = os.pipe()
-    mapped = list(_writable())
+    mapped = list(_mapped())
     ours.sendall(b"".join(_frames(_CODE, 1)))
     ours.shutdown(socket.SHUT_WR)
     pid = os.fork()
@@ -104,7 +110,10 @@ def rehearse(become: Callable[[socket.socket], None]) -> list[Range]:
     theirs.close()
     with os.fdopen(told, "rb") as report:
         data = report.read()
-    return [*struct.iter_unpack("=QQ", data[: len(data) - len(data) % 16])]
+    return [*_RANGE.iter_unpack(data[: len(data) - len(data) % _RANGE.size])]
+
+
+_RANGE = struct.Struct("=QQI")
 
 
 def _act(theirs: socket.socket, tell: int, mapped: list[Range], become: Callable[[socket.socket], None]) -> None:
@@ -112,49 +121,81 @@ def _act(theirs: socket.socket, tell: int, mapped: list[Range], become: Callable
         become(theirs)
         # Looked at first and thought about afterwards: thinking writes to memory, too.
         pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
-        seen = [os.pread(pagemap, length // PAGE * 8, start // PAGE * 8) for start, length in mapped]
-        spans = (found for (start, _), entries in zip(mapped, seen, strict=True) for found in _own(start, entries))
-        os.write(tell, b"".join(struct.pack("=QQ", *found) for found in spans))
+        seen = [os.pread(pagemap, length // PAGE * 8, start // PAGE * 8) for start, length, _ in mapped]
+        spans = (
+            found for (start, _, use), entries in zip(mapped, seen, strict=True) for found in _used(start, use, entries)
+        )
+        with os.fdopen(tell, "wb") as report:
+            report.write(b"".join(_RANGE.pack(*found) for found in spans))
     finally:
         os._exit(0)
 
 
-def _writable() -> Iterator[Range]:
+def _mapped() -> Iterator[Range]:
+    """Yield the private mappings: memory that is written to, and files' pages that are only read or run."""
     for line in Path("/proc/self/maps").read_text().splitlines():
-        span, access, *_ = line.split()
+        span, access, _, _, inode, *_ = line.split()
+        low, high = (int(end, 16) for end in span.split("-"))
         if access.startswith("rw") and access.endswith("p"):
-            low, high = (int(end, 16) for end in span.split("-"))
-            yield low, high - low
+            yield low, high - low, POPULATE_WRITE
+        elif access.startswith("r") and inode != "0":
+            yield low, high - low, POPULATE_READ
 
 
-def _own(start: int, entries: bytes) -> Iterator[Range]:
-    pages = [
-        at for at, (entry,) in enumerate(struct.iter_unpack("=Q", entries)) if entry & _PRESENT and entry & _EXCLUSIVE
-    ]
-    return _merged(start, pages)
+def _used(start: int, use: int, entries: bytes) -> Iterator[Range]:
+    sign = _PRESENT | _EXCLUSIVE if use == POPULATE_WRITE else _PRESENT
+    pages = [at for at, (entry,) in enumerate(struct.iter_unpack("=Q", entries)) if entry & sign == sign]
+    return _merged(start, use, pages)
 
 
-def _merged(start: int, pages: list[int]) -> Iterator[Range]:
+def _merged(start: int, use: int, pages: list[int]) -> Iterator[Range]:
     first = last = -1
     for page in pages:
-        if first >= 0 and page - last > _NEAR:
-            yield start + first * PAGE, (last - first + 1) * PAGE
+        if first >= 0 and page - last > _NEAR[use]:
+            yield start + first * PAGE, (last - first + 1) * PAGE, use
             first = page
         elif first < 0:
             first = page
         last = page
     if first >= 0:
-        yield start + first * PAGE, (last - first + 1) * PAGE
+        yield start + first * PAGE, (last - first + 1) * PAGE, use
 
 
 class Prefault:
-    """Makes memory that a process will write to its own."""
+    """Brings memory that a process will use within its reach; what it will write to becomes its own."""
 
     def __init__(self, ranges: list[Range]) -> None:
-        self._ranges = [(ctypes.c_void_p(start), ctypes.c_size_t(length)) for start, length in ranges]
+        self._ranges = [(ctypes.c_void_p(start), ctypes.c_size_t(length), use) for start, length, use in ranges]
         self._madvise = ctypes.CDLL(None).madvise
+        arch = syscalls.machine()
+        self._call = None if arch is None else syscalls.number("process_madvise", arch)
+        self._vectors = [*_vectors(ranges)]
 
     def __call__(self) -> None:
-        """Copy the pages now; where the system cannot, they are copied when they are written to."""
-        for start, length in self._ranges:
-            self._madvise(start, length, _POPULATE_WRITE)
+        """Copy or map the pages now; where the system cannot, that is done when they are touched."""
+        if not self._at_once():
+            for start, length, use in self._ranges:
+                self._madvise(start, length, use)
+
+    def _at_once(self) -> bool:
+        """Ask for many ranges in one call, which newer kernels allow for oneself."""
+        if self._call is None:
+            return False
+        try:
+            for vector, count, size, use in self._vectors:
+                done = libc.syscall(self._call, _THIS_PROCESS, vector, count, use, 0)
+                if done != size:
+                    return False
+        except OSError:
+            return False
+        return True
+
+
+def _vectors(ranges: list[Range]) -> Iterator[tuple[bytes, int, int, int]]:
+    """Yield, for each use, lists of ranges as the kernel reads them: with their count and their size in all."""
+    for use in (POPULATE_READ, POPULATE_WRITE):
+        of_use = [found for found in ranges if found[2] == use]
+        for at in range(0, len(of_use), _MOST_RANGES):
+            part = of_use[at : at + _MOST_RANGES]
+            vector = b"".join(struct.pack("@PN", start, length) for start, length, _ in part)
+            yield vector, len(part), sum(length for _, length, _ in part), use

@@ -41,10 +41,11 @@ WORKER_FILTER = Filter(
 )  # fmt: skip
 
 
-def lock_zygote(*, address_space: int | None, cpu_seconds: int) -> tuple[str, ...]:
+def lock_zygote(*, address_space: int | None) -> tuple[str, ...]:
     """Give up files, privileges and dumps for this process and all it forks; return what could not be given up.
 
-    ``cpu_seconds`` and ``address_space`` (bytes; None: whatever the engine maps) bound each process on its own.
+    ``address_space`` (bytes; None: whatever the engine maps) bounds each process on its own. CPU time is bounded for
+    workers alone: the zygote's own grows with every worker that it forks.
     """
     missing = _steps(
         (process.no_new_privileges, "no_new_privs"),
@@ -53,7 +54,7 @@ def lock_zygote(*, address_space: int | None, cpu_seconds: int) -> tuple[str, ..
         (_no_files, "landlock"),
     )
     bounds = {} if address_space is None else {"address_space": address_space}
-    limited = rlimits.restrict(core=0, file_size=0, locked_memory=0, cpu_seconds=cpu_seconds, **bounds)
+    limited = rlimits.restrict(core=0, file_size=0, locked_memory=0, **bounds)
     return (*missing, *limited, *_unfiltered())
 
 
@@ -71,7 +72,7 @@ def compiled_filter() -> bytes | None:
     return WORKER_FILTER.compiled(arch) if arch is not None and seccomp.supported() else None
 
 
-def lock_worker(kept: int, *, zygote: int, code: bytes | None) -> tuple[str, ...]:
+def lock_worker(kept: int, *, zygote: int, cpu_seconds: int, code: bytes | None) -> tuple[str, ...]:
     """Give up everything else in a child: only the descriptor ``kept`` stays. Returns what could not be given up.
 
     The order is fixed: nothing may be opened, started or asked for once its step is done.
@@ -83,7 +84,7 @@ def lock_worker(kept: int, *, zygote: int, code: bytes | None) -> tuple[str, ...
 
     missing = _steps((lambda: process.die_with_parent(parent=zygote), "parent_death"))
     process.close_all_but([kept])
-    missing += rlimits.restrict(open_files=0, processes=0)
+    missing += rlimits.restrict(open_files=0, processes=0, cpu_seconds=cpu_seconds)
     return missing + _steps((filtered, "seccomp"))
 
 

@@ -1,54 +1,59 @@
 """Decides which place in the user's source an engine's place means: lines and columns as people count them.
 
-The engine counts columns in UTF-8 bytes, and places a call at the last name among its arguments. Both are put
-right here, in the host, which has the source: the first exactly, the second by finding the call around the place.
+The engine counts columns in UTF-8 bytes of the blanked source, and places a call at the last name among its
+arguments. Both are put right here, in the host: the first exactly, the second by finding the call around the place.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cached_property
 
 from toolscript.errors import Position
+from toolscript.language.positions import author_position
 
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 _IN_STACK = re.compile(r"script:(\d+):(\d+)")
 _FARTHEST = 20_000
 """Characters before a place in which its call is looked for."""
 
 
 class Sites:
-    """The places of one source."""
+    """The places of one source; ``prepared`` is what the engine was given of it, once that is known."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, prepared: str | None) -> None:
         self._source = source
-        self._plain = source.isascii()
+        self.prepared = prepared
+
+    @property
+    def prepared(self) -> str:
+        """The blanked source."""
+        return self._prepared
+
+    @prepared.setter
+    def prepared(self, text: str | None) -> None:
+        self._prepared = self._source if text is None else text
+        # Bytes are characters then, and no ``return`` was put in, which would bring a rare space with it.
+        self._plain = self._prepared.isascii()
 
     @cached_property
     def _starts(self) -> list[int]:
-        return [0, *(found.end() for found in _NEWLINE.finditer(self._source))]
+        return [0, *(found.end() for found in re.finditer("\n", self._source))]
 
     def _offset(self, line: int, column: int) -> int | None:
         """Return where in the text an engine's place is; None if there is no such place."""
         if not 1 <= line <= len(self._starts):
             return None
-        start = self._starts[line - 1]
-        if self._plain:
-            return start + column - 1
-        end = self._starts[line] if line < len(self._starts) else len(self._source)
-        before = self._source[start:end].encode("utf-8", "replace")[: column - 1]
-        return start + len(before.decode("utf-8", "ignore"))
+        return self._starts[line - 1] + self.place(line, column).column - 1
 
     def _position(self, offset: int) -> Position:
         starts = self._starts
-        line = next(n for n in range(len(starts), 0, -1) if starts[n - 1] <= offset)
+        line = bisect_right(starts, offset)
         return Position(line, offset - starts[line - 1] + 1)
 
     def place(self, line: int, column: int) -> Position:
         """Return an engine's place as people count."""
-        if self._plain or (offset := self._offset(line, column)) is None:
-            return Position(line, column)
-        return Position(line, offset - self._starts[line - 1] + 1)
+        return Position(line, column) if self._plain else author_position(self._prepared, line, column)
 
     def call(self, tool: str, line: int, column: int) -> Position:
         """Return where the call of a tool begins, given the engine's place in or at it."""

@@ -16,7 +16,7 @@ from quickjs_rs import TimeoutError as EngineTimeout
 
 from toolscript.runtime.engine import Drained, Script
 from toolscript.runtime.prelude import prelude
-from toolscript.runtime.quickjs import FOOTER, HEADER, ending_of
+from toolscript.runtime.quickjs import _NO_ROOM, FOOTER, HEADER, ending_of
 
 _LARGEST_HEAP = 1 << 30
 _LARGEST_STACK = 512 * 1024
@@ -102,7 +102,9 @@ class WasmEngine:
             self._broken = True
             ending = _STACK if trap.trap_code == wasmtime.TrapCode.STACK_OVERFLOW else _HEAP
         except QuickJSError as error:
-            ending = ending_of(_text(error))
+            text = _text(error)
+            full = text.startswith(_NO_ROOM) and _CAN_THROW.search(self._script.code) is None
+            ending = _HEAP if full else ending_of(text)
         used = self._granted - self._left
         if ending:
             self._left, self._out_of_time = _AFTERWARDS, False

@@ -11,6 +11,8 @@ from toolscript.runtime.process import WorkerProcess
 FACTOR = 1.2
 GRACE_SECONDS = 0.25
 STALL_FACTOR = 10
+PROGRESS = 0.1
+"""The part of its guest time that a worker must use within the bound, so as not to count as stalled."""
 
 
 class Watch:
@@ -26,6 +28,7 @@ class Watch:
         self._baseline = worker.cpu_seconds()
         self._allowed = limits.guest_seconds * FACTOR + GRACE_SECONDS
         self._since: float | None = None
+        self._seen = self._baseline
         self._timer = self._loop.call_later(self._allowed, self._look)
 
     def runs(self) -> None:
@@ -41,15 +44,18 @@ class Watch:
         self._timer.cancel()
 
     def _look(self) -> None:
-        used = self._worker.cpu_seconds() - self._baseline
-        left = self._allowed - used
+        clock = self._worker.cpu_seconds()
+        left = self._allowed - (clock - self._baseline)
         if self._since is not None:
-            stalled = self._loop.time() - self._since
-            patience = STALL_FACTOR * self._limits.guest_seconds + GRACE_SECONDS
             if left <= 0:
                 return self._end(GuestTimeExceeded(
-                    self._limits.guest_seconds, round(used, 3), note="the worker was killed"
+                    self._limits.guest_seconds, round(clock - self._baseline, 3), note="the worker was killed"
                 ))  # fmt: skip
+            if clock - self._seen >= PROGRESS * self._limits.guest_seconds:
+                # It computes, if slowly: a busy machine is no reason to end it.
+                self._seen, self._since = clock, self._loop.time()
+            stalled = self._loop.time() - self._since
+            patience = STALL_FACTOR * self._limits.guest_seconds + GRACE_SECONDS
             if stalled >= patience:
                 return self._end(WorkerCrashed(f"the worker made no progress for {stalled:.1f} s and was killed"))
             left = min(left, patience - stalled)

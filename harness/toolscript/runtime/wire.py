@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from toolscript.errors import ProtocolFault
 from toolscript.limits import Limits
+from toolscript.memo import Latest
 from toolscript.runtime.engine import Script
 from toolscript.runtime.frames import Kind, Parts, encode, encode_settlement
 from toolscript.runtime.session import FacadeEntry, Settlement, Start
@@ -19,7 +19,7 @@ _PREPARED, _LAST_EXPRESSION = 1, 2
 _GUEST_LIMITS = ("calls", "timers", "argument_bytes", "result_bytes", "store_bytes", "console_bytes")
 
 
-@lru_cache(maxsize=64)
+@Latest
 def facade_text(facade: tuple[FacadeEntry, ...]) -> str:
     """Return the tree of tools as JSON: ``c`` children by name, ``p`` positional arguments, ``f`` global names."""
     root: dict[str, Any] = {"c": {}, "f": []}
@@ -33,7 +33,7 @@ def facade_text(facade: tuple[FacadeEntry, ...]) -> str:
     return json.dumps(root)
 
 
-@lru_cache(maxsize=64)
+@Latest
 def _limits_text(limits: Limits) -> str:
     return json.dumps({name: getattr(limits, name) for name in _GUEST_LIMITS})[1:-1]
 

@@ -79,9 +79,8 @@ class _Zygote:
         gc.disable()
         self._uses = settings["uses"]
         self._prefault = Prefault(_rehearsed(engines, blank))
-        self._missing = sandbox.lock_zygote(
-            address_space=settings["address_space"], cpu_seconds=settings["cpu_seconds"]
-        )
+        self._cpu_seconds = settings["cpu_seconds"]
+        self._missing = sandbox.lock_zygote(address_space=settings["address_space"])
         self._wake, wake = socket.socketpair()
         wake.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -138,12 +137,12 @@ class _Zygote:
         """Never returns: whatever happens in a child must not run the zygote's loop."""
         status = 1
         try:
+            self._prefault()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             # All is said here: asking the kernel what kind of socket it is would be a call that is then forbidden.
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fd)
-            self._prefault()
-            missing = sandbox.lock_worker(fd, zygote=self._pid, code=self._filter)
+            missing = sandbox.lock_worker(fd, zygote=self._pid, cpu_seconds=self._cpu_seconds, code=self._filter)
             sock.sendall(encode(Kind.READY, [json.dumps(missing).encode()]))
             serve(sock, self._engines, self._blank, self._uses)
             status = 0

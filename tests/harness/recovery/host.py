@@ -1,6 +1,6 @@
 """A host of one run as its own process: it may die at a record of its journal, and another resumes the run.
 
-Called as ``python host.py WORKSPACE run|resume STOP ANSWER``. ``STOP`` is ``-``, ``before:N`` (dies instead of
+Called as ``python host.py WORKSPACE run|call|resume STOP ANSWER``. ``STOP`` is ``-``, ``before:N`` (dies instead of
 writing its N-th record: what happened before it stays unrecorded), ``after:N``, or ``before:KIND:CALL``. ``ANSWER`` is what its person
 says to an unknown outcome: ``again``, ``fail``, a JSON text for what it gave, or ``nobody``.
 """
@@ -25,6 +25,7 @@ from toolscript.journal.records import Record
 from toolscript.journal.state import interrupted, state_dir
 from toolscript.journal.writer import DiskJournal
 from toolscript.registry.function import tool
+from toolscript.workshop import Order
 
 
 def stop_at(when: str) -> None:
@@ -88,6 +89,14 @@ def tools(workspace: Path) -> list[Any]:
     return [send, look]
 
 
+async def called(harness: Harness, workspace: Path) -> dict[str, Any]:
+    """Serve a structured call, ``[wire name, arguments]``, as a turn does."""
+    name, arguments = json.loads((workspace / "script.ts").read_text())
+    order = Order(limits=harness.limits, policy=harness.policy)
+    reply = await harness._workshop.call(name, json.dumps(arguments), order, harness._emitter)
+    return {"text": reply.text, "is_error": reply.is_error}
+
+
 async def main(workspace: Path, what: str, when: str, answer: str) -> None:
     harness = Harness(workspace, tools=tools(workspace), policy=Policy.ON_REQUEST)
     stop_at(when)
@@ -97,6 +106,9 @@ async def main(workspace: Path, what: str, when: str, answer: str) -> None:
             if answer != "nobody":
                 stack.enter_context(harness.approvals.attach(person))
             try:
+                if what == "call":
+                    print(json.dumps(await called(harness, workspace)))
+                    return
                 if what == "run":
                     run = await harness.run((workspace / "script.ts").read_text())
                 else:

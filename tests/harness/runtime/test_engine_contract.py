@@ -588,3 +588,25 @@ def test_the_same_inputs_and_the_same_tape_give_the_same_run(engine):
     first, second = (play_engine(engine(), source, echoes, seed=3) for _ in range(2))
 
     assert first.messages == second.messages
+
+
+FORGED = {
+    "an error renamed": "throw Object.assign(new Error('out of memory'), { name: 'InternalError' });",
+    "a class of that name": "class InternalError extends Error { name = 'InternalError' } throw new InternalError('out of memory');",
+    "an object": "throw { name: 'InternalError', message: 'out of memory' };",
+    "the kind of another error": "throw Reflect.construct(Error, ['out of memory'], class InternalError extends Error {});",
+}
+
+
+@pytest.mark.parametrize("how", FORGED)
+def test_an_error_that_only_looks_like_a_full_heap_is_the_scripts_own(engine, how):
+    played = play_engine(engine(), FORGED[how])
+
+    assert isinstance(played.error, ScriptThrew), played.error
+
+
+def test_a_full_heap_that_was_caught_and_thrown_again_is_a_full_heap(engine):
+    source = "const a = []; try { for (;;) a.push('x'.repeat(1000) + a.length); } catch (e) { a.length = 0; throw e; }"
+    played = play_engine(engine(), source, limits=tight(heap_bytes=4 << 20))
+
+    assert isinstance(played.error, HeapExceeded), played.error

@@ -14,10 +14,10 @@ import pytest
 from tests.harness.runtime.playing import play, start_of, tight
 
 import toolscript
-from toolscript.errors import ConfigError, HostError, PoolBusy, SourceTooLarge, WorkerCrashed
+from toolscript.errors import ConfigError, HostError, PoolBusy, Position, SourceTooLarge, WorkerCrashed
 from toolscript.limits import Limits
 from toolscript.runtime.pool import Pool
-from toolscript.runtime.session import Settlement
+from toolscript.runtime.session import Settlement, Start
 
 pytestmark = pytest.mark.anyio
 
@@ -49,11 +49,49 @@ async def test_a_reused_process_gives_every_script_a_fresh_realm_and_goes_after_
         pids = []
         for n in range(7):
             async with pool.checkout() as session:
-                pids.append(session._worker.pid)
+                pids.append(session.worker.pid)
                 source = f"globalThis.bag ??= []; globalThis.bag.push({n}); return globalThis.bag.length;"
                 batch = await session.start(start_of(source))
                 assert batch.ended.result == "1"
         assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 1]
+
+
+async def test_a_script_that_its_worker_never_read_is_given_to_another():
+    async with Pool(min_size=1, max_size=1) as pool:
+        await until(lambda: pool.metrics()["idle"] == 1)
+        (pid,) = pool.metrics()["pids"]
+        os.kill(pid, signal.SIGSTOP)  # it reads nothing from here on, and nobody can know yet
+        async with anyio.create_task_group() as group:
+
+            async def kill() -> None:
+                await until(lambda: pool.metrics()["busy"] == 1)
+                os.kill(pid, signal.SIGKILL)
+
+            group.start_soon(kill)
+            played = await play(pool, "const r = await tools.echo({n: 1}); return r;")
+
+        assert played.result == {"n": 1}
+        assert pool.metrics()["restarts"]["died_idle"] == 1
+
+
+async def test_a_place_is_the_authors_where_a_return_was_put_before_a_last_expression(pool):
+    source = "'é'; nothing.at(1)"
+    async with pool.checkout() as session:
+        start = Start(source=source, prepared=None, last_expression=True, facade=())
+        error = (await session.start(start)).ended.error
+
+    assert error.position == Position(1, source.index("nothing") + 1)
+
+
+def cpu_limit(pid: int) -> str:
+    (line,) = (x for x in Path(f"/proc/{pid}/limits").read_text().splitlines() if x.startswith("Max cpu time"))
+    return line.split()[3]
+
+
+async def test_cpu_time_is_bounded_for_workers_and_not_for_the_zygote_that_outlives_them():
+    async with Pool(min_size=1, max_size=1) as pool, pool.checkout() as session:
+        assert cpu_limit(session.worker.pid) == "7"
+        assert cpu_limit(pool._nursery.pid) == "unlimited"
 
 
 async def test_more_uses_than_prepared_contexts_are_served_all_the_same():
@@ -145,7 +183,7 @@ async def test_a_worker_killed_in_mid_script_is_a_typed_error_and_the_next_scrip
     async with Pool(min_size=1, max_size=1) as pool:
         async with pool.checkout() as session:
             await session.start(start_of("await tools.echo({}); return 1;"))
-            os.kill(session._worker.pid, signal.SIGKILL)
+            os.kill(session.worker.pid, signal.SIGKILL)
             with pytest.raises(WorkerCrashed, match="SIGKILL"):
                 await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
         assert (await play(pool, "return 1;")).result == 1
@@ -164,10 +202,10 @@ async def test_an_idle_worker_that_is_killed_is_replaced_without_an_error():
 async def test_a_stopped_worker_is_killed_when_it_makes_no_progress():
     async with Pool(min_size=1, max_size=1) as pool, pool.checkout() as session:
         await session.start(start_of("await tools.echo({}); return 1;", limits=tight(guest_seconds=0.05)))
-        os.kill(session._worker.pid, signal.SIGSTOP)
+        os.kill(session.worker.pid, signal.SIGSTOP)
         with pytest.raises(WorkerCrashed, match="no progress"):
             await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
-        await until(lambda: not alive(session._worker.pid))
+        await until(lambda: not alive(session.worker.pid))
 
 
 async def test_the_pool_survives_the_zygotes_death_idle_and_at_work():
@@ -181,7 +219,7 @@ async def test_the_pool_survives_the_zygotes_death_idle_and_at_work():
         async with pool.checkout() as session:
             await session.start(start_of("await tools.echo({}); return 1;"))
             os.kill(pool._nursery.pid, signal.SIGKILL)
-            await until(lambda: not alive(session._worker.pid))
+            await until(lambda: not alive(session.worker.pid))
             with pytest.raises(WorkerCrashed):
                 await session.settle([Settlement(number=1, ok=True, value="1", time_ms=1)])
         assert (await play(pool, "return 3;")).result == 3

@@ -7,7 +7,7 @@ from tests.harness.runtime.playing import play_engine, tight
 from toolscript.runtime.quickjs import QuickJSEngine
 
 LANGUAGE = """
-Object Function Error EvalError RangeError ReferenceError SyntaxError TypeError URIError InternalError AggregateError
+Object Function Error EvalError RangeError ReferenceError SyntaxError TypeError URIError AggregateError
 SuppressedError Iterator Array parseInt parseFloat isNaN isFinite queueMicrotask decodeURI decodeURIComponent encodeURI
 encodeURIComponent escape unescape Infinity NaN undefined Number Boolean String Math Reflect Symbol DisposableStack
 globalThis BigInt Date RegExp JSON Proxy Map Set WeakMap WeakSet ArrayBuffer Uint8ClampedArray Int8Array Uint8Array

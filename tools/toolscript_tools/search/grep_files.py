@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, PrivateAttr
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
@@ -172,7 +173,7 @@ def _results(
         size += _size(match)
         if size > context.max_output_bytes:
             raise OutputTooLarge(
-                f"the results have more than {context.max_output_bytes} bytes; get them in parts with offset and "
+                f"the results have more than {units.size(context.max_output_bytes)}; get them in parts with offset and "
                 "limit, or search less",
                 tool="grepFiles",
                 details={"limit": context.max_output_bytes, "arguments": ["offset", "limit"]},

@@ -11,6 +11,8 @@
   const global = globalThis;
   const { Array, BigInt, Date, Error, EvalError, Function, JSON, Map, Math, Number, Object, Promise, Proxy, RangeError } = global;
   const { Reflect, RegExp, Set, String, Symbol, TypeError, WeakMap } = global;
+  // Only the engine makes errors of this kind: scripts get no constructor for them.
+  const engineError = global.InternalError?.prototype;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
   const { create, defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, keys, setPrototypeOf } = Object;
   const { apply, construct, ownKeys, preventExtensions } = Reflect;

@@ -45,6 +45,8 @@
   };
   const isOverflow = (error) => typeof error === "object" && error !== null && rawStack(error) !== undefined
     && getPrototypeOf(error) === RangeError.prototype && getOwnPropertyDescriptor(error, "message")?.value === "Maximum call stack size exceeded";
+  const isHeapFull = (error) => typeof error === "object" && error !== null && rawStack(error) !== undefined && getPrototypeOf(error) === engineError
+    && getOwnPropertyDescriptor(error, "message")?.value === "out of memory";
   const refuse = (prototype, text) => defineProperty(prototype, "toJSON", { value: own(function toJSON() {
     if (leaving) throw new TypeError("JSON cannot carry " + text);
     return this;

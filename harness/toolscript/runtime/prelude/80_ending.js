@@ -73,7 +73,7 @@
     const where = siteOf(told.stack);
     if (typeof known === "string") end('["b",' + known + "," + where);
     else if (isOverflow(error)) end('["b","StackExceeded",null,' + where);
-    else if (told.name === "InternalError" && told.message === "out of memory") end('["b","HeapExceeded",null,' + where);
+    else if (isHeapFull(error)) end('["b","HeapExceeded",null,' + where);
     else end('["f",' + quote(clip(told.name, 200)) + "," + quote(clip(told.message, 20000)) + "," + quote(clip(told.stack, 8000)) + ","
       + where + "," + (typeof known === "number" ? known : "null") + "," + (error === null));
   };

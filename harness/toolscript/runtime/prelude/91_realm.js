@@ -32,7 +32,7 @@
   };
   const freezeRealm = () => {
     const seen = new Set();
-    const todo = [function* () {}, async function () {}, async function* () {}, [][Symbol.iterator](), new Map()[Symbol.iterator](),
+    const todo = [engineError, function* () {}, async function () {}, async function* () {}, [][Symbol.iterator](), new Map()[Symbol.iterator](),
       new Set()[Symbol.iterator](), ""[Symbol.iterator](), "".matchAll(/x/g), (async function* () {})(), (function* () {})()];
     for (const name of ownKeys(global)) {
       const slot = getOwnPropertyDescriptor(global, name);
@@ -75,6 +75,11 @@
   Math.random = random;
   assignable(Object.prototype, ownKeys(Object.prototype));
   assignable(Function.prototype, ["toString", "constructor", "call", "apply", "bind"]);
-  for (const kind of ["Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError", "InternalError",
+  for (const kind of ["Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError",
     "AggregateError", "SuppressedError"]) if (global[kind]) assignable(global[kind].prototype, ["name", "message", "constructor", "toString", "toJSON"]);
+  if (engineError !== undefined) {
+    defineProperty(engineError, "constructor", bare({ value: Error, writable: true, enumerable: false, configurable: true }));
+    delete global.InternalError;
+    assignable(engineError, ["name", "message", "constructor", "toString", "toJSON"]);
+  }
   freezeRealm();
