@@ -231,15 +231,18 @@ class Harness:
             return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)
 
-    async def plan(self, source: str, *, params: Json = None, last_expression: bool = False) -> Plan:
+    async def plan(
+        self, source: str, *, params: Json = None, limits: Mapping[str, float] | None = None,
+        last_expression: bool = False,
+    ) -> Plan:  # fmt: skip
         """Return what a script would do, from one execution with live reads and without effects.
 
         ``run(source, params=params, plan=plan.approve(rows))`` then carries out the approved rows; what differs asks.
         """
         await self._offered.wait()
         order = Order(
-            limits=self.limits, policy=self.policy, rules=self.rules, params=params, origin="cell",
-            last_expression=last_expression,
+            limits=self.limits, lowered=limits or {}, policy=self.policy, rules=self.rules, params=params,
+            origin="cell", last_expression=last_expression,
         )  # fmt: skip
         return (await self._workshop.plan(source, order, self._emitter))[1]
 

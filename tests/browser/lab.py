@@ -49,7 +49,7 @@ class Server:
         (folder / "toolscript.toml").write_text('[agents.recorded]\nrecordings = ["words.json"]\n')
 
     def notebook(self, name: str, *sources: str, kernel: str = "toolscript") -> Path:
-        """Write a notebook of code cells for a kernel: ours, ``standin`` (ours on the stand-in harness) or Python."""
+        """Write a notebook of code cells for our kernel, ``standin`` (on the stand-in harness) or ``stock``, the ordinary Python one."""
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         spec = {"name": kernel, "display_name": "toolscript", "language": "toolscript"}
         path = self.folder / name
@@ -94,9 +94,14 @@ def server(folder: Path) -> Iterator[Server]:
 
 
 def _kernels(folder: Path) -> None:
-    for name, standin in (("toolscript", False), ("standin", True)):
+    made = {
+        "toolscript": manager_of(standin=False),
+        "standin": manager_of(standin=True),
+        "stock": manager_of(module="ipykernel_launcher"),
+    }
+    for name, manager in made.items():
         (folder / name).mkdir(parents=True)
-        (folder / name / "kernel.json").write_text(json.dumps(manager_of(standin=standin)._kernel_spec.to_dict()))
+        (folder / name / "kernel.json").write_text(json.dumps(manager._kernel_spec.to_dict()))
 
 
 def _setting(settings: Path, plugin: str, **values: object) -> None:

@@ -68,6 +68,22 @@ def test_what_a_person_answers_is_what_happens_to_each_call(opened, running, app
     assert lab.page.get_by_role("button", name="Allow once").count() == 0
 
 
+@APPS
+def test_of_a_plan_only_what_a_person_chose_is_done(opened, running, app):
+    a, b = files(running, "a.txt", "b.txt")
+    lab = opened("%%toolscript --plan\nfor (const n of ['a', 'b']) await shell(`rm -f ${n}.txt`);\nreturn 1", app=app)
+    out = lab.run(0)
+    run = out.get_by_role("button", name="Run what is chosen")
+    run.wait_for(timeout=60_000)
+    lab.shot(f"plan-{app}")
+    assert complaints(lab.page, ".toolscript-plan") == []
+    out.get_by_role("checkbox").nth(1).uncheck()
+    run.click()
+    out.get_by_text("script failed").wait_for()
+
+    assert not a.exists() and b.exists()
+
+
 def test_a_second_click_in_the_same_place_does_not_answer_the_next_request(opened, running):
     a, b = files(running, "a.txt", "b.txt")
     lab = opened("%%toolscript\nfor (const name of ['a', 'b']) await shell(`rm -f ${name}.txt`)")
@@ -150,6 +166,23 @@ def test_a_second_tab_can_answer_and_both_show_the_end(opened, running, app):
         page.get_by_text("script completed · 1 operation").wait_for()
 
     assert not victim.exists()
+
+
+def test_the_ordinary_python_kernel_has_the_same_buttons_by_its_extension(opened, running):
+    (victim,) = files(running, "victim.txt")
+    lab = opened("%load_ext toolscript_extension", REMOVE, "_run.result", kernel="stock")
+    lab.run(0)
+    lab.idle()
+    lab.run(1).get_by_role("button", name="Allow once").wait_for(timeout=60_000)
+    lab.save()
+    lab.show()
+    out = lab.cell(1).locator(".jp-Cell-outputArea")
+    out.get_by_role("button", name="Allow once").click()
+    out.get_by_text("script completed · 1 operation").wait_for()
+    lab.idle()
+
+    assert not victim.exists()
+    assert lab.run(2).locator(".jp-OutputArea-executeResult").inner_text().split()[-1] == "0"
 
 
 @APPS

@@ -21,6 +21,7 @@ def running(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recall")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        patch.setenv("SERVICE_TOKEN", "canary-5ad1-77")
         (folder / "workspace").mkdir()
         with kernel(standin=False, cwd=folder / "workspace") as it:
             it.run("%agent recorded")
@@ -221,3 +222,11 @@ def test_a_turn_is_undone_by_its_number_in_the_history(running: Kernel):
     assert turn.reply["content"]["status"] == undone.reply["content"]["status"] == "ok"
     assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
     assert "there is no run or turn 99" in unknown.reply["content"]["evalue"]
+
+
+def test_no_secret_of_the_environment_is_saved(running: Kernel):
+    (running.cwd / "config").write_text("key: canary-5ad1-77")
+    reply = running.run("%%toolscript\n// canary-5ad1-77\nconsole.log((await readFile('config')).length);")
+    saved = json.dumps([[reply.of(kind)] for kind in ("display_data", "update_display_data")])
+    assert "canary" not in saved
+    assert "secret:SERVICE_TOKEN" in saved and "key: " in saved

@@ -8,22 +8,35 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import orjson
 import typer
 
+from toolscript.approvals.plan import Plan
 from toolscript.approvals.request import Policy
 from toolscript.approvals.terminal import TerminalDecider
-from toolscript.errors import Json
-from toolscript.events import BaseEvent
+from toolscript.errors import ApprovalDenied, Json
+from toolscript.events import BaseEvent, RunStatus
 from toolscript.harness import Harness
 from toolscript.run import Run
+from toolscript_extension.cli import plan as planning
 from toolscript_extension.cli.exits import exit_code
 from toolscript_extension.cli.given import limits_of, params_of, read_source
 from toolscript_extension.cli.show import Terminal, notify
 from toolscript_extension.cli.streams import screen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    source: str
+    params: Json
+    limits: dict[str, float]
+    plan: bool
+    dry_run: bool
 
 
 def command(
@@ -39,6 +52,12 @@ def command(
     limit: Annotated[
         list[str] | None, typer.Option("--limit", help="A lower limit, such as calls=4.", metavar="NAME=NUMBER")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the effects that the script would have; nothing is changed.")
+    ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show the effects first, and carry out those that you choose.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Print each event as a JSON line on stdout.")] = False,
 ) -> None:
@@ -48,13 +67,18 @@ def command(
     """
     if as_json and events:
         raise typer.BadParameter("choose one of --json and --events")
+    if dry_run and (plan or events):
+        raise typer.BadParameter(f"choose one of --dry-run and {'--plan' if plan else '--events'}")
     params, limits = params_of(param or ()), limits_of(limit or ())
     shown = screen(stderr=True)
     harness = Harness(workspace, policy=policy)
     source = read_source(file, harness.limits.source_bytes)
     notify(harness.configuration, shown)
     listener = _event_lines if events else Terminal(shown, quiet=as_json)
-    run = asyncio.run(_run(harness, source, params, limits, listener))
+    order = _Order(source=source, params=params, limits=limits, plan=plan, dry_run=dry_run)
+    run, made = asyncio.run(_run(harness, order, listener))
+    if made is not None and dry_run:
+        _print_plan(made, run, as_json=as_json)
     if as_json:
         sys.stdout.write(orjson.dumps(run.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
     elif not events and run.result is not None:
@@ -62,9 +86,32 @@ def command(
     raise typer.Exit(exit_code(run))
 
 
-async def _run(
-    harness: Harness, source: str, params: Json, limits: dict[str, float], listener: Callable[[BaseEvent], None]
-) -> Run:
+def _print_plan(plan: Plan, run: Run, *, as_json: bool) -> NoReturn:
+    if as_json:
+        sys.stdout.write(json.dumps(plan.to_json(), ensure_ascii=False, indent=2) + "\n")
+    else:
+        planning.show(plan, screen())
+    # A plan that ends where nobody knows an answer is all that there is to plan.
+    raise typer.Exit(0 if run.status is RunStatus.ABORTED and plan.status == "partial" else exit_code(run))
+
+
+async def _ordered(harness: Harness, order: _Order, seen: list[BaseEvent]) -> tuple[Run, Plan | None]:
+    """Run the script, or plan it, or plan it and run what a person chooses of it."""
+    run = partial(harness.run, order.source, params=order.params, limits=order.limits, origin="file")
+    if not (order.plan or order.dry_run):
+        return await run(), None
+    plan = await harness.plan(order.source, params=order.params, limits=order.limits)
+    planned = Run.fold(seen)
+    if order.dry_run or (not plan.rows and planned.status is not RunStatus.COMPLETED):
+        return planned, plan
+    seen.clear()
+    approved = await planning.choose(plan) if plan.rows else plan.approve(by="terminal")
+    if approved is None:
+        raise ApprovalDenied("the plan was declined; nothing was done", tool="plan")
+    return await run(plan=approved), plan
+
+
+async def _run(harness: Harness, order: _Order, listener: Callable[[BaseEvent], None]) -> tuple[Run, Plan | None]:
     """Run the script; Ctrl-C and a polite kill stop it with its processes, and still give its run."""
     seen: list[BaseEvent] = []
     task = asyncio.current_task()
@@ -79,10 +126,10 @@ async def _run(
             stack.enter_context(harness.listening(listener))
             async with harness:
                 with TerminalDecider.attached(harness.approvals):
-                    return await harness.run(source, params=params, limits=limits, origin="file")
+                    return await _ordered(harness, order, seen)
     except asyncio.CancelledError:
         task.uncancel()
-        return Run.fold(seen)
+        return Run.fold(seen), None
 
 
 def _event_lines(event: BaseEvent) -> None:

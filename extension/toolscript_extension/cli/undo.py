@@ -22,6 +22,7 @@ from toolscript.recovery.history import past_runs, undone_by
 from toolscript.recovery.undo import Pick
 from toolscript.run import Run
 from toolscript_extension.cli.exits import Exit, exit_code
+from toolscript_extension.cli.streams import screen
 
 LISTED = 20
 """How many of the latest runs are listed."""
@@ -38,11 +39,14 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")] = False,
 ) -> None:
-    """Take back what runs changed in files: all of it or nothing. Effects of commands are named, not undone."""
+    """Take back what runs changed in files: all of it or nothing.
+
+    Effects of commands are named, not undone.
+    """
     if not names:
         _list(workspace)
         return
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     picks = dict(_pick(text, workspace) for text in pick or ())
     try:
         run = asyncio.run(_undo(workspace, names, picks, console))

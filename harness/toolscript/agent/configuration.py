@@ -22,6 +22,7 @@ from toolscript.models.found import providers, served
 
 FILE_NAME = "toolscript.toml"
 SERVERS_NAME = ".mcp.json"
+HOSTING = ("openai-responses", "anthropic-messages")
 Tables = dict[str, dict[str, Json]]
 _MERGED = frozenset({"limits", "settings"})
 """Settings that are tables themselves: a file changes the entries it names, and no others."""
@@ -198,6 +199,10 @@ def _agents(
         if not served(agent.provider):
             message = f"there is no provider {agent.provider!r}; providers are {', '.join(providers())}"
             raise _error(file, ("agents", name, "provider"), message)
+        if agent.hosted and agent.provider not in HOSTING:
+            raise _error(
+                file, ("agents", name, "hosted"), f"only {' and '.join(HOSTING)} run a model's code themselves"
+            )
         yield name, agent
 
 

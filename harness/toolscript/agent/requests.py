@@ -78,11 +78,12 @@ class Requests:
     def _build(self, turn: OpenTurn) -> ModelRequest:
         s = self._settings
         structured = s.structured and s.mode != "dry-run"
+        hosted = s.hosted and structured and s.mode == "on"
         return ModelRequest(
             model=s.model,
             instructions=instructions(
                 declarations=self._executor.declarations() if s.mode != "off" else "", agent=s.instructions,
-                mode=s.mode, after_script=s.after_script, structured=structured,
+                mode=s.mode, after_script=s.after_script, structured=structured, hosted=hosted,
             ),
             original_prompt=original_prompt(turn.past.prompt),
             history=turn.history(),
@@ -90,6 +91,7 @@ class Requests:
             max_output_tokens=s.max_output_tokens,
             settings=s.provider,
             prompt=turn.past.prompt,
+            hosted=hosted,
             step=turn.step.number,
         )  # fmt: skip
 

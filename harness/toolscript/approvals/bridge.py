@@ -120,7 +120,7 @@ class Bridge:
         waiting = Pending(request=request, validate=validate, loop=asyncio.get_running_loop())
         async with self._open(waiting, emitter, journal):
             decision = await self._decision(waiting)
-            journal.write(_record_of(request, decision))
+            journal.write(decision_record(request, decision))
             await journal.sync()
             waiting.outcome = decision
         return decision
@@ -169,12 +169,7 @@ class Bridge:
     async def _open(self, waiting: Pending, emitter: Emitter, journal: Journal) -> AsyncIterator[None]:
         request = waiting.request
         body = request_to_json(request)
-        journal.write(
-            AskRecord(
-                number=request.operation, approval_id=request.approval_id, digest=request.digest,
-                request=body, expires=request.expires,
-            )
-        )  # fmt: skip
+        journal.write(ask_record(request))
         self._pending[request.approval_id] = waiting
         try:
             emitter.emit(ApprovalRequested, approval_id=request.approval_id, operation=request.operation, request=body)
@@ -235,7 +230,7 @@ class Bridge:
         decision = Decision(choice=Choice.WITHDRAWN, by="run", reason=why, time=self._clock())
         # An answer that was taken but not yet durable must not be found alone by a later resume.
         with contextlib.suppress(JournalError):
-            journal.write(_record_of(waiting.request, decision))
+            journal.write(decision_record(waiting.request, decision))
         return decision
 
     def _remember(self, approval_id: str, decision: Decision) -> None:
@@ -257,7 +252,16 @@ async def _outcome(future: concurrent.futures.Future[Decision]) -> Decision | To
         return error
 
 
-def _record_of(request: ApprovalRequest, decision: Decision) -> DecisionRecord:
+def ask_record(request: ApprovalRequest) -> AskRecord:
+    """Return the record of a request."""
+    return AskRecord(
+        number=request.operation, approval_id=request.approval_id, digest=request.digest,
+        request=request_to_json(request), expires=request.expires,
+    )  # fmt: skip
+
+
+def decision_record(request: ApprovalRequest, decision: Decision) -> DecisionRecord:
+    """Return the record of what was decided on a request."""
     return DecisionRecord(
         approval_id=request.approval_id, decision=decision.choice.value, by=decision.by,
         reason=decision.reason, arguments=decision.arguments, time=decision.time,

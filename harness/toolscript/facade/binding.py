@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 
 from toolscript.approvals.plan import ApprovedPlan, PlanRow, row_key
+from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import ApprovalDenied
 from toolscript.facade.consent import Consented
 from toolscript.facade.road import Road, Trip
@@ -88,6 +89,11 @@ class BoundRoad(Road):
             )  # fmt: skip
         if not await self.binding.turn_of(row, lambda: self.binding.waiting >= self.travelling):
             return await self._asked(trip, tool, arguments, context)
+        approved = self.binding.approved
+        decision = Decision(
+            choice=Choice.ALLOW, by=approved.by, reason=f"row #{row.number} of the approved plan", time=time.time()
+        )
+        self.gate.write_down(decision, tool, arguments, trip.call, context, seen)
         try:
             async with self.slots:
                 consented = Consented(arguments=arguments, classification=seen, asked=True, insists=CHANGED)

@@ -10,7 +10,7 @@ from typing import Any
 
 import rfc8785
 
-from toolscript.approvals.bridge import Validate
+from toolscript.approvals.bridge import Validate, ask_record, decision_record
 from toolscript.approvals.digest import approval_digest
 from toolscript.approvals.permissions import always_asked
 from toolscript.approvals.policy import judge
@@ -113,6 +113,14 @@ class Gate:
 
         decision = await self._ask(request, validate)
         return await self._follow(decision, tool, arguments, classification, context)
+
+    def write_down(
+        self, decision: Decision, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification
+    ) -> None:
+        """Write down what was decided on this exact call before it was made: with a plan. A resume finds it there."""
+        request = self._request(tool, arguments, call, context, seen, decision.reason)
+        self.scope.journal.write(ask_record(request))
+        self.scope.journal.write(decision_record(request, decision))
 
     async def question(self, call: Call, question: Question) -> Answer:
         """Put a tool's question before a person; what the person fills in is the answer's content."""

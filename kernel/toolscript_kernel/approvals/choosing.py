@@ -47,8 +47,8 @@ def plan_text(plan: Plan, offset: int = 0) -> str:
 
 def plan_html(plan: Plan, offset: int = 0) -> str:
     """Return a plan as inert HTML."""
-    rows = "".join(f"<li>{_row_html(r, offset)}</li>" for r in plan.rows)
-    return f'<div class="toolscript-record"><b>{markup(_heading(plan, offset))}</b><ul>{rows}</ul></div>'
+    rows = "".join(f'<li value="{r.number}">{_row_html(r, offset)}</li>' for r in plan.rows)
+    return f'<div class="toolscript-record"><b>{markup(_heading(plan, offset))}</b><ol>{rows}</ol></div>'
 
 
 def _panel(plan: Plan, answered: Any, offset: int) -> Any:
@@ -69,15 +69,15 @@ def _panel(plan: Plan, answered: Any, offset: int) -> Any:
 
 def _box(widgets: Any, row: PlanRow) -> Any:
     return widgets.Checkbox(
-        value=not (row.waits or row.denied), disabled=bool(row.denied), indent=False, description="",
-        layout=widgets.Layout(width="2em"),
+        value=not (row.waits or row.denied), disabled=bool(row.denied), indent=False,
+        description=f"#{row.number}", layout=widgets.Layout(width="4em", flex="0 0 auto"),
         description_allow_html=False, tooltip=f"carry out #{row.number}",
     )  # fmt: skip
 
 
 def _row_html(row: PlanRow, offset: int) -> str:
     aside = f'<small style="opacity:.75">{markup(_place(row, offset) + _notes(row))}</small>'
-    shown = f"#{row.number} {markup(_what(row))}{aside}"
+    shown = f"{markup(_what(row))}{aside}"
     if not row.diff:
         return shown
     return f'<details><summary style="cursor:pointer">{shown}</summary>{html.diff(row.diff)}</details>'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
 from toolscript.errors import Json
 from toolscript.run import Operation
@@ -15,11 +17,16 @@ RUN_BYTES = 1024 * 1024
 """All outputs of one run together."""
 
 
-def details(transcript: Transcript) -> dict[str, Json]:
-    """Return times, ids, durations, tokens and outputs of a cell; ``complete`` is False where an output was cut."""
-    scripts = [_script(s, transcript.tapes.get(s.run.run_id)) for s in transcript.scripts]
+def details(transcript: Transcript, clean: Callable[[Json], Json] = lambda value: value) -> dict[str, Json]:
+    """Return times, ids, durations, tokens, outputs and tapes of a cell; ``complete`` is False where one was cut.
+
+    ``clean`` takes secrets out of outputs and replies; tapes come without them already.
+    """
+    scripts = [_script(s, transcript.tapes.get(s.run.run_id), clean) for s in transcript.scripts]
     tokens = transcript.tokens
-    turn = {"prompt": transcript.prompt, "steps": list(transcript.replies)} if transcript.replies else None
+    turn = (
+        {"prompt": clean(transcript.prompt), "steps": clean(list(transcript.replies))} if transcript.replies else None
+    )
     return ({} if turn is None else {"turn": turn}) | {
         "started": transcript.started,
         "ended": transcript.ended,
@@ -33,10 +40,10 @@ def details(transcript: Transcript) -> dict[str, Json]:
     }  # fmt: skip
 
 
-def _script(script: Script, tape: Json) -> dict[str, Json]:
+def _script(script: Script, tape: Json, clean: Callable[[Json], Json]) -> dict[str, Json]:
     run, room, rows = script.run, RUN_BYTES, []
     for operation in run.operations:
-        row, size = _operation(operation, room)
+        row, size = _operation(replace(operation, output=clean(operation.output)), room)
         room -= size
         rows.append(row)
     complete = all("sha256" not in row for row in rows) and (tape is None or bool(tape["complete"]))

@@ -183,7 +183,7 @@ def test_a_file_that_is_not_utf8_or_too_large_or_no_file_at_all_is_refused(place
         load(None, user=place.user, trust=place.trust)
 
     place.user.write_text("#" * 300_000)
-    with pytest.raises(ConfigError, match="at most 262,144 bytes"):
+    with pytest.raises(ConfigError, match="at most 256 KB"):
         load(None, user=place.user, trust=place.trust)
 
     place.user.unlink()

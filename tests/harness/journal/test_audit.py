@@ -159,7 +159,7 @@ def test_every_entry_is_json_and_one_printable_line(tmp_path: Path) -> None:
 def test_large_bodies_are_named_by_their_size(tmp_path: Path) -> None:
     (first, *_) = audited(tmp_path, run(policy="p" * 20_000), run_end())
     assert isinstance(first, ScriptSeen)
-    assert first.policy == "(20002 bytes)"
+    assert first.policy == "(19.5 KB)"
 
 
 def test_damage_is_told_after_what_could_be_read(tmp_path: Path) -> None:

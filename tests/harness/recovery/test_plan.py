@@ -12,6 +12,8 @@ from toolscript.approvals.rules import Rule
 from toolscript.errors import ConfigError
 from toolscript.events import OperationStatus, RunStatus
 from toolscript.harness import Harness
+from toolscript.journal.records import AskRecord, BeginRecord, DecisionRecord, MemoryJournal
+from toolscript.recovery.past import Past
 from toolscript.registry.function import tool
 
 pytestmark = pytest.mark.anyio
@@ -226,6 +228,29 @@ async def test_a_patch_given_to_a_command_is_planned_as_a_patch(tmp_path):
 
     assert run.result == "x\n"
     assert names(tmp_path) == ["a.txt"]
+
+
+async def test_what_was_approved_with_a_plan_is_written_down_so_that_a_resume_knows_of_it(tmp_path):
+    journals: list[MemoryJournal] = []
+
+    def journal(run_id: str) -> MemoryJournal:
+        journals.append(MemoryJournal())
+        return journals[-1]
+
+    async with ruled(tmp_path, journals=journal) as harness:
+        plan = await harness.plan("await writeFile('b.txt', 'x')")
+        await harness.run("await writeFile('b.txt', 'x')", plan=plan.approve(by="terminal"))
+
+    kept = list(journals[-1].records)
+    (ask,) = [r for r in kept if isinstance(r, AskRecord)]
+    (decision,) = [r for r in kept if isinstance(r, DecisionRecord)]
+    begin = next(r for r in kept if isinstance(r, BeginRecord))
+    assert kept.index(ask) < kept.index(decision) < kept.index(begin)
+    assert (decision.decision, decision.by, decision.reason) == ("allow", "terminal", "row #1 of the approved plan")
+    memory = Past.read(kept[: kept.index(begin)]).memory()
+    assert memory.recall(1, "another digest") is None
+    recalled = memory.recall(1, ask.digest)
+    assert recalled is not None and recalled.choice is Choice.ALLOW
 
 
 class Answering:

@@ -111,7 +111,7 @@ class Doomed:
         self._settled += 1
         if self._settled == self._owner.after:
             self._owner.killed += 1
-            os.kill(self._session._worker.pid, signal.SIGKILL)
+            os.kill(self._session.worker.pid, signal.SIGKILL)
         return await self._session.settle(settlements)
 
 
