@@ -41,6 +41,7 @@ from toolscript.journal.conversation import (
     conversation_path,
     conversation_records,
     sweep_conversations,
+    unfinished_conversations,
 )
 from toolscript.journal.records import Journal
 from toolscript.journal.redact import secret_values
@@ -274,6 +275,10 @@ class Harness:
         order = Order(limits=self.limits, policy=self.policy, rules=self.rules)
         return await self._workshop.resume(path, journal, order, outcomes or {}, self._emitter)
 
+    def interrupted_turns(self) -> tuple[str, ...]:
+        """Return the conversations of this workspace whose last turn was cut short and that nobody goes on with."""
+        return tuple(path.stem for path in unfinished_conversations(self.state))
+
     async def resume_turn(self, conversation_id: str) -> Turn:
         """Go on with the turn of a conversation whose host died, here, and return what came of it.
 
@@ -283,6 +288,8 @@ class Harness:
         """
         await self._offered.wait()
         path = conversation_path(self.state, conversation_id)
+        if path not in unfinished_conversations(self.state):
+            raise StillInterrupted(f"no turn of {conversation_id!r} was cut short", code="not_resumable")
         found = revived(conversation_records(path, secrets=secret_values(os.environ)))
         if found.unfinished is None:
             raise StillInterrupted(f"no turn of {conversation_id} was cut short", code="not_resumable")

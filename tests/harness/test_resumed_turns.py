@@ -14,7 +14,7 @@ import anyio
 import pytest
 from tests.harness.models.server import SILENCE, Answer, provider
 from tests.harness.models.wires import WIRES, Asked, Text
-from tests.harness.talking import EXEC, script
+from tests.harness.talking import EXEC, script, talking
 
 from toolscript.errors import StillInterrupted
 from toolscript.events import RunStatus
@@ -134,7 +134,9 @@ async def test_a_turn_killed_while_the_model_was_silent_asks_again_from_its_last
     async with killed(workplace, wire, writes, silent, Text("Done."), when=asked_twice) as (served, _, conversation):
         (workplace / "work" / "a.txt").write_text("changed since")
         async with Harness(workplace / "work", agent="live", rules=[EXEC]) as harness:
+            assert harness.interrupted_turns() == (conversation,)
             turn = await harness.resume_turn(conversation)
+            assert harness.interrupted_turns() == ()
             with pytest.raises(StillInterrupted):
                 await harness.resume_turn(conversation)
 
@@ -182,3 +184,18 @@ async def test_a_script_that_had_ended_is_not_run_again(workplace, wire):
     assert (workplace / "work" / "n.txt").read_text() == "1"
     assert [run.status for run in turn.runs] == [RunStatus.COMPLETED, RunStatus.FAILED]
     assert "counted" in str(served.requests[-1])
+
+
+@ONE
+async def test_a_turn_that_goes_on_elsewhere_is_not_taken_from_its_host(workplace, wire):
+    silent = Answer([wire.begun(Text("hm")), SILENCE])
+    async with talking(workplace, silent, wire=wire) as (harness, served), anyio.create_task_group() as group:
+        group.start_soon(harness.turn, "go")
+        with anyio.fail_after(30):
+            while not served.requests:
+                await anyio.sleep(0.02)
+        async with Harness(workplace / "work", agent="live") as other:
+            assert other.interrupted_turns() == ()
+            with pytest.raises(StillInterrupted):
+                await other.resume_turn(harness.conversation_id)
+        group.cancel_scope.cancel()

@@ -237,6 +237,22 @@ def conversation_records(path: Path, *, secrets: Mapping[str, str] | None = None
         yield record
 
 
+def unfinished_conversations(state: Path) -> tuple[Path, ...]:
+    """Return the conversations whose last turn has no end and that no process writes, oldest first."""
+    files = sorted(conversations_dir(state).glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
+    return tuple(path for path in files if _unfinished(path))
+
+
+def _unfinished(path: Path) -> bool:
+    with contextlib.suppress(OSError, JournalError):
+        with os.fdopen(os.open(path, READ), "rb") as file:
+            if is_locked(file.fileno()):
+                return False
+        last = [line.kind for line in lines(path, first="conversation") if line.kind in ("turn", "turn_end")][-1:]
+        return last == ["turn"]
+    return False
+
+
 def sweep_conversations(state: Path, *, most: int = KEPT_CONVERSATIONS) -> tuple[str, ...]:
     """Remove the oldest conversations beyond ``most`` that nobody writes; returns their names."""
     files = sorted(conversations_dir(state).glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime)

@@ -17,12 +17,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy
 from toolscript.errors import StillInterrupted
 from toolscript.harness import Harness
 from toolscript.journal.records import Record
-from toolscript.journal.state import interrupted, state_dir
+from toolscript.journal.state import RunFile, interrupted, state_dir
 from toolscript.journal.writer import DiskJournal
 from toolscript.registry.function import tool
 from toolscript.workshop import Order
@@ -89,6 +91,17 @@ def tools(workspace: Path) -> list[Any]:
     return [send, look]
 
 
+async def released(workspace: Path) -> RunFile:
+    """Return the interrupted run as soon as no process of the dead host holds its journal any more.
+
+    A child that the host was just forking has the lock too, until it executes its own program.
+    """
+    with anyio.fail_after(30):
+        while not (found := interrupted(state_dir(workspace))):
+            await anyio.sleep(0.02)
+    return found[0]
+
+
 async def called(harness: Harness, workspace: Path) -> dict[str, Any]:
     """Serve a structured call, ``[wire name, arguments]``, as a turn does."""
     name, arguments = json.loads((workspace / "script.ts").read_text())
@@ -112,7 +125,7 @@ async def main(workspace: Path, what: str, when: str, answer: str) -> None:
                 if what == "run":
                     run = await harness.run((workspace / "script.ts").read_text())
                 else:
-                    (found,) = interrupted(state_dir(workspace))
+                    found = await released(workspace)
                     began = time.monotonic()
                     run = await harness.resume(found.run_id)
                     print(f"{time.monotonic() - began:.3f}", file=sys.stderr)

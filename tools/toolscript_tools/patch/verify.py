@@ -10,6 +10,7 @@ from typing import Literal
 
 from toolscript.errors import ToolError
 from toolscript.registry.files import Files, Place, State
+from toolscript_tools.files.effects import check_editable
 from toolscript_tools.patch.edits import Edit
 from toolscript_tools.patch.failures import InvalidPatch, failed, verification_failed
 from toolscript_tools.patch.model import AddFile, DeleteFile, Hunk, Patch, UpdateFile
@@ -161,6 +162,7 @@ class _Verifier:
         return state
 
     def _whole(self, place: Place) -> State:
+        check_editable(self._files, place)
         # Large files come without their bytes; putting back needs them all the same.
         state = self._files.state(place, content=True)
         if state.kind == "file" and state.data is None:

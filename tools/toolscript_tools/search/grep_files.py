@@ -122,7 +122,7 @@ def _checked(arguments: GrepFilesInput) -> tuple[Pattern, re.Pattern[str] | None
 def _files(
     arguments: GrepFilesInput, context: ToolContext, place: Place, include: re.Pattern[str] | None
 ) -> list[Visit]:
-    kind = place.kind if not place.inside else context.files.state(place).kind
+    kind = place.kind
     if kind == "missing":
         raise ToolError(
             f"unable to access `{arguments.path}`: No such file or directory", tool="grepFiles", code="not_found"
