@@ -71,7 +71,7 @@ class TaskBoard:
                     task.outcome = await work()
                     group.cancel_scope.cancel()
         finally:
-            task.outcome = task.outcome or _cancelled(task)
+            task.outcome = task.outcome or cancelled(task)
             task.ended.set()
             emitter.emit(
                 TaskFinished, task_id=task.task_id, operation=task.number, tool=task.tool,
@@ -137,7 +137,8 @@ class TaskBoard:
             await task.ended.wait()
 
 
-def _cancelled(task: Task) -> Outcome:
+def cancelled(task: Task) -> Outcome:
+    """Return how a task that was cancelled ended."""
     why = f"its deadline of {task.clock.limit:g} s passed" if task.overdue else "it was cancelled"
     error = ToolCancelled(f"task {task.task_id} ({task.tool}): {why}", tool=task.tool)
     return Outcome(number=task.number, ok=False, value=json.dumps(error.to_json()), status="cancelled")

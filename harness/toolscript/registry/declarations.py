@@ -37,7 +37,8 @@ declare const console: {
 SPAWN = """\
 /** `tools.spawn.exec({...})` starts a call as a task that may outlive this script; `scope: "conversation"` keeps it. */
 type Spawn = {
-  [K in keyof Tools]: Tools[K] extends (args: infer A) => Promise<infer R> ? (args: A) => TaskHandle<R> : never
+  [K in keyof Tools]: Tools[K] extends (args: infer A) => Promise<infer R>
+    ? (args: A & { scope?: "turn" | "conversation" }) => TaskHandle<R> : never
 } & {
   get(id: string): Promise<TaskInfo & TaskHandle<any>>; list(): Promise<TaskInfo[]>;
   cancel(id: string): Promise<boolean>;

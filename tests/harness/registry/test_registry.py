@@ -149,3 +149,7 @@ def test_a_hostile_documentation_cannot_close_its_comment():
     object.__setattr__(evil.spec, "doc", "ok */ injected(); /*")
 
     assert "*/ injected" not in declarations([evil])
+
+
+def test_a_task_can_be_given_its_scope_by_the_declarations():
+    assert 'args: A & { scope?: "turn" | "conversation" }' in declarations([])
