@@ -45,9 +45,9 @@ class Face:
             allow_stdin=bool(content.get("allow_stdin")), cell_id=metadata.get("cellId") or None
         )
         deleted = metadata.get("deletedCells")
-        await self.session.desk.forget(deleted if isinstance(deleted, list) else [])
+        gone = [c for c in deleted if isinstance(c, str)] if isinstance(deleted, list) else []
         try:
-            await self.session.run(read(code), caller)
+            await self.session.run(read(code), caller, gone)
         except CellError as error:
             raise _shown(error) from None
 
@@ -73,12 +73,12 @@ class Face:
         return await stock()
 
     async def _inspect(self, stock: Callable[[], Any], code: str, cursor: int, *_: Any) -> Any:
-        found = self.session.completer.inspect(code, cursor) if _is_ours(code) else None
+        found = self.session.inspect(code, cursor) if _is_ours(code) else None
         return found if found is not None else await stock()
 
     async def _complete(self, stock: Callable[[], Any], code: str, cursor: int, *_: Any) -> Any:
         asked = _is_ours(code) or _line_is_ours(code, cursor)
-        found = self.session.completer.complete(code, cursor) if asked else None
+        found = self.session.complete(code, cursor) if asked else None
         return found if found is not None else await stock()
 
 

@@ -7,6 +7,7 @@ over this sequence; no face reaches into the harness for anything else.
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from toolscript.errors import Json
+
+log = logging.getLogger(__name__)
 
 
 class OperationStatus(StrEnum):
@@ -134,6 +137,8 @@ class OperationFinished(BaseEvent):
     output: Json = None
     error: dict[str, Json] | None = None
     duration_ms: float = 0.0
+    """How long it ran; ``waited_ms``, for which it waited for people, does not count."""
+    waited_ms: float = 0.0
     output_bytes: int = 0
     truncated: bool = False
     handle: str | None = None
@@ -180,6 +185,7 @@ class TaskFinished(BaseEvent):
     status: OperationStatus
     error: dict[str, Json] | None = None
     duration_ms: float = 0.0
+    waited_ms: float = 0.0
 
 
 class ScriptExecutionOutput(BaseEvent):
@@ -303,7 +309,11 @@ class Emitter:
         """Make one event, hand it to every listener, and return it."""
         event = kind(seq=next(self.channel.counter), time=self.clock(), **self.ids, **data)
         for listener in tuple(self.channel.listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception:
+                # A broken face takes neither the run nor the other faces with it.
+                log.exception("a listener failed on %s", type(event).__name__)
         return event
 
     @contextmanager

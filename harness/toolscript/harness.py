@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,10 +14,10 @@ from anyio import Event, to_thread
 from anyio.abc import TaskGroup
 
 from toolscript.agent.config import AgentConfig
-from toolscript.agent.configuration import load, user_file
+from toolscript.agent.configuration import SERVERS_NAME, load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
-from toolscript.agent.trust import Trust
+from toolscript.agent.reviving import revived
 from toolscript.agent.turn import Turn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
@@ -36,6 +35,15 @@ from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
 from toolscript.files.disk import DiskFiles
 from toolscript.files.hidden import hidden_directories
+from toolscript.interrupted import fill_in, stored
+from toolscript.journal.conversation import (
+    Conversations,
+    conversation_path,
+    conversation_records,
+    sweep_conversations,
+    unfinished_conversations,
+)
+from toolscript.journal.records import Journal
 from toolscript.journal.redact import secret_values
 from toolscript.journal.spares import Spares
 from toolscript.journal.state import run_name, run_path, runs_dir, state_dir, sweep
@@ -44,6 +52,8 @@ from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
 from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
+from toolscript.recovery.history import chosen, first_record, past_runs
+from toolscript.recovery.notebook import saved
 from toolscript.recovery.undo import Pick
 from toolscript.recovery.undoing import Undoing
 from toolscript.recovery.unknown import Resolution
@@ -94,10 +104,11 @@ class Harness:
         self.approvals = Bridge()
         self.sources: tuple[ToolSource, ...] = ()
         self._offered = Event()
-        self.permissions = Permissions()
+        self.permissions = Permissions(self.workspace)
         self.store = Store()
         self.conversation_id = self.conversation.conversation_id
         self.state = state_dir(self.workspace)
+        self._talks = self._conversations() if journals is None else None
         self._spares = Spares(runs_dir(self.state), run_name)
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
@@ -115,6 +126,10 @@ class Harness:
         secrets = secret_values(os.environ)
         sweep(self.state)
         return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets, spares=self._spares)
+
+    def _conversations(self) -> Conversations:
+        sweep_conversations(self.state)
+        return Conversations(self.state, str(self.workspace), secrets=secret_values(os.environ))
 
     async def __aenter__(self) -> Self:
         await self._background.start()
@@ -145,9 +160,11 @@ class Harness:
             self._runner = runner
             self._turns = Turns(
                 configuration=self.configuration, workshop=self._workshop, board=self.board, emitter=self._emitter,
-                order=self._order, adapter=self._adapter,
+                order=self._order, adapter=self._adapter, conversations=self._talks,
             )  # fmt: skip
             self._workshop.delegate = self._turns.ask
+            if self._talks is not None:
+                stack.callback(self._talks.close)
             group.start_soon(to_thread.run_sync, means)
             group.start_soon(self._spares.keep)
             await self._open_sources(stack, group)
@@ -173,12 +190,10 @@ class Harness:
 
     def _server_files(self) -> tuple[Path, ...]:
         """Return the usual JSON files of MCP servers: the user's own, and the workspace's once it is trusted."""
-        found = [user_file().parent / "mcp.json", *self._trusted(self.workspace / ".mcp.json")]
+        found = [user_file().parent / "mcp.json"]
+        if self.configuration.untrusted_servers is None:
+            found.append(self.workspace / SERVERS_NAME)
         return tuple(path for path in found if path.is_file())
-
-    def _trusted(self, path: Path) -> tuple[Path, ...]:
-        trusted = path.is_file() and Trust().trusts(path, sha256(path.read_bytes()).hexdigest())
-        return (path,) if trusted else ()
 
     async def abort(self, run_id: str) -> bool:
         """Stop a run with its calls and their processes; False if no such run goes on here."""
@@ -217,15 +232,18 @@ class Harness:
             return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)
 
-    async def plan(self, source: str, *, params: Json = None, last_expression: bool = False) -> Plan:
+    async def plan(
+        self, source: str, *, params: Json = None, limits: Mapping[str, float] | None = None,
+        last_expression: bool = False,
+    ) -> Plan:  # fmt: skip
         """Return what a script would do, from one execution with live reads and without effects.
 
         ``run(source, params=params, plan=plan.approve(rows))`` then carries out the approved rows; what differs asks.
         """
         await self._offered.wait()
         order = Order(
-            limits=self.limits, policy=self.policy, rules=self.rules, params=params, origin="cell",
-            last_expression=last_expression,
+            limits=self.limits, lowered=limits or {}, policy=self.policy, rules=self.rules, params=params,
+            origin="cell", last_expression=last_expression,
         )  # fmt: skip
         return (await self._workshop.plan(source, order, self._emitter))[1]
 
@@ -252,25 +270,71 @@ class Harness:
         if not path.is_file():
             raise StillInterrupted(f"there is no run {run_id!r} in this workspace", code="not_resumable")
         journal = DiskJournal.resume(path, secrets=secret_values(os.environ))
+        if (first := first_record(path)) is not None and first.origin == "undo":
+            return await self._resume_undo(run_id, journal)
         order = Order(limits=self.limits, policy=self.policy, rules=self.rules)
         return await self._workshop.resume(path, journal, order, outcomes or {}, self._emitter)
 
-    async def undo(self, *run_ids: str, picks: Mapping[Path, Pick] | None = None) -> Run:
+    def interrupted_turns(self) -> tuple[str, ...]:
+        """Return the conversations of this workspace whose last turn was cut short and that nobody goes on with."""
+        return tuple(path.stem for path in unfinished_conversations(self.state))
+
+    async def resume_turn(self, conversation_id: str) -> Turn:
+        """Go on with the turn of a conversation whose host died, here, and return what came of it.
+
+        Its conversation becomes this harness's. Runs that were cut short are resumed first, nothing that had ended
+        is done again, and the model is not asked again for what it had written. Raises StillInterrupted where
+        nothing was cut short or a run cannot go on yet, JournalError, and ConfigError when its agent is gone.
+        """
+        await self._offered.wait()
+        path = conversation_path(self.state, conversation_id)
+        if path not in unfinished_conversations(self.state):
+            raise StillInterrupted(f"no turn of {conversation_id!r} was cut short", code="not_resumable")
+        found = revived(conversation_records(path, secrets=secret_values(os.environ)))
+        if found.unfinished is None:
+            raise StillInterrupted(f"no turn of {conversation_id} was cut short", code="not_resumable")
+        if (step := found.unfinished.step()) is not None:
+            await fill_in(step, self.state, self.resume, lambda name: self.registry.by_wire_name(name).spec.path)
+        self.conversation = found.conversation
+        turns = [found.unfinished.turn_id, *(turn.turn_id for turn in found.conversation.turns)]
+        self.store.commit(stored(self.state, conversation_id, turns), self.limits.store_bytes)
+        return await self._turns.go_on(found.unfinished, step, found.conversation)
+
+    def recording(self, run_id: str) -> dict[str, Json] | None:
+        """Return what a notebook keeps of a run so that it replays without its journal; None for a run without one.
+
+        Raises JournalError and JournalDamaged.
+        """
+        path = run_path(self.state, run_id) if run_id else None
+        return saved(path) if path is not None and path.is_file() else None
+
+    async def undo(self, *names: str, picks: Mapping[Path, Pick] | None = None) -> Run:
         """Take back the file changes of runs that have ended, all of them or none; the undo is a run itself.
 
-        Where a path has changed since, nothing is touched and the run fails with code ``changed``: ``picks`` then
-        chooses ``keep``, ``restore`` or ``merge`` for each. Raises ToolError ``not_found`` for an unknown run.
+        ``names`` are runs and turns; those of agents that they asked go with them. Where a path has changed since,
+        nothing is touched and the run fails with code ``changed``: ``picks`` then chooses ``keep``, ``restore`` or
+        ``merge`` for each. Raises ToolError: ``not_found``, ``not_ended``, ``interrupted``, ``already_undone``.
         """
-        if going := [r for r in run_ids if self._runner.is_running(r)]:
+        past = await to_thread.run_sync(past_runs, self.state)
+        wanted = [entry.run.run_id for entry in await to_thread.run_sync(chosen, past, names, bool(picks))]
+        if going := [run_id for run_id in wanted if self._runner.is_running(run_id)]:
             raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
         run_id = new_id("r")
-        emitter = self._emitter.scoped(run_id=run_id)
-        undoing = Undoing(
-            state=self.state, files=self._files, run_id=run_id, emitter=emitter, journal=self._journals(run_id),
-            workspace=self.workspace,
+        undoing = self._undoing(run_id, self._journals(run_id))
+        with undoing.emitter.collecting(run_id=run_id) as events:
+            await undoing.run(wanted, picks or {})
+        return Run.fold(events)
+
+    def _undoing(self, run_id: str, journal: Journal) -> Undoing:
+        return Undoing(
+            state=self.state, files=self._files, run_id=run_id, emitter=self._emitter.scoped(run_id=run_id),
+            journal=journal, workspace=self.workspace,
         )  # fmt: skip
-        with emitter.collecting(run_id=run_id) as events:
-            await undoing.run(run_ids, picks or {})
+
+    async def _resume_undo(self, run_id: str, journal: Journal) -> Run:
+        undoing = self._undoing(run_id, journal)
+        with undoing.emitter.collecting(run_id=run_id) as events:
+            await undoing.resume()
         return Run.fold(events)
 
     def _adapter(self, config: AgentConfig) -> ModelAdapter:

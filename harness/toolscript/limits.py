@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
+from toolscript import units
 from toolscript.errors import ConfigError
 
 KIB = 1024
@@ -70,7 +71,14 @@ class Limits:
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise ConfigError(f"limit {name} must be a number greater than zero, got {value!r}")
         if value > getattr(self, name):
-            raise ConfigError(f"limit {name} may be lowered, not raised: {value:g} > {getattr(self, name):g}")
+            most = units.amount(getattr(self, name), unit_of(name))
+            raise ConfigError(f"limit {name} may be lowered, not raised: {units.amount(value, unit_of(name))} > {most}")
+
+
+def unit_of(name: str) -> str:
+    """Return the unit of a limit: ``bytes``, ``s``, or none for a count."""
+    ending = name.rpartition("_")[2]
+    return {"bytes": "bytes", "seconds": "s"}.get(ending, "")
 
 
 @cache

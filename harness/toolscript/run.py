@@ -44,6 +44,8 @@ class Operation:
     output: Json = None
     error: dict[str, Json] | None = None
     duration_ms: float | None = None
+    """How long it ran, without ``waited_ms``, for which it waited for people."""
+    waited_ms: float = 0.0
     output_bytes: int = 0
     truncated: bool = False
     handle: str | None = None
@@ -107,6 +109,7 @@ def operation_json(o: Operation) -> dict[str, Json]:
     fields: dict[str, Any] = {
         "number": o.number, "tool": o.tool, "status": o.status.value, "arguments": o.arguments, "line": o.line,
         "column": o.column, "output": o.output, "error": o.error, "duration_ms": o.duration_ms, "diff": o.diff,
+        "waited_ms": o.waited_ms or None,
         "handle": o.handle, "task_id": o.task_id, "approval": o.approval or None,
     }  # fmt: skip
     return {name: value for name, value in fields.items() if value is not None}
@@ -142,8 +145,8 @@ def _track(operations: dict[int, Operation], event: BaseEvent) -> None:
         case OperationFinished():
             _update(
                 operations, event.operation, status=event.status, output=event.output, error=event.error,
-                duration_ms=event.duration_ms, output_bytes=event.output_bytes, truncated=event.truncated,
-                handle=event.handle, diff=event.diff,
+                duration_ms=event.duration_ms, waited_ms=event.waited_ms, output_bytes=event.output_bytes,
+                truncated=event.truncated, handle=event.handle, diff=event.diff,
             )  # fmt: skip
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import anyio
 
-from toolscript.errors import RunAborted, StoreTooLarge
+from toolscript.errors import Json, RunAborted, StoreTooLarge, ToolscriptError
 from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.course import Course
-from toolscript.facade.ending import Ending
+from toolscript.facade.ending import Ending, unexpected
 from toolscript.facade.pending import Outcome
 from toolscript.facade.scope import RunScope
 from toolscript.facade.store import Store
@@ -64,8 +65,11 @@ class Runner:
         """
         script = replace(script, store=self._store.snapshot())
         start = self._start(script, scope)
-        scope.journal.write(run_record(script, scope))
         announce(script, scope)
+        try:
+            scope.journal.write(run_record(script, scope))
+        except Exception as error:  # nothing runs that is not written down
+            return _unwritten(Course(scope, self.board, script.task_prefix), unexpected(error, "the journal"))
         course = Course(scope, self.board, script.task_prefix)
         ending = await self.conduct(course, start)
         if course.prepared is not None:
@@ -81,11 +85,13 @@ class Runner:
             async with anyio.create_task_group() as group:
                 self._stops[scope.run_id] = group.cancel_scope
                 ending = await course.run(self._sessions, start, group)
+        except Exception as error:
+            ending = Ending(status=RunStatus.FAILED, error=unexpected(error, "the run"))
         finally:
             self._stops.pop(scope.run_id, None)
             # Whatever ended it, a run is reported and written down before anybody goes on.
             with anyio.CancelScope(shield=True):
-                ending = await self._close(course, ending)
+                ending = await self._closed(course, ending)
         return ending
 
     def is_running(self, run_id: str) -> bool:
@@ -99,21 +105,28 @@ class Runner:
         stop.cancel()
         return True
 
-    async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[str, bool]:
-        """Serve one structured call: the same road, without a script. Returns its text and whether it failed."""
+    async def call(self, path: str, arguments: str, scope: RunScope) -> tuple[Outcome, bool]:
+        """Serve one structured call: the same road, without a script. Returns its outcome, and whether a person
+        denied it and wants whatever it belongs to to end.
+        """
         course = Course(scope, self.board, "task")
-        call = Call(number=1, tool=path, arguments=arguments)
+        call = course.calls[1] = Call(number=1, tool=path, arguments=arguments)
         source = f"// {path}"
         parsed = Parsed(source=source, script_hash=scope.script_hash, limits=scope.limits)
         scope.journal.write(run_record(Script(parsed=parsed, origin="call"), scope))
         scope.journal.write(CallRecord(number=1, tool=path, arguments=arguments, time_ms=_now()))
+        outcome = await self.finish_call(course, call)
+        return outcome, course.road.stop is not None and bool(course.road.stop.details.get("ends_turn"))
+
+    async def finish_call(self, course: Course, call: Call) -> Outcome:
+        """Serve the one call of a run that has no script to its end, and write down how it ended."""
         outcome: Outcome | None = None
         try:
             outcome = await course.road.travel(call, rendered=True)
         finally:
             with anyio.CancelScope(shield=True):
                 await _end_call(course, outcome)
-        return outcome.text, not outcome.ok
+        return outcome
 
     def _start(self, script: Script, scope: RunScope) -> Start:
         return Start(
@@ -123,6 +136,12 @@ class Runner:
             store=script.store, seed=script.seed, time_ms=script.time_ms,
             task_prefix=script.task_prefix, limits=scope.limits,
         )  # fmt: skip
+
+    async def _closed(self, course: Course, ending: Ending) -> Ending:
+        try:
+            return await self._close(course, ending)
+        except Exception as error:
+            return _unwritten(course, unexpected(error, "the end of the run"))
 
     async def _close(self, course: Course, ending: Ending) -> Ending:
         """Commit the store, write the last record, report the output; the run's result goes on after that."""
@@ -192,7 +211,9 @@ def run_record(script: Script, scope: RunScope) -> RunRecord:
         policy=scope.policy.value,
         digests=scope.digests,
         bound=scope.plan is not None,
+        conversation_id=scope.conversation_id or None,
         turn_id=scope.turn_id,
+        step=scope.emitter.ids.get("step"),
         parent=scope.emitter.ids.get("parent"),
         task_prefix=script.task_prefix,
         facade=_recorded(scope.facade),
@@ -216,11 +237,30 @@ async def _end_call(course: Course, outcome: Outcome | None) -> None:
     status: Literal["completed", "failed", "aborted"] = (
         "aborted" if outcome is None else "completed" if ok else "failed"
     )
-    error = json.loads(outcome.value) if outcome is not None and not ok else None
-    journal.write(RunEndRecord(status=status, result=None, error=error, time_ms=now))
+    journal.write(RunEndRecord(status=status, result=None, error=_error_of(outcome), time_ms=now))
     if course.road.had_effect:
         await journal.sync()
     journal.close()
+
+
+def _unwritten(course: Course, error: ToolscriptError) -> Ending:
+    """Report a run whose end could not be written down: it failed, whatever its script came to."""
+    scope = course.scope
+    with suppress(Exception):
+        course.close_journal()
+    scope.emitter.emit(
+        ScriptExecutionOutput, status=RunStatus.FAILED, script_hash=scope.script_hash, error=error.to_json(),
+        warnings=tuple(course.warnings), durations=course.durations(),
+    )  # fmt: skip
+    return Ending(status=RunStatus.FAILED, error=error)
+
+
+def _error_of(outcome: Outcome | None) -> dict[str, Json] | None:
+    """Return how a structured call failed. One whose tool resolved with a failure (a non-zero exit) has no error."""
+    if outcome is None or outcome.ok or not outcome.value:
+        return None
+    error: dict[str, Json] = json.loads(outcome.value)
+    return error
 
 
 def announce(script: Script, scope: RunScope) -> None:

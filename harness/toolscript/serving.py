@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from toolscript.agent.executor import Mode, ToolReply
+from toolscript.approvals.plan import PlanRow
 from toolscript.events import Emitter
 from toolscript.facade.tasks import TaskBoard
 from toolscript.models.adapter import FunctionTool
@@ -13,7 +15,7 @@ from toolscript.run import Run
 from toolscript.workshop import Order, Workshop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Serving:
     """The executor of one turn; ``order`` holds the agent's terms and the user's prompt."""
 
@@ -22,11 +24,19 @@ class Serving:
     order: Order
     structured: bool = True
     turns: set[str] = field(default_factory=set)
+    planned: list[PlanRow] = field(default_factory=list)
+    """What the scripts of a dry-run turn would do, in order: each sees what those before it planned."""
 
     async def run(self, source: str, *, emitter: Emitter, mode: Mode) -> Run:
-        """Run a script that was found in a reply."""
+        """Run a script that was found in a reply; in a dry run, plan it."""
         order = replace(self.order, origin="model", mode=mode, turn_id=self._turn(emitter))
+        if mode == "dry-run":
+            return await self._rehearsal.run(source, replace(order, planned=self.planned), emitter)
         return await self.workshop.run(source, order, emitter)
+
+    @cached_property
+    def _rehearsal(self) -> Workshop:
+        return self.workshop.rehearsing()
 
     async def call(self, name: str, arguments: str, *, call_id: str, emitter: Emitter) -> ToolReply:
         """Serve a structured call."""
@@ -41,7 +51,7 @@ class Serving:
         if not self.structured:
             return ()
         return tuple(
-            FunctionTool(name=t.spec.wire_name, description=t.spec.doc, parameters=t.spec.input.schema)
+            FunctionTool(name=t.spec.wire_name, description=t.spec.doc, parameters=t.spec.input.structured)
             for t in self.workshop.tools(self.order)
             if not t.spec.lazy
         )
@@ -49,6 +59,10 @@ class Serving:
     def keep(self, data: bytes) -> str:
         """Keep bytes for ``tools.readOutput``."""
         return self.workshop.world.outputs.keep(data)
+
+    def kept(self, handle: str) -> bytes:
+        """Return what lies behind a handle."""
+        return self.workshop.world.outputs.read(handle)
 
     async def end_turn(self) -> None:
         """Cancel the tasks that live no longer than the turn."""

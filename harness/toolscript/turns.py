@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from anyio import CancelScope
@@ -10,11 +11,15 @@ from anyio import CancelScope
 from toolscript.agent.config import AgentConfig
 from toolscript.agent.configuration import Configuration
 from toolscript.agent.conversation import Conversation
+from toolscript.agent.diary import unwritten
+from toolscript.agent.reviving import Unfinished
+from toolscript.agent.step import Step
 from toolscript.agent.tightening import stricter
 from toolscript.agent.turn import Turn, TurnLoop
-from toolscript.errors import ConfigError, Json, ToolError
+from toolscript.errors import ConfigError, JournalError, Json, ToolError
 from toolscript.events import Emitter
 from toolscript.facade.tasks import TaskBoard
+from toolscript.journal.conversation import ConversationJournal, Conversations
 from toolscript.models.adapter import ModelAdapter
 from toolscript.serving import Serving
 from toolscript.workshop import Order, Workshop
@@ -33,6 +38,8 @@ class Turns:
     emitter: Emitter
     order: Callable[[AgentConfig, str], Order]
     adapter: Callable[[AgentConfig], ModelAdapter]
+    conversations: Conversations | None = None
+    """Where conversations are written down; None: nowhere."""
 
     async def run(
         self,
@@ -44,18 +51,50 @@ class Turns:
         order: Order | None = None,
         emitter: Emitter | None = None,
     ) -> Turn:
-        """Let an agent answer a prompt. Raises ConfigError; is stopped by cancelling its task."""
+        """Let an agent answer a prompt. Raises ConfigError and JournalError; is stopped by cancelling its task."""
+        async with self._loop(agent, prompt, conversation, order, emitter) as loop:
+            return await loop.run_turn(prompt, images=tuple(images))
+
+    async def go_on(self, unfinished: Unfinished, step: Step | None, conversation: Conversation) -> Turn:
+        """Go on with a turn that its host's death cut short; ``step`` is the one under way, with what is known of it.
+
+        Raises ConfigError when its agent is gone, and JournalError.
+        """
+        past = unfinished.past()
+        agent = self.configuration.choose(past.agent).agent
+        async with self._loop(agent, past.prompt, conversation, None, None) as loop:
+            return await loop.go_on(past, unfinished.usage, step)
+
+    @asynccontextmanager
+    async def _loop(
+        self,
+        agent: AgentConfig,
+        prompt: str,
+        conversation: Conversation,
+        order: Order | None,
+        emitter: Emitter | None,
+    ) -> AsyncIterator[TurnLoop]:
+        emitter = emitter or self.emitter
+        journal = self._journal(conversation, emitter)
         adapter = self.adapter(agent)
         serving = Serving(
-            workshop=self.workshop, board=self.board, order=order or self.order(agent, prompt),
-            structured=agent.structured,
+            workshop=self.workshop, board=self.board, structured=agent.structured,
+            order=replace(order or self.order(agent, prompt), earlier=journal),
         )  # fmt: skip
-        loop = TurnLoop(adapter, serving, conversation, agent.turn_settings(), emitter or self.emitter)
+        write = journal.write if journal is not None else unwritten
         try:
-            return await loop.run_turn(prompt, images=tuple(images))
+            yield TurnLoop(adapter, serving, conversation, agent.turn_settings(), emitter, write=write)
         finally:
             with CancelScope(shield=True):
                 await adapter.aclose()
+                if journal is not None:
+                    with suppress(JournalError):  # what failed there fails the next turn, which says so
+                        await journal.sync()
+
+    def _journal(self, conversation: Conversation, emitter: Emitter) -> ConversationJournal | None:
+        if self.conversations is None:
+            return None
+        return self.conversations.of(conversation.conversation_id, parent=emitter.ids.get("parent"))
 
     async def ask(self, asker: Order, agent_id: str, prompt: str, parent: str) -> Json:
         """Let another agent answer a question of a run, in a conversation of its own, and return its answer.
@@ -75,7 +114,12 @@ class Turns:
             rules=(*(rule for rule in asker.rules if rule.verdict != "allow"), *order.rules),
         )  # fmt: skip
         emitter = self.emitter.scoped(parent=parent)
-        turn = await self.run(agent, prompt, Conversation(), order=order, emitter=emitter)
+        conversation = Conversation()
+        try:
+            turn = await self.run(agent, prompt, conversation, order=order, emitter=emitter)
+        finally:
+            if self.conversations is not None:
+                self.conversations.close(conversation.conversation_id)
         return _answer(agent, turn)
 
 

@@ -14,6 +14,7 @@ from typing import Literal, cast
 from anyio import to_thread
 
 from toolscript.agent.executor import Mode, ToolReply
+from toolscript.agent.pictures import pictured, without_urls
 from toolscript.agent.tightening import stricter
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
@@ -24,6 +25,7 @@ from toolscript.errors import ConfigError, Json, RunAborted, ToolscriptError
 from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.scope import RunScope, World
+from toolscript.journal.conversation import ConversationJournal, Following
 from toolscript.journal.reader import read_secrets, records
 from toolscript.journal.records import Journal, MemoryJournal, RunRecord
 from toolscript.language.cache import ScriptCache
@@ -32,6 +34,7 @@ from toolscript.limits import Limits
 from toolscript.recovery.leftovers import end_leftovers
 from toolscript.recovery.past import Past
 from toolscript.recovery.resume import Interrupted, ResumedCourse, announce, check_resumable
+from toolscript.recovery.structured import finish
 from toolscript.recovery.tape import recorded_limits
 from toolscript.recovery.unknown import Resolution
 from toolscript.registry.declarations import declaration
@@ -66,6 +69,8 @@ class Order:
     plan: ApprovedPlan | None = None
     seed: int | None = None
     time_ms: int | None = None
+    earlier: ConversationJournal | None = None
+    """What must be durable before an effect of this order begins."""
     depth: int = 0
     """How many agents stand above this one, each asking the next."""
 
@@ -117,6 +122,8 @@ class Workshop:
 
     async def run(self, source: str, order: Order, emitter: Emitter) -> Run:
         """Run one script; what is wrong with it is a failed run. Raises ConfigError for an order that cannot be."""
+        if order.mode == "dry-run" and order.planned is None:
+            return (await self.plan(source, order, emitter))[0]
         run_id = new_id("r")
         emitter = emitter.scoped(run_id=run_id)
         granted = order.limits.tightened(order.lowered)
@@ -146,10 +153,8 @@ class Workshop:
         """Run a script without effects and return what they would be; nothing is written anywhere."""
         rows: list[PlanRow] = []
         seed, now = secrets.randbits(32), int(time.time() * 1000)
-        files = self.world.files.overlay()
-        dry = replace(self, world=replace(self.world, files=files), journals=lambda run_id: MemoryJournal())
         order = replace(order, mode="dry-run", planned=rows, seed=seed, time_ms=now)
-        run = await dry.run(source, order, emitter)
+        run = await self.rehearsing().run(source, order, emitter)
         partial = run.status is not RunStatus.COMPLETED
         plan = Plan(
             source=source, script_hash=run.script_hash, params=order.params, rows=tuple(rows), seed=seed, time_ms=now,
@@ -157,6 +162,11 @@ class Workshop:
             line=(run.error or {}).get("line") if partial else None,
         )  # fmt: skip
         return run, plan
+
+    def rehearsing(self) -> Workshop:
+        """Return a workshop on a copy-on-write overlay that keeps no journals: what is planned there, only it sees."""
+        files = self.world.files.overlay()
+        return replace(self, world=replace(self.world, files=files), journals=lambda run_id: MemoryJournal())
 
     async def call(self, name: str, arguments: str, order: Order, emitter: Emitter) -> ToolReply:
         """Serve one structured call by its wire name on the same road as a script's calls."""
@@ -167,8 +177,11 @@ class Workshop:
             path = self.registry.by_wire_name(name).spec.path
         except ToolscriptError as error:
             return ToolReply(text=error.message, is_error=True)
-        text, is_error = await self.runner.call(path, arguments, scope)
-        return ToolReply(text=text, is_error=is_error)
+        outcome, ends_turn = await self.runner.call(path, arguments, scope)
+        images = pictured(outcome.output, scope.world.outputs.read).images
+        return ToolReply(
+            text=without_urls(outcome.text, images), is_error=not outcome.ok, images=images, ends_turn=ends_turn
+        )
 
     async def resume(
         self, path: Path, journal: Journal, order: Order, given: Mapping[int, Resolution], emitter: Emitter
@@ -190,13 +203,17 @@ class Workshop:
         self.runs += 1
         emitter = emitter.scoped(run_id=run.run_id, turn_id=run.turn_id, parent=run.parent)
         scope = self._scope(run.run_id, run.script_hash, order, emitter, journal)
-        permissions = Permissions()
+        permissions = Permissions(self.world.cwd)
         permissions.restore(self.permissions.snapshot())
         past.allow_again(permissions, self.registry)
         scope = replace(scope, permissions=permissions, recall=past.memory().recall)
         with emitter.collecting(run_id=run.run_id) as events:
             announce(scope, past)
-            course = ResumedCourse(Interrupted(past=past, scope=scope, given=given), self.runner.board)
+            interrupted = Interrupted(past=past, scope=scope, given=given)
+            if run.origin == "call":
+                await finish(interrupted, self.runner)
+                return Run.fold(events)
+            course = ResumedCourse(interrupted, self.runner.board)
             ending = await self.runner.conduct(course, past.tape.start())
             if course.suspended is not None:
                 problem = ending.error or course.suspended
@@ -208,11 +225,13 @@ class Workshop:
         self, run_id: str, digest: str, order: Order, emitter: Emitter, journal: Journal | None = None
     ) -> RunScope:
         tools = self._toolset(order)
+        journal = journal or self.journals(run_id)
         asking = None if self.delegate is None else partial(self.delegate, order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
             tools=tools.by_path, facade=tools.facade, known=self.registry.get, emitter=emitter,
-            journal=journal or self.journals(run_id), bridge=self.bridge, permissions=self.permissions,
+            journal=Following(journal, order.earlier) if order.earlier else journal, bridge=self.bridge,
+            permissions=self.permissions,
             world=self.world if asking is None else replace(self.world, run_agent=asking), turn_id=order.turn_id,
             catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
             planned=order.planned, plan=order.plan,

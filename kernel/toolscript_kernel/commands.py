@@ -145,7 +145,9 @@ def _answer(desk: Desk, words: list[str]) -> str:
     if not words or words[0] not in choices:
         raise ConfigError("%toolscript answer: say allow, deny or stop, and a reason if there is one")
     desk.door.made().approvals.answer_next(choices[words[0]], " ".join(words[1:]))
-    return f"the next request will be answered: {' '.join(words)}"
+    return (
+        f"the next request of the next cell will be answered: {' '.join(words)}; unused, it is dropped with that cell"
+    )
 
 
 def _approvals(desk: Desk, words: list[str]) -> str:
@@ -153,7 +155,7 @@ def _approvals(desk: Desk, words: list[str]) -> str:
     match words:
         case []:
             return _listed(harness)
-        case ["revoke", number] if number.isdigit():
+        case ["revoke", number] if number.isdecimal():
             return f"revoked: {harness.permissions.revoke(int(number))}"
         case ["clear"]:
             harness.permissions.clear()
@@ -164,8 +166,13 @@ def _approvals(desk: Desk, words: list[str]) -> str:
 
 def _listed(harness: Any) -> str:
     waiting = [f"waits: {r.tool} (call {r.operation})" for r in harness.approvals.pending]
+    ahead = [f"answered ahead, for the next cell: {_given(a)}" for a in harness.approvals.answers]
     kept = [f"{p.id}. {p}" for p in harness.permissions]
-    return "\n".join([*waiting, *kept]) or "nothing waits, and nothing is allowed ahead"
+    return "\n".join([*waiting, *ahead, *kept]) or "nothing waits, and nothing is allowed ahead"
+
+
+def _given(answer: Any) -> str:
+    return f"{answer.choice.value.replace('_', ' ')} {answer.reason}".strip()
 
 
 def _history(desk: Desk, words: list[str]) -> str:
@@ -210,15 +217,32 @@ async def _replay(desk: Desk, words: list[str]) -> Said:
     return recall.told(replayed)
 
 
+def _resume(desk: Desk, words: list[str]) -> Shown:
+    if not words:
+        return recall.interrupted(desk.door.made())
+    return _resumed(desk, words[0], recall.outcomes(words[1:]))
+
+
+async def _resumed(desk: Desk, run_id: str, outcomes: dict[int, Any]) -> str:
+    await desk.resume(run_id, outcomes)
+    return ""
+
+
 async def _undo(desk: Desk, words: list[str]) -> Said:
     from toolscript_kernel.record import fold, record
 
     picks = dict(word.rsplit("=", 1) for word in words if "=" in word)
-    names = [word for word in words if "=" not in word] or [recall.run_of(desk.shell.user_ns)]
+    names = [_turn_of(desk, word) for word in words if "=" not in word] or [recall.run_of(desk.shell.user_ns)]
     run = await recall.undone(await desk.door.open(), names, picks)
     if run.error is not None:
         raise cell_error(revive(run.error))
     return record(fold(run.events), workspace=desk.door.workspace)[0]
+
+
+def _turn_of(desk: Desk, word: str) -> str:
+    """Return the turn that a number of the history means; anything else is a run or turn by its name."""
+    marks = desk.history.marks
+    return marks[int(word) - 1].turn_id if word.isdecimal() and 0 < int(word) <= len(marks) else word
 
 
 def _edit(desk: Desk, words: list[str]) -> str:
@@ -246,13 +270,14 @@ VERBS: dict[str, Verb] = {
     "status": Verb("status", "show workspace, agent, policy and what waits", _status),
     "tools": Verb("tools [NAME]…", "list the tools, or show some as TypeScript", _tools),
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
-    "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request, once", _answer),
+    "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request of the next cell", _answer),
     "approvals": Verb("approvals [revoke NUMBER|clear]", "list or take back what is allowed", _approvals),
     "history": Verb("history", "show the turns of the conversation", _history),
     "edit": Verb("edit [NUMBER|RUN]", "turn a script of the model into a cell below", _edit),
     "audit": Verb("audit [RUN]", "tell what a run did, from its journal", _audit),
     "replay": Verb("replay [RUN|FILE]", "run a recorded script again, touching no tool", _replay),
-    "undo": Verb("undo [RUN]… [PATH=keep|restore|merge]…", "take the file changes of runs back", _undo),
+    "resume": Verb("resume [RUN [NUMBER=again|fail|JSON]…]", "go on with a run whose kernel died", _resume),
+    "undo": Verb("undo [RUN|NUMBER]… [PATH=keep|restore|merge]…", "take file changes of runs and turns back", _undo),
     "workspace": Verb("workspace [DIRECTORY]", "show the workspace, or end what runs and go to another", _workspace),
     "reset": Verb("reset", "end what runs and begin a new conversation", _reset),
 }

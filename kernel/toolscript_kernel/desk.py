@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
@@ -12,12 +13,14 @@ from toolscript_kernel import namespace, options, recall
 from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.door import Door
 from toolscript_kernel.front import Caller, Front
+from toolscript_kernel.own import OwnTools
 from toolscript_kernel.rewind import Branch, Heard, script_note
 
 if TYPE_CHECKING:
     from toolscript.approvals.plan import ApprovedPlan
     from toolscript.approvals.request import Policy
     from toolscript.harness import Harness
+    from toolscript.registry.registry import Registry
     from toolscript.run import Run
     from toolscript_kernel.view.watch import View
 
@@ -38,10 +41,14 @@ class Desk:
     def __init__(self, shell: Any, door: Door | None = None) -> None:
         self.shell = shell
         self.door = door or Door()
+        self.caller: Caller | None = None
+        """Who runs the cell that is at work."""
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
+        self._own = OwnTools()
         self._turns = Branch()
         self._branch_of: Harness | None = None
+        self._told_of: Harness | None = None
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
@@ -54,11 +61,35 @@ class Desk:
             raise CellError(name="Interrupted", message="the cell was stopped; what had happened is kept") from None
         except ToolscriptError as error:
             raise _failure(error.to_json(), cell.body, cell.offset) from None
+        finally:
+            self._drop_answers(caller)
+
+    def _drop_answers(self, caller: Caller) -> None:
+        """Let no answer that was given ahead for this cell outlive it, and say so."""
+        harness = self.door.harness
+        if harness is not None and (dropped := harness.approvals.forget_answers()):
+            what = "an answer that was" if dropped == 1 else f"{dropped} answers that were"
+            caller.stage.display({"text/plain": f"dropped: {what} given ahead, and nothing asked for"})
+
+    def offer_own(self, registry: Registry) -> list[str]:
+        """Offer the notebook's own functions as tools; return what is wrong with some."""
+        return self._own.offer(registry, self.shell.user_ns)
+
+    async def _opened(self, caller: Caller) -> Harness:
+        """Return the harness; the first cell that needs it says what of the workspace's configuration has no effect."""
+        harness = await self.door.open()
+        if self._told_of is not harness:
+            self._told_of = harness
+            if notice := harness.configuration.notice:
+                caller.stage.stream("stderr", f"{notice}\n")
+        for problem in self.offer_own(harness.registry):
+            caller.stage.stream("stderr", f"{problem}\n")
+        return harness
 
     async def _script(self, cell: Cell, caller: Caller) -> None:
         chosen = options.read(cell.options)
         params = namespace.taken(self.shell.user_ns, chosen.inputs) | chosen.params
-        harness = await self.door.open()
+        harness = await self._opened(caller)
         if chosen.replay is not None:
             await self._replay(harness, chosen.replay, cell, caller)
             return
@@ -79,7 +110,20 @@ class Desk:
         harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
         _raise_unless_completed(run, cell)
         if chosen.output:
-            self.shell.user_ns[chosen.output] = run.result
+            frame = chosen.frame
+            self.shell.user_ns[chosen.output] = namespace.to_frame(run.result) if frame else run.result
+        if run.result is not None:
+            caller.stage.result(run.result)
+
+    async def resume(self, run_id: str, outcomes: dict[int, Any]) -> None:
+        """Go on with a run whose host died, in the cell that is at work. Raises CellError or ToolscriptError."""
+        if (caller := self.caller) is None:
+            raise CellError("ConfigError", "a run is resumed by a cell of its own")
+        harness, cell = await self._opened(caller), Cell(kind=Kind.SCRIPT)
+        async with self._watched(harness, caller, cell, in_turn=False):
+            run = await harness.resume(run_id, outcomes=outcomes)
+        self.shell.user_ns["_run"] = run
+        _raise_unless_completed(run, Cell(kind=Kind.SCRIPT, body=run.source))
         if run.result is not None:
             caller.stage.result(run.result)
 
@@ -110,7 +154,7 @@ class Desk:
         return chosen
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
-        harness = await self.door.open()
+        harness = await self._opened(caller)
         branch = self._branch(harness)
         if told := (await branch.rewind(harness, caller.cell_id)).told():
             caller.stage.display({"text/plain": told})
@@ -145,11 +189,12 @@ class Desk:
     async def _watched(self, harness: Harness, caller: Caller, cell: Cell, *, in_turn: bool) -> AsyncIterator[None]:
         """Show all that happens in the block, and put requests for consent before the caller if there is one."""
         from toolscript_kernel.approvals.asking import asking
+        from toolscript_kernel.record.keeping import kept
         from toolscript_kernel.view.watch import Watch
 
         offset = 0 if in_turn else cell.offset
         view = self._view(caller, offset=offset, in_turn=in_turn, max_calls=harness.limits.calls)
-        watch = Watch(view)
+        watch = Watch(view, keep=partial(kept, harness))
         try:
             with harness.listening(watch):
                 async with asking(harness.approvals, caller, view, offset):
@@ -167,7 +212,8 @@ class Desk:
             case Front.CONSOLE | Front.TERMINAL:
                 return plain.TerminalView(stage, workspace=workspace, offset=offset, in_turn=in_turn)
             case _:
-                return live.LiveView(stage, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
+                place = live.Place(stage, caller.cell_id, caller.shelf)
+                return live.LiveView(place, workspace=workspace, offset=offset, in_turn=in_turn, max_calls=max_calls)
 
 
 def _raise_unless_completed(run: Run, cell: Cell) -> None:

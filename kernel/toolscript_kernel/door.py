@@ -53,7 +53,10 @@ class Door:
     def made(self) -> Harness:
         """Return the harness, made but perhaps not open. Raises ConfigError."""
         if self._harness is None:
+            from toolscript.approvals.ways import NOTEBOOK
+
             self._harness = self._make(self.workspace)
+            self._harness.approvals.ways = NOTEBOOK
         return self._harness
 
     async def open(self) -> Harness:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolscript_kernel.approvals.console import Asks
     from toolscript_kernel.stage import Stage
+    from toolscript_kernel.view.shelf import Shelf
 
 CONTROL_TARGET = "jupyter.widget.control"
 
@@ -37,7 +38,8 @@ def _no_prompt() -> Asks:
 class Caller:
     """Who runs a cell, and how that client can be reached.
 
-    ``prompt`` returns a way to ask on its prompt; ``renders`` tells whether it has shown that it renders widgets.
+    ``prompt`` returns a way to ask on its prompt; ``renders`` tells whether it has shown that it renders widgets;
+    ``shelf`` keeps what its cells show for pages that come later.
     """
 
     front: Front
@@ -45,6 +47,7 @@ class Caller:
     cell_id: str | None = None
     prompt: Callable[[], Asks] = _no_prompt
     renders: Callable[[], bool] = lambda: False
+    shelf: Shelf | None = None
 
 
 class Handshakes:

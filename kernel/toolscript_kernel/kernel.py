@@ -68,11 +68,10 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
             return await self._python(cell, code, *request)
         session = self.session_of_cells
         caller = session.caller(allow_stdin=allow_stdin, cell_id=cell_id)
-        await session.desk.forget(_deleted(cell_meta))
         with self._counted(code, store_history) as count:
             reply: dict[str, Any] = {"status": "ok", "execution_count": count, "payload": []}
             try:
-                await session.run(cell, caller)
+                await session.run(cell, caller, _deleted(cell_meta))
             except CellError as error:
                 return reply | self._failed(error)
             reply["user_expressions"] = self.shell.user_expressions(user_expressions or {})
@@ -90,7 +89,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
 
     async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
         """Complete scripts from the registry, Python and magics as IPython does; a prompt completes to nothing."""
-        if (ours := self.session_of_cells.completer.complete(code, cursor_pos)) is not None:
+        if (ours := self.session_of_cells.complete(code, cursor_pos)) is not None:
             return ours
         found = super().do_complete(code, cursor_pos)
         return dict(await found if inspect.isawaitable(found) else found)
@@ -99,7 +98,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()
     ) -> dict[str, Any]:
         """Say what a word of a script is, or what IPython knows of Python."""
-        if (ours := self.session_of_cells.completer.inspect(code, cursor_pos)) is not None:
+        if (ours := self.session_of_cells.inspect(code, cursor_pos)) is not None:
             return ours
         found = super().do_inspect(code, cursor_pos, detail_level, omit_sections)
         return dict(await found if inspect.isawaitable(found) else found)
@@ -117,7 +116,9 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
     async def _python(self, cell: Cell, code: str, *request: Any) -> dict[str, Any]:
         *arguments, cell_meta, cell_id = request
         run = super().do_execute
-        with importable(self.session_of_cells.desk.door.workspace) if cell.kind is Kind.PYTHON else nullcontext():
+        workspace = self.session_of_cells.desk.door.workspace
+        python = cell.kind is Kind.PYTHON
+        with importable(workspace, self.shell.InteractiveTB) if python else nullcontext():
             return dict(await run(code, *arguments, cell_meta=cell_meta, cell_id=cell_id))
 
     def _failed(self, error: CellError) -> dict[str, Any]:

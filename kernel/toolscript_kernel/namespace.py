@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, time
@@ -14,6 +15,7 @@ from typing import Any
 
 from toolscript.errors import ConfigError, Json
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 MAX_SAFE = 2**53
 """Beyond this, a script's numbers are not exact."""
 
@@ -53,6 +55,25 @@ def to_json(value: Any, where: str) -> Json:
         case PurePath() | Decimal():
             return str(value)
     return _foreign(value, where)
+
+
+def to_frame(value: Json) -> Any:
+    """Return records as a pandas DataFrame: numbers, truths and texts typed by column, ISO 8601 times as times.
+
+    Raises ConfigError for a value that is no list of objects, or where pandas is not installed.
+    """
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise ConfigError("%%toolscript: --out NAME:frame takes a result that is a list of objects; return one")
+    try:
+        import pandas
+    except ImportError:
+        raise ConfigError("%%toolscript: --out NAME:frame needs pandas in this environment") from None
+    frame = pandas.DataFrame.from_records(value).convert_dtypes()
+    for name in frame.columns:
+        kept = [item for item in frame[name] if not pandas.isna(item)] if frame[name].dtype == "string" else []
+        if kept and all(_TIME.fullmatch(item) for item in kept):
+            frame[name] = pandas.to_datetime(frame[name], format="ISO8601")
+    return frame
 
 
 def _foreign(value: Any, where: str) -> Json:

@@ -13,18 +13,22 @@ from toolscript.errors import ConfigError, Json
 from toolscript.limits import limit_names
 
 USAGE = (
-    "%%toolscript [--param NAME=VALUE]… [--in NAME]… [--out NAME] [--dry-run] [--policy POLICY] "
+    "%%toolscript [--param NAME=VALUE]… [--in NAME]… [--out NAME[:frame]] [--dry-run] [--policy POLICY] "
     "[--limits NAME=VALUE,…] [--tools TOOL,…] [--plan] [--replay RUN|FILE]"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptOptions:
-    """How one ``%%toolscript`` cell is run. ``inputs`` are names of Python values, ``output`` takes the result."""
+    """How one ``%%toolscript`` cell is run. ``inputs`` are names of Python values, ``output`` takes the result.
+
+    ``frame`` makes a pandas DataFrame of a result that is a list of records.
+    """
 
     params: dict[str, Json] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     output: str | None = None
+    frame: bool = False
     dry_run: bool = False
     policy: str | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
@@ -49,7 +53,8 @@ def read(text: str) -> ScriptOptions:
     return ScriptOptions(
         params=dict(found.param),
         inputs=tuple(found.inputs),
-        output=found.output,
+        output=found.output[0] if found.output else None,
+        frame=bool(found.output and found.output[1]),
         dry_run=found.dry_run,
         policy=found.policy,
         limits=dict(pair for group in found.limits for pair in group),
@@ -63,7 +68,7 @@ def _parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False, prog="%%toolscript")
     parser.add_argument("--param", action="append", default=[], type=_checked(_param))
     parser.add_argument("--in", dest="inputs", action="append", default=[], type=_checked(_name))
-    parser.add_argument("--out", dest="output", type=_checked(_name))
+    parser.add_argument("--out", dest="output", type=_checked(_output))
     parser.add_argument("--policy", choices=["untrusted", "on-request", "never", "always-ask"])
     parser.add_argument("--limits", action="append", default=[], type=_checked(_limits))
     how = parser.add_mutually_exclusive_group()
@@ -110,6 +115,13 @@ def _name(text: str) -> str:
     return text
 
 
+def _output(text: str) -> tuple[str, bool]:
+    name, colon, kind = text.partition(":")
+    if colon and kind != "frame":
+        raise ValueError(f"{text!r}: a result is taken as it is, or as a DataFrame by {name}:frame")
+    return _name(name), bool(colon)
+
+
 def _limits(text: str) -> list[tuple[str, float]]:
     return [_limit(part) for part in text.split(",") if part.strip()]
 
@@ -120,7 +132,7 @@ def _limit(text: str) -> tuple[str, float]:
     if name not in limit_names():
         raise ValueError(f"there is no limit {name!r}; limits are {', '.join(limit_names())}")
     try:
-        return name, int(value) if value.strip().isdigit() else float(value)
+        return name, int(value) if value.strip().isdecimal() else float(value)
     except ValueError:
         raise ValueError(f"limit {name} needs a number, got {value!r}") from None
 

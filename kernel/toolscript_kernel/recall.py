@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -11,7 +12,9 @@ from toolscript.errors import ConfigError
 if TYPE_CHECKING:
     from toolscript.harness import Harness
     from toolscript.recovery.replay import Replayed
+    from toolscript.recovery.tape import Tape
     from toolscript.recovery.undo import Pick
+    from toolscript.recovery.unknown import Resolution
     from toolscript.run import Run
 
 
@@ -39,10 +42,24 @@ async def replayed(harness: Harness, name: str, source: str | None = None) -> Re
     from toolscript.recovery.replay import replay
     from toolscript.recovery.tape import Tape
 
-    tape = Tape.read(records(_journal(harness, name), unknown="skip"))
+    if name.partition("#")[0].endswith(".ipynb"):
+        tape = _in_notebook(harness, name, source)
+    else:
+        tape = Tape.read(records(_journal(harness, name), unknown="skip"))
     if source is not None and source.strip():
         tape = replace(tape, run=replace(tape.run, source=source))
     return await replay(tape, harness.pool)
+
+
+def _in_notebook(harness: Harness, name: str, source: str | None) -> Tape:
+    """Return the tape of a run that a notebook holds: ``FILE`` or ``FILE#RUN``."""
+    from toolscript.journal.state import run_path
+    from toolscript.recovery.notebook import found, of_script, saved_cells
+
+    file, _, run_id = name.partition("#")
+    run = of_script(saved_cells(harness.workspace / file), source or "", run_id)
+    path = run_path(harness.state, run.run_id)
+    return found(run, path if path.is_file() else None)
 
 
 def told(replayed: Replayed) -> str:
@@ -60,6 +77,41 @@ async def undone(harness: Harness, run_ids: list[str], picks: dict[str, str]) ->
     return await harness.undo(*run_ids, picks=chosen)
 
 
+def interrupted(harness: Harness) -> str:
+    """Return the runs of this workspace whose kernel or host died, one on each line."""
+    from toolscript.journal.reader import records
+    from toolscript.journal.state import interrupted as files
+    from toolscript.recovery.tape import Tape
+    from toolscript_kernel.record import inert
+
+    lines = []
+    for file in files(harness.state):
+        tape = Tape.read(records(file.path, unknown="skip"))
+        if tape.end is None and tape.run.origin not in ("undo", "call"):
+            first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
+            lines.append(f"{file.run_id}  {inert.one_line(first, 60)}")
+    return "\n".join(lines) or "no run was interrupted here"
+
+
+def outcomes(words: list[str]) -> dict[int, Resolution]:
+    """Return what is said ahead about calls whose outcome nobody can know. Raises ConfigError."""
+    return dict(_outcome(word) for word in words)
+
+
+def _outcome(word: str) -> tuple[int, Resolution]:
+    from toolscript.recovery.unknown import Resolution
+
+    number, equals, value = word.partition("=")
+    if not equals or not number.isdecimal():
+        raise ConfigError(f"%toolscript resume takes RUN and NUMBER=again, NUMBER=fail or NUMBER=JSON, got {word!r}")
+    if value in ("again", "fail"):
+        return int(number), Resolution(kind="again" if value == "again" else "fail")
+    try:
+        return int(number), Resolution(kind="happened", outcome=json.loads(value))
+    except ValueError:
+        raise ConfigError(f"%toolscript resume: {value!r} is neither again, nor fail, nor JSON") from None
+
+
 def as_cell(runs: tuple[Run, ...], which: str | None = None) -> str:
     """Return a script that a model wrote as the text of a cell: the named or numbered one, else the last.
 
@@ -69,7 +121,7 @@ def as_cell(runs: tuple[Run, ...], which: str | None = None) -> str:
         raise ConfigError("there is no script in this conversation yet")
     if which is None:
         found: Run | None = runs[-1]
-    elif which.isdigit():
+    elif which.isdecimal():
         found = runs[int(which) - 1] if 0 < int(which) <= len(runs) else None
     else:
         found = next((run for run in runs if run.run_id == which), None)

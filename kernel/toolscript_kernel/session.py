@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolscript_kernel import commands
@@ -12,6 +14,7 @@ from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.desk import CellError, Desk
 from toolscript_kernel.front import Caller, Front, Handshakes, client_of, front_of
 from toolscript_kernel.stage import Stage
+from toolscript_kernel.view.shelf import Shelf
 
 if TYPE_CHECKING:
     from toolscript_kernel.completion.service import Completer
@@ -36,6 +39,7 @@ class Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._completer: Completer | None = None
+        self._shelf: Shelf | None = None
         if self._handshakes is not None:
             self._handshakes.listen()
         commands.register(shell, self.desk)
@@ -44,6 +48,8 @@ class Session:
         """Begin to serve clicks during turns; the kernel receives messages from now on."""
         self._busy = Busy(self._kernel)
         self._loop = self._kernel.io_loop.asyncio_loop
+        self._shelf = Shelf(self._kernel.comm_manager, self._loop.call_soon_threadsafe)
+        self._shelf.listen()
         self._loop.call_later(WARM_SECONDS, threading.Thread(target=_warm, daemon=True).start)
 
     @property
@@ -55,6 +61,22 @@ class Session:
             self._completer = Completer(self.desk)
         return self._completer
 
+    def complete(self, code: str, cursor: int) -> dict[str, Any] | None:
+        """Return what Tab offers; None where IPython answers. A fault of ours must not leave the page waiting."""
+        try:
+            return self.completer.complete(code, cursor)
+        except Exception as error:
+            self._internal(error)
+            return None
+
+    def inspect(self, code: str, cursor: int) -> dict[str, Any] | None:
+        """Return what hovering shows; None where IPython answers."""
+        try:
+            return self.completer.inspect(code, cursor)
+        except Exception as error:
+            self._internal(error)
+            return None
+
     def caller(self, *, allow_stdin: bool, cell_id: str | None) -> Caller:
         """Return who runs the present cell."""
         stage = Stage(self.shell)
@@ -65,20 +87,30 @@ class Session:
         parent = self._kernel.get_parent("shell")
         front = front_of(parent, allow_stdin=allow_stdin, cell_id=cell_id, handshakes=self._handshakes)
         seen, client = self._handshakes.seen, client_of(parent)
-        return Caller(front=front, stage=stage, cell_id=cell_id, prompt=self._prompt, renders=lambda: seen(client))
+        return Caller(
+            front=front, stage=stage, cell_id=cell_id, prompt=self._prompt, renders=lambda: seen(client),
+            shelf=self._shelf,
+        )  # fmt: skip
 
-    async def run(self, cell: Cell, caller: Caller) -> None:
-        """Run the commands of a cell, and then its turn or script. Raises CellError."""
+    async def run(self, cell: Cell, caller: Caller, deleted: Sequence[str] = ()) -> None:
+        """Run the commands of a cell, and then its turn or script; ``deleted`` cells leave the conversation before.
+
+        Raises CellError, whatever goes wrong: every execute request is owed its reply.
+        """
         if threading.current_thread() is not threading.main_thread():
             raise CellError("ConfigError", "turns and scripts run in the kernel's main shell, not in a subshell")
-        self._task = asyncio.ensure_future(self._work(cell, caller))
+        self._task = asyncio.ensure_future(self._work(cell, caller, deleted))
         try:
             with self._busy.turn(self._task) if self._busy is not None else interrupts(self._task.cancel):
                 await self._task
         except asyncio.CancelledError:
             raise CellError("Interrupted", "the cell was stopped") from None
+        except CellError:
+            raise
+        except Exception as error:
+            raise self._internal(error) from None
         finally:
-            self._task = None
+            self._task = self.desk.caller = None
 
     async def end(self) -> None:
         """End what runs and all that belongs to it; callable from any loop, such as the control thread's.
@@ -95,7 +127,9 @@ class Session:
         except TimeoutError:
             self._kernel.log.warning("toolscript: runs did not end in time")
 
-    async def _work(self, cell: Cell, caller: Caller) -> None:
+    async def _work(self, cell: Cell, caller: Caller, deleted: Sequence[str]) -> None:
+        self.desk.caller = caller
+        await self.desk.forget(deleted)
         for command in cell.commands:
             agent = await commands.run(command, self.desk, caller.stage, alone=cell.kind is Kind.EMPTY)
             cell = commands.for_agent(cell, agent)
@@ -106,6 +140,15 @@ class Session:
         if self._task is not None:
             self._task.cancel()
         await self.desk.door.close()
+
+    def _internal(self, error: Exception) -> CellError:
+        """Return what a person is told of a fault of our own; the traceback goes to the log, not into the page."""
+        from toolscript_kernel.record import inert
+
+        log = logging.getLogger(__name__) if self._kernel is None else self._kernel.log
+        log.error("toolscript: a cell failed for a fault of its own", exc_info=error)
+        said = inert.one_line(f"{type(error).__name__}: {error}", 300)
+        return CellError("InternalError", f"toolscript itself failed ({said}); the kernel's log says where")
 
     def _prompt(self) -> Any:
         from toolscript_kernel.approvals.console import kernel_prompt

@@ -21,6 +21,11 @@ class Stage:
         # Jupyter finds the cell of a message in context variables: those of the moment the cell began.
         self._context = contextvars.copy_context()
 
+    @property
+    def count(self) -> int:
+        """The number that the cell's result gets."""
+        return int(self._shell.displayhook.prompt_count)
+
     def run(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function so that all it shows lands in this cell. Not to be nested."""
         return self._context.copy().run(function, *args)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import nbformat
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
@@ -39,23 +40,29 @@ class Server:
         """Choose the theme of pages that are opened from now on."""
         _setting(self.settings, "themes", theme=name)
 
-    def notebook(self, name: str, *sources: str) -> Path:
-        """Write a notebook of code cells for our kernel."""
+    def speak(self, prompt: str, *steps: str) -> None:
+        """Let the recorded model answer a prompt, in kernels that start from now on."""
+        folder = self.folder.parent / "configuration" / "toolscript"
+        folder.mkdir(parents=True, exist_ok=True)
+        turn = {"prompt": prompt, "steps": steps}
+        (folder / "words.json").write_text(json.dumps({"version": 1, "recordings": [turn]}))
+        (folder / "toolscript.toml").write_text('[agents.recorded]\nrecordings = ["words.json"]\n')
+
+    def notebook(self, name: str, *sources: str, kernel: str = "toolscript") -> Path:
+        """Write a notebook of code cells for our kernel, ``standin`` (on the stand-in harness) or ``stock``, the ordinary Python one."""
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
-        spec = {"name": "toolscript", "display_name": "toolscript", "language": "toolscript"}
+        spec = {"name": kernel, "display_name": "toolscript", "language": "toolscript"}
         path = self.folder / name
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), path)
         return path
 
 
 @contextmanager
-def server(folder: Path, *, standin: bool = True, app: str = "lab") -> Iterator[Server]:
-    """Run JupyterLab (or Notebook) on loopback, with settings and kernels of its own."""
+def server(folder: Path) -> Iterator[Server]:
+    """Run JupyterLab and Notebook on loopback, with settings, state and kernels of their own."""
     work = folder / "work"
     work.mkdir(parents=True)
-    spec = folder / "data" / "kernels" / "toolscript"
-    spec.mkdir(parents=True)
-    spec.joinpath("kernel.json").write_text(json.dumps(manager_of(standin=standin)._kernel_spec.to_dict()))
+    _kernels(folder / "data" / "kernels")
     labextension = folder / "data" / "labextensions" / "toolscript"
     shutil.copytree(ROOT / "extension" / "labextension", labextension)
     for name in ("view.js", "view.css", "record.js"):
@@ -64,6 +71,8 @@ def server(folder: Path, *, standin: bool = True, app: str = "lab") -> Iterator[
     _setting(settings, "notification", fetchNews="false", checkForUpdates=False)
     token = secrets.token_hex(8)
     env = environment() | {
+        "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_CONFIG_HOME": str(folder / "configuration"),
         "JUPYTER_PATH": str(folder / "data"),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
@@ -71,7 +80,7 @@ def server(folder: Path, *, standin: bool = True, app: str = "lab") -> Iterator[
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
     }
     command = [
-        sys.executable, "-m", "jupyter", app, "--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root",
+        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root",
         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={work}",
     ]  # fmt: skip
     log = (folder / "server.log").open("wb")
@@ -82,6 +91,17 @@ def server(folder: Path, *, standin: bool = True, app: str = "lab") -> Iterator[
         process.terminate()
         process.wait(timeout=20)
         log.close()
+
+
+def _kernels(folder: Path) -> None:
+    made = {
+        "toolscript": manager_of(standin=False),
+        "standin": manager_of(standin=True),
+        "stock": manager_of(module="ipykernel_launcher"),
+    }
+    for name, manager in made.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "kernel.json").write_text(json.dumps(manager._kernel_spec.to_dict()))
 
 
 def _setting(settings: Path, plugin: str, **values: object) -> None:
@@ -114,16 +134,33 @@ def browser() -> Iterator[Browser]:
 class Lab:
     """One notebook open in one page of JupyterLab, or of Jupyter Notebook."""
 
-    def __init__(self, page: Page, server: Server, *, classic: bool = False) -> None:
+    def __init__(self, page: Page, server: Server, name: str, *, classic: bool = False) -> None:
         self.page = page
         self.server = server
+        self.name = name
         self.classic = classic
 
-    def open(self, name: str) -> None:
-        """Open a notebook and wait until its kernel is idle."""
-        place = f"notebooks/{name}?token=" if self.classic else f"lab/tree/{name}?reset&token="
-        self.page.goto(f"{self.server.url}{place}{self.server.token}")
+    def open(self) -> None:
+        """Open the notebook and wait until its kernel is idle."""
+        self.show()
         self.idle()
+
+    def show(self) -> None:
+        """Open the notebook in its page, whatever its kernel does."""
+        place = f"notebooks/{self.name}?token=" if self.classic else f"lab/tree/{self.name}?reset&token="
+        self.page.goto(f"{self.server.url}{place}{self.server.token}")
+
+    def another(self) -> Lab:
+        """Return the same notebook in a second tab."""
+        return Lab(self.page.context.new_page(), self.server, self.name, classic=self.classic)
+
+    def end(self) -> None:
+        """End the notebook's kernel."""
+        api = f"{self.server.url}api/sessions"
+        headers = {"Authorization": f"token {self.server.token}"}
+        for session in httpx.get(api, headers=headers, timeout=20).json():
+            if session["path"] == self.name:
+                httpx.delete(f"{api}/{session['id']}", headers=headers, timeout=20)
 
     def idle(self) -> None:
         """Wait until the kernel has nothing to do."""
@@ -151,10 +188,16 @@ class Lab:
                 break
         return cell.locator(".jp-Cell-outputArea")
 
+    def stop(self) -> None:
+        """Press the stop button."""
+        self.page.get_by_role("button", name="Interrupt the kernel").click()
+
     def save(self) -> None:
         """Save the notebook and wait until that is done."""
-        self.page.keyboard.press("Control+s")
-        self.page.wait_for_function("!document.querySelector('.lm-TabBar-tab.jp-mod-dirty')")
+        with self.page.expect_response(lambda r: r.request.method == "PUT" and "/api/contents/" in r.url):
+            self.page.keyboard.press("Control+s")
+        if not self.classic:
+            self.page.wait_for_function("!document.querySelector('.lm-TabBar-tab.jp-mod-dirty')")
 
     def shot(self, name: str) -> None:
         """Keep a picture of the page."""

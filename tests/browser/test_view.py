@@ -11,23 +11,17 @@ from tests.needs import need
 
 need("chromium")
 
-from tests.browser.lab import SHOTS, browser, complaints, open_page  # noqa: E402
+from tests.browser.lab import SHOTS, complaints, open_page  # noqa: E402
 from tests.kernel import sample  # noqa: E402
 from tests.kernel.record.test_record import HOSTILE, hostile  # noqa: E402
 
 from toolscript import events as ev  # noqa: E402
-from toolscript_kernel.record import Folder  # noqa: E402
+from toolscript_kernel.record import Folder, fold, record  # noqa: E402
 from toolscript_kernel.view import model  # noqa: E402
 from toolscript_kernel.view.model import Model, patch  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 STATIC = Path(model.__file__).parent / "static"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as it:
-        yield it
 
 
 @pytest.fixture
@@ -144,6 +138,21 @@ def test_nothing_serious_stands_between_the_view_and_its_readers(page, theme, wi
     assert contrasts(page) == []
     assert complaints(page, "main") == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_serious_stands_between_the_saved_record_and_its_readers(page, theme):
+    colours = {"light": ("#fff", "#1f2328"), "dark": ("#111", "#e6e6e6")}[theme]
+    page.set_content(
+        f"<!doctype html><html lang=en><title>record</title><body style='background:{colours[0]};color:{colours[1]};"
+        f"font-family:system-ui;margin:16px'><main>{record(fold(sample.turn()))[0]['text/html']}</main>"
+    )
+    for summary in page.locator("details > summary").all():
+        summary.click()
+    page.screenshot(path=SHOTS / f"record-{theme}.png", full_page=True)
+
+    assert contrasts(page) == []
+    assert complaints(page, "main") == []
 
 
 def contrasts(page) -> list[object]:

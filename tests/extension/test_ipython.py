@@ -8,14 +8,14 @@ import sys
 
 import psutil
 import pytest
-from tests.kernel.running import OTHER_IPYKERNELS, PACKAGES, Kernel, environment, kernel
+from tests.kernel import versions
+from tests.kernel.running import PACKAGES, Kernel, environment, kernel
 
-OTHERS = [v for v in ("6.31.0", "7.1.0") if (OTHER_IPYKERNELS / v).is_dir()]
 
-
-@pytest.fixture(scope="module", params=[None, *OTHERS], ids=lambda v: v or "installed")
+@pytest.fixture(scope="module", params=versions.ALL, ids=lambda v: v or "installed")
 def running(request, tmp_path_factory):
-    with kernel(module="tests.kernel.standin.python", cwd=tmp_path_factory.mktemp("ws"), ipykernel=request.param) as it:
+    version = versions.have(request.param)
+    with kernel(module="tests.kernel.standin.python", cwd=tmp_path_factory.mktemp("ws"), ipykernel=version) as it:
         loaded = it.run("%load_ext toolscript_extension")
         assert loaded.reply["content"]["status"] == "ok", loaded.reply
         it.handshake()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import json
 from pathlib import Path
 
 import anyio
 import pytest
-from tests.harness.models.server import SILENCE, Answer, error, provider
+from tests.harness.models.server import SILENCE, Answer
 from tests.harness.models.wires import WIRES, Asked, Text
+from tests.harness.talking import script, talking
 
-from toolscript.approvals.rules import Rule
 from toolscript.events import (
-    ErrorEvent,
     OperationFinished,
     OperationOutputDelta,
     OperationStatus,
@@ -20,38 +19,8 @@ from toolscript.events import (
     ScriptExecutionOutput,
     TurnFinished,
 )
-from toolscript.harness import Harness
 
 pytestmark = pytest.mark.anyio
-
-EXEC = Rule(tool="exec", verdict="allow")
-
-
-def script(source):
-    return Text(f"<tool-calls>\n{source}\n</tool-calls>\n")
-
-
-@pytest.fixture
-def workplace(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    (tmp_path / "config" / "toolscript").mkdir(parents=True)
-    (tmp_path / "work").mkdir()
-    return tmp_path
-
-
-@asynccontextmanager
-async def talking(workplace, *answers, wire=WIRES[0], more="", rules=(EXEC,)):
-    """Give a harness whose agent hears these replies (parts, or whole answers), and the provider that gives them."""
-    made = [
-        a if isinstance(a, Answer) else Answer([wire.reply(*(a if isinstance(a, tuple) else (a,)))]) for a in answers
-    ]
-    async with provider(*made) as served:
-        base = served.url.removesuffix("/v1") if wire.name == "anthropic-messages" else served.url
-        text = f'[agents.live]\nprovider = "{wire.name}"\nmodel = "m"\nbase_url = "{base}"\n{more}'
-        (workplace / "config" / "toolscript" / "toolscript.toml").write_text(text)
-        async with Harness(workplace / "work", agent="live", rules=rules) as harness:
-            yield harness, served
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=repr)
@@ -166,55 +135,32 @@ async def test_no_secret_of_the_environment_and_no_path_of_the_host_is_in_a_requ
         assert str(workplace) not in request
 
 
-async def test_the_prefix_of_every_request_is_the_same_bytes(workplace):
-    replies = (script("return 1"), Text("one"), script("return 2"), Text("two"))
-    async with talking(workplace, *replies) as (harness, served):
-        await harness.turn("first")
-        await harness.turn("second")
+@pytest.mark.parametrize("wire", WIRES, ids=repr)
+async def test_the_prefix_of_every_request_is_the_same_bytes(workplace, wire):
+    replies = (script("return 1"), script("return 2"), Text("a"), Text("b"))
+    async with talking(workplace, *replies, wire=wire) as (harness, served):
+        await harness.turn("one")
+        await harness.turn("two")
 
-    assert len({request["instructions"] for request in served.requests}) == 1
-    assert len({str(request["tools"]) for request in served.requests}) == 1
-    first, second = served.requests[:2]
-    assert second["input"][: len(first["input"])] == first["input"]
-
-
-@pytest.mark.parametrize(
-    ("answer", "code", "said"),
-    [
-        (error(401, {"error": {"message": "no"}}), "provider_auth", "does not accept the key"),
-        (error(404, {"error": {"message": "The model `m` does not exist"}}), "unknown_model", "agent's model"),
-        (error(400, {"error": {"message": "maximum context length is 8192"}}), "context_too_long", "no longer fits"),
-    ],
-    ids=["wrong-key", "unknown-model", "too-long"],
-)
-async def test_what_the_provider_refuses_is_one_message_and_the_next_turn_works(workplace, answer, code, said):
-    async with talking(workplace, answer, Text("fine")) as (harness, _):
-        failed = await harness.turn("one")
-        fine = await harness.turn("two")
-
-    assert (failed.status, failed.reason) == ("failed", code)
-    assert said in failed.error["message"]
-    assert len([e for e in failed.events if isinstance(e, ErrorEvent)]) == 1
-    assert (fine.status, fine.text) == ("completed", "fine")
+    tops = {json.dumps([r.get("instructions"), r.get("system"), r.get("tools")]) for r in served.requests}
+    assert len(tops) == 1, "instructions and tools stay the same from turn to turn"
+    said = [[json.dumps(m) for m in spoken(r)] for r in served.requests]
+    assert said[1][: len(said[0])] == said[0], "within a turn, requests only grow"
+    assert said[2][: len(said[1])] == said[1]
+    prompts = [next(m for m in messages if r"<original-user-prompt>\n" in m) for messages in said]
+    assert prompts[0] == prompts[1] == prompts[2] != prompts[3]
+    assert all(m.index(p) <= 1 for m, p in zip(said, prompts, strict=True)), "above the history"
 
 
-async def test_a_refused_connection_is_one_message_and_names_the_address(workplace):
-    async with talking(workplace, more="attempts = 1\n") as (harness, served):
-        pass
-    async with Harness(workplace / "work", agent="live") as harness:
-        turn = await harness.turn("go")
-
-    assert (turn.status, turn.reason) == ("failed", "provider_unreachable")
-    assert served.url in turn.error["message"]
+def spoken(request):
+    """Return what a request says, without the marks that tell a cache where it ends."""
+    marked = json.loads(json.dumps(request), object_hook=lambda d: {k: v for k, v in d.items() if k != "cache_control"})
+    return marked.get("input") or [part for m in marked["messages"] for part in parts(m)]
 
 
-async def test_without_a_key_a_live_agent_says_which_variable_to_set(workplace, monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    async with Harness(workplace / "work", agent="openai") as harness:
-        turn = await harness.turn("go")
-
-    assert (turn.status, turn.reason) == ("failed", "no_key")
-    assert "OPENAI_API_KEY" in turn.error["message"]
+def parts(message):
+    content = message.get("content")
+    return [{"role": message["role"], "part": part} for part in content] if isinstance(content, list) else [message]
 
 
 async def test_a_script_starts_while_the_reply_is_still_coming(workplace):
@@ -223,3 +169,31 @@ async def test_a_script_starts_while_the_reply_is_still_coming(workplace):
         await stopped_at(harness, lambda e: isinstance(e, ScriptExecutionOutput))
 
     assert (workplace / "work" / "now.txt").read_text() == "x"
+
+
+async def test_a_dry_run_turn_writes_nothing_and_its_later_steps_see_what_was_planned(workplace):
+    replies = (
+        script("await writeFile('a.txt', 'one'); return await readFile('a.txt')"),
+        script("const text = await readFile('a.txt'); await writeFile('b.txt', text + ' two'); return text"),
+        Text("It would say one."),
+    )
+    async with talking(workplace, *replies, more='mode = "dry-run"\n') as (harness, _):
+        turn = await harness.turn("go")
+
+    assert [run.status for run in turn.runs] == [RunStatus.COMPLETED] * 2, [run.error for run in turn.runs]
+    assert [run.result for run in turn.runs] == ["one", "one"]
+    assert [o.status for run in turn.runs for o in run.operations if o.tool == "writeFile"] == [
+        OperationStatus.PLANNED
+    ] * 2
+    assert list((workplace / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=repr)
+async def test_a_structured_command_that_fails_is_an_error_that_the_model_reads(workplace, wire):
+    replies = ((Asked("exec", '{"command": ["sh", "-c", "echo oops; exit 3"]}'),), Text("It failed."))
+    async with talking(workplace, *replies, wire=wire) as (harness, served):
+        turn = await harness.turn("go")
+
+    assert (turn.status, turn.text) == ("completed", "It failed."), turn.error
+    assert "oops" in str(served.requests[1])
+    assert "3" in str(served.requests[1]["input" if wire.name == "openai-responses" else "messages"][-1])

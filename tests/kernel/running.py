@@ -17,11 +17,10 @@ from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
+from tests.kernel import versions
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [str(ROOT / name) for name in ("harness", "tools", "kernel", "extension", ".")]
-OTHER_IPYKERNELS = Path(sys.prefix) / "other-ipykernels"
-"""One folder for each other version, made by ``pip install --no-deps --target FOLDER/VERSION ipykernel==VERSION``."""
 DEADLINE = 30.0
 
 
@@ -116,9 +115,15 @@ class Kernel:
         content = {"comm_id": "control", "target_name": "jupyter.widget.control", "data": {}}
         self.tell("comm_open", content, metadata={"version": "1.0.0"})
 
-    def click(self, model_id: str) -> None:
+    def click(self, model_id: str, **header: Any) -> None:
         data = {"method": "custom", "content": {"event": "click"}}
-        self.tell("comm_msg", {"comm_id": model_id, "data": data})
+        self.tell("comm_msg", {"comm_id": model_id, "data": data}, **header)
+
+    def subshell(self) -> str:
+        """Begin a subshell, as JupyterLab does for clicks, and return its id."""
+        message = self.client.session.msg("create_subshell_request", {})
+        self.client.control_channel.send(message)
+        return str(self.client.get_control_msg(timeout=DEADLINE)["content"]["subshell_id"])
 
     def set(self, model_id: str, **state: Any) -> None:
         """Do what a page does when a person changes a widget."""
@@ -136,10 +141,10 @@ def environment() -> dict[str, str]:
 def manager_of(*, standin: bool = True, ipykernel: str | None = None, module: str | None = None) -> KernelManager:
     """Return a manager of our kernel, on the stand-in harness or the real one; it is not installed for this.
 
-    ``ipykernel`` is another version than the installed one, from :func:`other_ipykernels`.
+    ``ipykernel`` is another version than the installed one, see :mod:`tests.kernel.versions`.
     """
     module = module or "tests.kernel.standin" if standin else "toolscript_kernel"
-    packages = [*([str(OTHER_IPYKERNELS / ipykernel)] if ipykernel else []), *PACKAGES]
+    packages = [*([str(versions.FOLDER / ipykernel)] if ipykernel else []), *PACKAGES]
     code = (
         f"import sys, runpy; sys.path[:0] = {packages!r}; "
         f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"

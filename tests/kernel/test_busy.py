@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.kernel.running import OTHER_IPYKERNELS, Kernel, kernel
+from tests.kernel import versions
+from tests.kernel.running import Kernel, kernel
 
-OTHERS = sorted(p.name for p in OTHER_IPYKERNELS.iterdir()) if OTHER_IPYKERNELS.is_dir() else []
 
-
-@pytest.fixture(scope="module", params=[None, *OTHERS], ids=lambda v: v or "installed")
+@pytest.fixture(scope="module", params=versions.ALL, ids=lambda v: v or "installed")
 def running(request, tmp_path_factory):
-    with kernel(cwd=tmp_path_factory.mktemp("workspace"), ipykernel=request.param) as it:
+    with kernel(cwd=tmp_path_factory.mktemp("workspace"), ipykernel=versions.have(request.param)) as it:
         if request.param:
             found = it.run("%%py\nimport ipykernel; ipykernel.__version__").of("execute_result")
             assert found[0]["data"]["text/plain"] == repr(request.param)
@@ -27,6 +26,18 @@ def test_a_click_on_allow_resumes_the_waiting_script(running: Kernel):
     assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith(
         "exec rm it → exit 0  [allowed once (widget)]  (line 2)"
     )
+
+
+def test_a_click_that_comes_over_a_subshell_resumes_the_script_as_well(running: Kernel):
+    if "kernel subshells" not in running.ask("kernel_info_request", {})["content"].get("supported_features", []):
+        pytest.skip("this ipykernel has no subshells")
+    subshell = running.subshell()
+    cell, models = _pause(running)
+    running.click(models["Allow once"], subshell_id=subshell)
+    it = running.finish(cell)
+
+    assert it.of("execute_result")[0]["data"]["text/plain"] == "1"
+    assert running.run("%%toolscript\nreturn 2").of("execute_result")[0]["data"]["text/plain"] == "2"
 
 
 def test_a_click_on_deny_reaches_the_script_with_the_reason(running: Kernel):

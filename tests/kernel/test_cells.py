@@ -134,3 +134,29 @@ def test_a_value_that_cannot_cross_is_named(value: object, says: str):
 def test_a_name_that_is_not_there_is_named():
     with pytest.raises(ConfigError, match="there is no Python value 'v'"):
         namespace.taken({}, ["v"])
+
+
+def test_a_table_crosses_both_ways_with_its_types():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "n": [1, 2],
+            "x": [0.5, 0.1],
+            "t": pandas.to_datetime(["2026-01-02T03:04:05Z", None]),
+            "s": ["a", None],
+            "b": [True, False],
+        }
+    )
+    records = namespace.to_json(frame, "frame")
+    back = namespace.to_frame(records)
+
+    assert records[1] == {"n": 2, "x": 0.1, "t": None, "s": None, "b": False}
+    assert [str(back[name].dtype) for name in "nxsb"] == ["Int64", "Float64", "string", "boolean"]
+    assert back["t"][0] == frame["t"][0]
+    assert back["n"].sum() == 3
+
+
+@pytest.mark.parametrize("value", [1, None, ["a"], {"a": 1}])
+def test_what_is_no_table_is_not_made_one(value: object):
+    with pytest.raises(ConfigError, match="a list of objects"):
+        namespace.to_frame(value)

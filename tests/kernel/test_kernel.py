@@ -76,6 +76,20 @@ def test_the_workspace_can_be_imported_from_only_while_a_python_cell_runs(runnin
     assert checked.of("execute_result")[0]["data"]["text/plain"] == "([], True)"
 
 
+def test_a_file_in_the_workspace_never_takes_a_modules_place(running: Kernel):
+    # The standard library's, and one that error reports look for although it is not installed.
+    for name in ("mailbox", "astroid", "ctags"):
+        (running.cwd / f"{name}.py").write_text("open('PLANTED', 'w').close()\n")
+
+    inside = running.run("%%py\nimport mailbox; mailbox.Maildir.__module__")
+    failed = running.run("%%py\nundefined")
+    again = running.run("%%py\n{}['missing']")
+
+    assert inside.of("execute_result")[0]["data"]["text/plain"] == "'mailbox'"
+    assert [it.reply["content"]["ename"] for it in (failed, again)] == ["NameError", "KeyError"]
+    assert not (running.cwd / "PLANTED").exists()
+
+
 def test_a_request_is_refused_at_once_where_nobody_can_be_asked(running: Kernel):
     it = running.run("%%toolscript\nask exec rm it")
 
@@ -88,9 +102,21 @@ def test_an_answer_given_ahead_counts_once(running: Kernel):
     first = running.run("%%toolscript\nask exec rm it\nreturn 1")
     second = running.run("%%toolscript\nask exec rm it\nreturn 1")
 
-    assert ahead.of("display_data")[0]["data"] == {"text/plain": "the next request will be answered: allow"}
+    said = "the next request of the next cell will be answered: allow; unused, it is dropped with that cell"
+    assert ahead.of("display_data")[0]["data"] == {"text/plain": said}
     assert first.reply["content"]["status"] == "ok"
     assert second.reply["content"]["status"] == "error"
+
+
+def test_an_answer_given_ahead_is_listed_and_goes_with_its_cell(running: Kernel):
+    running.run("%toolscript answer deny not today")
+    listed = running.run("%toolscript approvals")
+    unused = running.run("%%toolscript\nreturn 1")
+    later = running.run("%toolscript approvals")
+
+    assert "answered ahead, for the next cell: deny not today" in listed.of("display_data")[0]["data"]["text/plain"]
+    assert "dropped: an answer that was given ahead" in str([d["data"] for d in unused.of("display_data")])
+    assert "answered ahead" not in later.of("display_data")[0]["data"]["text/plain"]
 
 
 def test_a_console_is_asked_on_its_prompt_and_reads_what_is_asked(running: Kernel):
@@ -100,7 +126,7 @@ def test_a_console_is_asked_on_its_prompt_and_reads_what_is_asked(running: Kerne
     it = running.finish(cell)
 
     assert asked["content"]["prompt"].startswith(
-        "[y] allow once, [a]llow for this conversation, [e]dit, [n] deny REASON"
+        "[y] allow once, [a]llow for this conversation (exec: rm it), [e]dit, [n] deny REASON"
     )
     assert it.reply["content"]["status"] == "ok"
     assert "Argument command:\n  | [0] rm\n  | [1] it\n" in it.stdout
@@ -209,3 +235,27 @@ def test_a_page_that_draws_no_buttons_is_asked_on_its_prompt(running: Kernel):
     assert asked["content"]["prompt"].startswith("[y] allow once")
     assert it.reply["content"]["status"] == "ok"
     assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith("[allowed once (console)]  (line 2)")
+
+
+def test_a_fault_of_our_own_is_a_typed_reply_and_the_next_cell_works(running: Kernel):
+    running.run("%%py\nfrom tests.kernel.standin.harness import StandIn\nkept, StandIn.run = StandIn.run, 1")
+    broken = running.run("%%toolscript\nreturn 1")
+    running.run("%%py\nStandIn.run = kept")
+
+    assert broken.reply["content"]["ename"] == "InternalError"
+    assert broken.reply["content"]["traceback"] == [
+        "InternalError: toolscript itself failed (TypeError: 'int' object is not callable); the kernel's log says where"
+    ]
+    assert [o["type"] for o in broken.outputs] == ["error"]
+    assert running.run("%%toolscript\nreturn 1").reply["content"]["status"] == "ok"
+
+
+def test_what_an_untrusted_configuration_wants_is_told_once(tmp_path):
+    (tmp_path / "toolscript.toml").write_text('[agents.mine]\nprovider = "recorded"\n')
+    with kernel(cwd=tmp_path, standin=False) as it:
+        first, second = it.run("%%toolscript\nreturn 1"), it.run("%%toolscript\nreturn 1")
+
+    (told,) = first.of("stream")
+    assert told["name"] == "stderr"
+    assert "toolscript.toml is not trusted; without effect are:\n" in told["text"]
+    assert second.of("stream") == []

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import jupyter_kernel_test
 import pytest
+from tests.kernel import versions
 from tests.kernel.running import environment, manager_of
 
 
@@ -36,9 +37,11 @@ class ToolscriptProtocol(jupyter_kernel_test.KernelTests):  # type: ignore[misc]
     code_history_pattern = "*6 ?*7"
     supported_history_operations = ("tail", "search")
 
+    ipykernel: ClassVar[str | None] = None
+
     @classmethod
     def setUpClass(cls) -> None:
-        cls.km = manager_of(standin=True)
+        cls.km = manager_of(standin=True, ipykernel=cls.ipykernel)
         cls.km.start_kernel(env=environment())
         cls.kc = cls.km.client()
         cls.kc.start_channels()
@@ -52,7 +55,9 @@ class ToolscriptProtocol(jupyter_kernel_test.KernelTests):  # type: ignore[misc]
 
 
 @pytest.mark.filterwarnings("default")
-def test_jupyters_own_suite_for_kernels_passes():
+@pytest.mark.parametrize("version", versions.ALL, ids=lambda v: v or "installed")
+def test_jupyters_own_suite_for_kernels_passes(version: str | None):
+    ToolscriptProtocol.ipykernel = versions.have(version)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(ToolscriptProtocol)
     result = unittest.TextTestRunner(verbosity=0).run(suite)
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import time
+
+import psutil
 import pytest
 from tests.kernel.running import Kernel, Reply, kernel
+
+from toolscript_kernel.record import MIME
 
 WRITES = '%%toolscript\nawait tools.writeFile({ path: "a.txt", content: "new" });\nconsole.log("wrote");\nreturn 1'
 
@@ -13,6 +21,7 @@ def running(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recall")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        patch.setenv("SERVICE_TOKEN", "canary-5ad1-77")
         (folder / "workspace").mkdir()
         with kernel(standin=False, cwd=folder / "workspace") as it:
             it.run("%agent recorded")
@@ -120,3 +129,104 @@ def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content:
 
     assert it.reply["content"]["status"] == ("ok" if content == "new" else "error")
     assert (running.cwd / "a.txt").read_text() == content
+
+
+@pytest.mark.parametrize("command", ["%toolscript approvals revoke ²", "%toolscript edit ²"])
+def test_a_digit_that_is_no_number_is_refused_in_one_sentence(running: Kernel, command: str):
+    running.run(WRITES)
+
+    assert running.run(command).reply["content"]["ename"] == "ConfigError"
+
+
+def metadata(reply: Reply) -> list[dict]:
+    """What of a cell's outputs is saved beside them; a page with widgets gets it by an update."""
+    return [m["metadata"] for kind in ("display_data", "update_display_data") for m in reply.of(kind)]
+
+
+def saved_notebook(running: Kernel, *cells: str) -> list[Reply]:
+    """Run cells and save what they gave as a notebook, as a page does."""
+    replies = [running.run(cell) for cell in cells]
+    outputs = [[{"metadata": m} for m in metadata(reply)] for reply in replies]
+    (running.cwd / "saved.ipynb").write_text(json.dumps({"cells": [{"outputs": o} for o in outputs]}))
+    return replies
+
+
+def test_a_saved_notebook_replays_without_its_journals(running: Kernel):
+    chance = '%%toolscript\nawait tools.writeFile({ path: "c.txt", content: "c" });\nreturn [Math.random(), Date.now()]'
+    script, turn = saved_notebook(running, chance, "Which files are here?")
+    for journal in (running.cwd.parent / "state").rglob("*.jsonl"):
+        journal.unlink()
+    (running.cwd / "c.txt").unlink()
+
+    again = running.run(chance.replace("%%toolscript", "%%toolscript --replay saved.ipynb"))
+    vague = running.run("%toolscript replay saved.ipynb")
+    other = running.run("%%toolscript --replay saved.ipynb\nreturn 3")
+
+    assert again.of("execute_result")[0]["data"] == script.of("execute_result")[0]["data"]
+    assert vague.reply["content"]["ename"] == other.reply["content"]["ename"] == "ConfigError"
+    assert "say FILE#RUN" in other.reply["content"]["evalue"]
+    assert not (running.cwd / "c.txt").exists()
+    (facts,) = [m[MIME] for m in metadata(turn) if MIME in m]
+    assert facts["turn"]["prompt"] == "Which files are here?"
+    assert [bool("<tool-calls>" in step["text"]) for step in facts["turn"]["steps"]] == [True, False]
+    named = running.run(f"%toolscript replay saved.ipynb#{facts['scripts'][0]['runId']}")
+    assert shown(named) == "replayed: the same"
+
+
+WAITS = """%%toolscript
+await tools.writeFile({ path: 'kept.txt', content: 'x' });
+console.log('waiting');
+try { await tools.exec({ command: ['sleep', '7411'] }); } catch (error) { return error.name }
+"""
+
+
+def test_a_run_whose_kernel_was_killed_is_gone_on_with_in_the_next_one(tmp_path):
+    (tmp_path / "workspace").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        with kernel(standin=False, cwd=tmp_path / "workspace") as it:
+            cell = it.send(WAITS)
+            list(it.until(cell, lambda m: m["msg_type"] == "stream"))
+            _until(sleeping)
+            os.kill(it.manager.provisioner.pid, signal.SIGKILL)
+            _until(lambda: not it.manager.is_alive())
+        with kernel(standin=False, cwd=tmp_path / "workspace") as it:
+            listed = it.run("%toolscript resume").of("display_data")[0]["data"]["text/plain"]
+            run_id, _, first = listed.partition("  ")
+            resumed = it.run(f"%toolscript resume {run_id} 2=fail")
+            after = it.run("%toolscript resume").of("display_data")[0]["data"]["text/plain"]
+
+    assert first == "await tools.writeFile({ path: 'kept.txt', content: 'x' });"
+    assert resumed.of("execute_result")[0]["data"]["text/plain"] == '"OutcomeUnknown"'
+    assert after == "no run was interrupted here"
+    assert not sleeping()
+
+
+def sleeping() -> bool:
+    return any(p.info["cmdline"] == ["sleep", "7411"] for p in psutil.process_iter(["cmdline"]))
+
+
+def _until(condition, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_turn_is_undone_by_its_number_in_the_history(running: Kernel):
+    turn = running.run("Which files are here?")
+    number = running.run("%toolscript history").of("display_data")[0]["data"]["text/plain"].splitlines()[-1][0]
+    undone = running.run(f"%toolscript undo {number}")
+    unknown = running.run("%toolscript undo 99")
+
+    assert turn.reply["content"]["status"] == undone.reply["content"]["status"] == "ok"
+    assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
+    assert "there is no run or turn 99" in unknown.reply["content"]["evalue"]
+
+
+def test_no_secret_of_the_environment_is_saved(running: Kernel):
+    (running.cwd / "config").write_text("key: canary-5ad1-77")
+    reply = running.run("%%toolscript\n// canary-5ad1-77\nconsole.log((await readFile('config')).length);")
+    saved = json.dumps([[reply.of(kind)] for kind in ("display_data", "update_display_data")])
+    assert "canary" not in saved
+    assert "secret:SERVICE_TOKEN" in saved and "key: " in saved

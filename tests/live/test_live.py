@@ -74,7 +74,7 @@ async def test_i1_an_answer_streams_in_with_its_usage(live):
 
     assert "seventeen" in turn.text.lower()
     assert len([e for e in live.heard(MessageDelta) if e.channel == "text"]) > 1
-    assert turn.usage.input_tokens > 100
+    assert turn.usage.input_tokens >= 100
     assert turn.usage.output_tokens > 10
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -95,7 +96,10 @@ class Describe:
             if entry["name"] == wanted:
                 kept = {k: entry[k] for k in ("name", "declaration", "effect", "input_schema", "output_schema")}
                 return Description(**kept)
-        raise UnknownTool(arguments.name)
+        names = [entry["name"] for entry in context.catalogue()]
+        error = UnknownTool(arguments.name, difflib.get_close_matches(wanted, names, n=3))
+        error.tool = self.spec.name
+        raise error
 
     def render(self, arguments: DescribeInput, output: Description) -> str:
         """Return the declaration."""

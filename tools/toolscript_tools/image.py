@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
@@ -14,7 +15,7 @@ from toolscript.registry.files import Place
 from toolscript.registry.shape import Shape
 from toolscript.registry.tool import Tool, ToolModel, ToolSpec
 from toolscript_tools.files.effects import classify_read, in_thread, place_of
-from toolscript_tools.image_data import image_of
+from toolscript_tools.image_data import Image, image_of
 
 
 class ViewImageInput(ToolModel):
@@ -27,10 +28,21 @@ class ViewImageInput(ToolModel):
     detail: Literal["high", "original"] = Field("high", description="how closely a model should look")
 
 
-class ViewImageOutput(ToolModel):
-    """The image as a data URL."""
+MAX_BYTES = 3_750_000
+"""Bytes of an image; the strictest of the providers takes so many, as base64. Nothing here makes images smaller."""
 
-    image_url: str = Field(description="data:image/…;base64,…")
+
+class ViewImageOutput(ToolModel):
+    """The image: as a data URL, or under a handle where it is larger than one result may be.
+
+    In a script's result both are shown to the model as an image.
+    """
+
+    image_url: str | None = Field(default=None, description="data:image/…;base64,…; left out for a large image")
+    type: Literal["image"] | None = Field(default=None, description="given with handle")
+    handle: str | None = Field(default=None, description="of a large image; return this object to show it")
+    mime_type: str
+    bytes: int
     detail: Literal["high", "original"]
     width: int
     height: int
@@ -41,13 +53,14 @@ class ViewImage:
 
     spec = ToolSpec(
         name="viewImage",
-        doc="Read an image file (PNG, JPEG, GIF, WebP) and return it as a data URL.",
+        doc="Read an image file (PNG, JPEG, GIF, WebP) of up to 3.75 MB, to be looked at: a script returns what it "
+        "gets here, and the model sees the image.",
         effect=Effect.READ,
         input=Shape.of(ViewImageInput),
         output=Shape.of(ViewImageOutput),
         positional=("path",),
         flat=True,
-        examples=('const { imageUrl } = await viewImage("plot.png");',),
+        examples=('return await viewImage("plot.png");',),
     )
 
     async def classify(self, arguments: ViewImageInput, context: ToolContext) -> Classification:
@@ -61,13 +74,11 @@ class ViewImage:
         found = image_of(data)
         if found is None:
             raise _failed("unable to process image: invalid or unsupported image data", "bad_image")
-        url = f"data:image/{found.kind};base64,{base64.b64encode(data).decode()}"
-        return ViewImageOutput(image_url=url, detail=arguments.detail, width=found.width, height=found.height)
+        return _output(found, data, arguments.detail, context)
 
     def render(self, arguments: ViewImageInput, output: ViewImageOutput) -> str:
         """Return what the image is; the image itself goes beside the text."""
-        kind = output.image_url.partition(";")[0].removeprefix("data:")
-        return f"{arguments.path}: {kind}, {output.width} × {output.height}"
+        return f"{arguments.path}: {output.mime_type}, {output.width} × {output.height}"
 
 
 def tools() -> list[Tool]:
@@ -75,18 +86,28 @@ def tools() -> list[Tool]:
     return [ViewImage()]
 
 
+def _output(found: Image, data: bytes, detail: Literal["high", "original"], context: ToolContext) -> ViewImageOutput:
+    kind = f"image/{found.kind}"
+    url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    large = len(url) > context.max_output_bytes
+    return ViewImageOutput(
+        image_url=None if large else url, type="image" if large else None,
+        handle=context.outputs.keep(data) if large else None,
+        mime_type=kind, bytes=len(data), detail=detail, width=found.width, height=found.height,
+    )  # fmt: skip
+
+
 def _content(path: str, context: ToolContext, place: Place) -> bytes:
-    cap = context.max_output_bytes // 4 * 3 - 256
     try:
         with context.files.open(place) as file:
-            data = file.read(cap + 1)
+            data = file.read(MAX_BYTES + 1)
     except ToolError as error:
         raise _explained(path, error) from error
-    if len(data) > cap:
+    if len(data) > MAX_BYTES:
         raise OutputTooLarge(
-            f"the image has more than {cap} bytes; make a smaller copy and view that",
+            f"the image has more than {units.size(MAX_BYTES)}; make a smaller copy and view that",
             tool="viewImage",
-            details={"limit": context.max_output_bytes},
+            details={"limit": MAX_BYTES},
         )
     return data
 

@@ -1,6 +1,7 @@
 // Decides in which language each cell of a toolscript notebook is edited: scripts as TypeScript, Python as Python.
 
 import { connect } from "./actions.js";
+import { attend } from "./live.js";
 
 const SCRIPT = "application/typescript";
 const PYTHON = "text/x-python";
@@ -55,6 +56,7 @@ export default async (shared) => {
       notebook.modelContentChanged.connect(all);
       panel.sessionContext.kernelChanged.connect(all);
       void panel.context.ready.then(all);
+      attend(panel);
     };
     tracker.widgetAdded.connect((_, panel) => follow(panel));
     tracker.forEach(follow);
@@ -62,7 +64,7 @@ export default async (shared) => {
 
   return {
     id: "toolscript:cells",
-    description: "Highlights scripts as TypeScript, and writes cells for runs that have ended.",
+    description: "Highlights scripts as TypeScript, writes cells for runs that have ended, and brings live views back.",
     autoStart: true,
     requires: [INotebookTracker, IEditorLanguageRegistry],
     activate,

@@ -1,5 +1,36 @@
-"""The command line: ``toolscript run``, ``tools``, ``doctor`` and the rest."""
+"""The command line; this file decides that it starts with nothing loaded, and that Ctrl-C ends it without a word."""
 
-from toolscript_extension.cli.app import main
+from __future__ import annotations
+
+import os
+import signal
+import sys
 
 __all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    # A parent that had us ignore Ctrl-C (nohup, a shell's `&`) is obeyed.
+    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if heeded:
+        signal.signal(signal.SIGINT, _leave)
+
+    def begin() -> None:
+        if heeded:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    from toolscript_extension.cli.app import run
+
+    code = run(begin)
+    if heeded:
+        signal.signal(signal.SIGINT, _leave)
+    sys.exit(code)
+
+
+def _leave(*_: object) -> None:
+    # While modules load nothing has begun, and at the end all is written: there is nothing to unwind, and an
+    # exception out of an import would only show a stack trace, or be lost in a callback.
+    os._exit(INTERRUPTED)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from toolscript.agent.configuration import Configuration, load
 from toolscript.agent.trust import Trust
 from toolscript.errors import ConfigError
+from toolscript_extension.cli.streams import screen
 
 Workspace = Annotated[Path, typer.Option(help="The directory whose toolscript.toml counts.")]
 
@@ -23,7 +23,7 @@ def agents_command(workspace: Workspace = Path()) -> None:
     """List the configured agents; the one that would answer is marked."""
     configuration = load(workspace.resolve())
     chosen = configuration.choose()
-    console = Console()
+    console = screen()
     console.print(_table(configuration, chosen.agent.id))
     for note in filter(None, (chosen.note, configuration.notice)):
         console.print(Text(f"\n{note}"), highlight=False)
@@ -45,7 +45,10 @@ def trust_command(
     file: Annotated[Path, typer.Argument(help="A workspace's toolscript.toml or .mcp.json.")] = Path("toolscript.toml"),
     revoke: Annotated[bool, typer.Option("--revoke", help="Take the trust back.")] = False,
 ) -> None:
-    """Trust a workspace's configuration as it is now; when the file changes, it has to be trusted anew."""
+    """Trust a workspace's configuration as it is now, until the file changes.
+
+    Without trust, such a file may only tighten what you allow; everything else in it has no effect.
+    """
     if revoke:
         typer.echo(f"{file}: {'not trusted any more' if Trust().revoke(file) else 'it was not trusted'}")
         return

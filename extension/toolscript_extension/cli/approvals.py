@@ -15,6 +15,8 @@ from toolscript.approvals.owners import owners
 from toolscript.approvals.request import ApprovalRequest, Choice
 from toolscript.approvals.text import as_text
 from toolscript.journal.state import state_dir
+from toolscript_extension.cli.exits import Exit
+from toolscript_extension.cli.streams import screen
 
 Workspace = Annotated[Path, typer.Option(help="The directory that the script works in.")]
 
@@ -30,14 +32,16 @@ def command(
     if approval is not None and allow == (deny is not None):
         raise typer.BadParameter("answer a request with either --allow or --deny REASON")
     state = state_dir(workspace)
-    if approval is None and owner is None and not any(found.alive for found in owners(state)):
-        Console().print("Nothing waits for consent: no process runs scripts in this workspace.")
-        return
+    if owner is None and not any(found.alive for found in owners(state)):
+        screen(stderr=approval is not None).print(
+            "Nothing waits for consent: no process runs scripts in this workspace."
+        )
+        raise typer.Exit(Exit.COMPLETED if approval is None else Exit.FAILED)
     asyncio.run(_command(state, approval, deny, owner))
 
 
 async def _command(state: Path, approval: str | None, deny: str | None, owner: str | None) -> None:
-    console = Console()
+    console = screen()
     async with connect(state, owner, name="shell") as client:
         if approval is None:
             _list(console, await client.pending())

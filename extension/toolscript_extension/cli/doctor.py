@@ -6,10 +6,11 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from toolscript.confine.report import Finding, findings
+from toolscript_extension.cli.streams import screen
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
@@ -22,8 +23,9 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print the find
     for heading in ("", "feature", "what follows"):
         table.add_column(heading)
     for finding in found:
-        table.add_row("[green]✓[/]" if finding.available else "[red]✗[/]", finding.feature, finding.consequence)
-    Console().print(table)
+        mark = Text("✓", style="green") if finding.available else Text("✗", style="red")
+        table.add_row(mark, finding.feature, finding.consequence)
+    screen().print(table)
 
 
 def _data(finding: Finding) -> dict[str, object]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from toolscript.errors import Json
-from toolscript.events import RunStatus
-from toolscript.run import Run
+if TYPE_CHECKING:
+    from toolscript.errors import Json
+    from toolscript.run import Run
 
 
 class Exit(IntEnum):
@@ -25,11 +26,30 @@ DENIED = frozenset({"approval_denied", "approval_expired", "approval_unavailable
 
 def exit_code(run: Run) -> Exit:
     """Return the exit code of a finished run."""
+    from toolscript.events import RunStatus
+
     if run.status is RunStatus.COMPLETED:
         return Exit.COMPLETED
     if run.status is RunStatus.ABORTED:
         return Exit.INTERRUPTED
     return _of_error(run.error or {})
+
+
+def of_failure(error: BaseException) -> tuple[Exit, str] | None:
+    """Return exit code and sentence of a failure that somebody can act on; None for a fault of ours."""
+    from toolscript.errors import ConfigError, ToolscriptError
+    from toolscript.language.inert import visible
+
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, ToolscriptError):
+        place = f" ({error.position})" if error.position else ""
+        code = Exit.USAGE if isinstance(error, ConfigError) else _of_error(error.to_json())
+        return code, visible(f"{error.message}{place}")
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return Exit.FAILED, visible(f"{where}{error.strerror}")
+    return None
 
 
 def _of_error(error: dict[str, Json]) -> Exit:

@@ -6,27 +6,29 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
-import orjson
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from toolscript.approvals.terminal import TerminalDecider
-from toolscript.errors import ConfigError
+from toolscript.errors import ConfigError, JournalError
 from toolscript.harness import Harness
 from toolscript.journal.audit import audit, entry_json, entry_text
+from toolscript.journal.codec import dumped
 from toolscript.journal.reader import records
 from toolscript.journal.state import run_path, state_dir
+from toolscript.recovery.follow import Divergence
 from toolscript.recovery.live import Difference, differences
-from toolscript.recovery.notebook import recorded_runs
+from toolscript.recovery.notebook import found, saved_cells, unspoken
 from toolscript.recovery.replay import Replayed, replay
-from toolscript.recovery.tape import Tape
+from toolscript.recovery.tape import Tape, bearable, recorded_limits
 from toolscript.registry.registry import Registry, installed_tools, tools_digest
 from toolscript.runtime.identity import installation
 from toolscript.runtime.pool import Pool
 from toolscript_extension.cli.exits import Exit
+from toolscript_extension.cli.streams import screen
 
 File = Annotated[
     str, typer.Argument(help="A journal, the id of a run in this workspace, or a notebook.", metavar="FILE|RUN")
@@ -47,46 +49,78 @@ def replay_command(
     workspace: Workspace = Path(),
     live: Annotated[bool, typer.Option("--live", help="Run for real, and show what changed (exit 1).")] = False,
 ) -> None:
-    """Replay a recorded run: no tool is touched; the same result and logs must come out (exit 1 if not)."""
+    """Replay a recorded run without touching a tool: the same result and logs must come out.
+
+    The first difference ends it with exit code 1. A notebook is replayed cell by cell, from what is saved in it:
+    journals are needed only for what it had no room for.
+    """
+    console = screen(stderr=True)
     if file.endswith(".ipynb"):
-        journals = [journal_of(run_id, workspace) for run_id in recorded_runs(Path(file))]
+        _replay_notebook(Path(file), workspace, console, live=live)
     else:
-        journals = [journal_of(file, workspace)]
-    console = Console(stderr=True)
-    for journal in journals:
-        (_live if live else _replay_one)(journal, workspace, console)
+        tape = Tape.read(records(journal_of(file, workspace), unknown="skip"))
+        (_live if live else _replay_one)(tape, workspace, console)
 
 
-def _replay_one(journal: Path, workspace: Path, console: Console) -> None:
-    replayed = asyncio.run(_replay(Tape.read(records(journal, unknown="skip"))))
+def _replay_notebook(path: Path, workspace: Path, console: Console, *, live: bool) -> None:
+    for cell in saved_cells(path):
+        tapes = [found(run, _journal(run.run_id, workspace)) for run in cell.runs]
+        what = "turn" if cell.prompt is not None else "script"
+        console.print(
+            Text(f"cell {cell.number}: {what}, {len(tapes)} run{'' if len(tapes) == 1 else 's'}"), soft_wrap=True
+        )
+        if not live and (divergence := unspoken(cell, tapes)) is not None:
+            _diverged(divergence, console)
+        for tape in tapes:
+            (_live if live else _replay_one)(tape, workspace, console)
+
+
+def _journal(name: str, workspace: Path) -> Path | None:
+    try:
+        path = run_path(state_dir(workspace), name)
+    except JournalError:  # a hostile notebook's id of a run
+        return None
+    return path if path.is_file() else None
+
+
+def _diverged(divergence: Divergence, console: Console) -> NoReturn:
+    console.print(Text(f"diverged\n{divergence}", style="red"), soft_wrap=True)
+    raise typer.Exit(Exit.FAILED)
+
+
+def _replay_one(tape: Tape, workspace: Path, console: Console) -> None:
+    replayed = asyncio.run(_replay(tape))
     for line in replayed.logs:
-        console.print(Text(line.text))
+        console.print(Text(line.text), soft_wrap=True)
     if replayed.divergence is not None:
-        console.print(Text(f"diverged\n{replayed.divergence}", style="red"))
-        raise typer.Exit(Exit.FAILED)
+        _diverged(replayed.divergence, console)
     what = "the same" if replayed.outcome == "same" else "the same up to where the recorded run was ended"
-    console.print(Text(f"replayed: {what}", style="green"))
+    console.print(Text(f"replayed: {what}", style="green"), soft_wrap=True)
     if replayed.result is not None:
         sys.stdout.write(json.dumps(replayed.result, ensure_ascii=False, indent=2) + "\n")
 
 
 async def _replay(tape: Tape) -> Replayed:
     tools = tools_digest(Registry(installed_tools()).select(allowed=tape.run.allowed_tools))
-    async with Pool(limits=tape.start().limits) as pool:
+    tape = bearable(tape)
+    async with Pool(limits=recorded_limits(tape.run)) as pool:
         return await replay(tape, pool, digests={**installation(), "tools": tools})
 
 
-def _live(journal: Path, workspace: Path, console: Console) -> None:
-    changed = asyncio.run(_run_again(journal, workspace))
+def _live(tape: Tape, workspace: Path, console: Console) -> None:
+    changed = asyncio.run(_run_again(tape, workspace))
     for difference in changed:
-        console.print(Text(str(difference)))
-    console.print(Text(f"ran for real: {len(changed) or 'nothing'} changed", style="yellow" if changed else "green"))
+        console.print(Text(str(difference)), soft_wrap=True)
+    console.print(
+        Text(f"ran for real: {len(changed) or 'nothing'} changed", style="yellow" if changed else "green"),
+        soft_wrap=True,
+    )
     if changed:
         raise typer.Exit(Exit.FAILED)
 
 
-async def _run_again(journal: Path, workspace: Path) -> tuple[Difference, ...]:
-    run = Tape.read(records(journal, unknown="skip")).run
+async def _run_again(tape: Tape, workspace: Path) -> tuple[Difference, ...]:
+    run = tape.run
     async with Harness(workspace) as harness:
         with TerminalDecider.attached(harness.approvals):
             again = await harness.run(
@@ -94,7 +128,7 @@ async def _run_again(journal: Path, workspace: Path) -> tuple[Difference, ...]:
                 allowed_tools=run.allowed_tools,
             )  # fmt: skip
         now = list(records(run_path(harness.state, again.run_id)))
-    return differences(records(journal, unknown="skip"), now)
+    return differences(tape.records, now)
 
 
 def audit_command(
@@ -104,4 +138,4 @@ def audit_command(
 ) -> None:
     """Show what a run did: tools, durations, approvals with who and when, and how it ended."""
     for entry in audit(journal_of(file, workspace)):
-        sys.stdout.write((orjson.dumps(entry_json(entry)).decode() if as_json else entry_text(entry)) + "\n")
+        sys.stdout.write((dumped(entry_json(entry)).decode() if as_json else entry_text(entry)) + "\n")

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from toolscript.approvals.terminal import TerminalDecider
@@ -24,6 +23,7 @@ from toolscript.recovery.unknown import Resolution
 from toolscript.run import Run
 from toolscript_extension.cli.exits import Exit, exit_code
 from toolscript_extension.cli.show import Terminal
+from toolscript_extension.cli.streams import screen
 
 WAITS = frozenset({"outcome_unknown", "consent_needed"})
 
@@ -46,7 +46,7 @@ def command(
         _list(workspace)
         return
     given = dict(_outcome(text) for text in outcome or ())
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     try:
         done = asyncio.run(_resume(Harness(workspace), run, given, None if as_json else Terminal(console)))
     except StillInterrupted as error:
@@ -69,14 +69,14 @@ async def _resume(harness: Harness, run_id: str, given: dict[int, Resolution], t
 
 
 def _list(workspace: Path) -> None:
-    console, found = Console(), False
+    console, found = screen(), False
     for file in interrupted(state_dir(workspace)):
         try:
             tape = Tape.read(records(file.path, unknown="skip"))
         except ToolscriptError as error:
             console.print(Text(f"{file.run_id}  cannot be read: {error.message}", style="red"))
             continue
-        if tape.end is None and tape.run.origin not in ("undo", "call"):
+        if tape.end is None:
             found = True
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(file.modified))
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")

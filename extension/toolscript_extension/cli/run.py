@@ -8,44 +8,77 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import orjson
 import typer
-from rich.console import Console
 
+from toolscript.approvals.plan import Plan
 from toolscript.approvals.request import Policy
 from toolscript.approvals.terminal import TerminalDecider
-from toolscript.errors import ConfigError, Json
-from toolscript.events import BaseEvent
+from toolscript.errors import ApprovalDenied, Json
+from toolscript.events import BaseEvent, RunStatus
 from toolscript.harness import Harness
 from toolscript.run import Run
+from toolscript_extension.cli import plan as planning
 from toolscript_extension.cli.exits import exit_code
-from toolscript_extension.cli.show import Terminal
+from toolscript_extension.cli.given import limits_of, params_of, read_source
+from toolscript_extension.cli.show import Terminal, notify
+from toolscript_extension.cli.streams import screen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    source: str
+    params: Json
+    limits: dict[str, float]
+    plan: bool
+    dry_run: bool
 
 
 def command(
     file: Annotated[str, typer.Argument(help="A TypeScript file, or - for standard input.", metavar="FILE.ts|-")],
     param: Annotated[
-        list[str] | None, typer.Option("--param", help="A value for params, as key=json.", metavar="KEY=JSON")
+        list[str] | None,
+        typer.Option("--param", help="A value that the script finds in params; once for each.", metavar="KEY=JSON"),
     ] = None,
     workspace: Annotated[Path, typer.Option(help="The directory that the script works in.")] = Path(),
-    policy: Annotated[Policy, typer.Option(help="When consent is asked for.")] = Policy.ON_REQUEST,
-    limit: Annotated[
-        list[str] | None, typer.Option("--limit", help="Lower a limit, as name=number.", metavar="NAME=N")
+    policy: Annotated[
+        Policy | None, typer.Option(help="When consent is asked for; as configured, if left out.")
     ] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option("--limit", help="A lower limit, such as calls=4.", metavar="NAME=NUMBER")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the effects that the script would have; nothing is changed.")
+    ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show the effects first, and carry out those that you choose.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Print each event as a JSON line on stdout.")] = False,
 ) -> None:
-    """Run a script and print its result."""
+    """Run a script and print its result.
+
+    The result goes to stdout as JSON, what the script logs and does to stderr. Consent is asked for on the terminal.
+    """
     if as_json and events:
         raise typer.BadParameter("choose one of --json and --events")
-    source = read_source(file)
-    params = dict(parse_pair(p, "--param") for p in param or ())
-    limits = {name: parse_number(value) for name, value in (parse_pair(x, "--limit") for x in limit or ())}
-    listener = _event_lines if events else (None if as_json else Terminal(Console(stderr=True)))
-    run = asyncio.run(_run(Harness(workspace, policy=policy), source, params, limits, listener))
+    if dry_run and (plan or events):
+        raise typer.BadParameter(f"choose one of --dry-run and {'--plan' if plan else '--events'}")
+    params, limits = params_of(param or ()), limits_of(limit or ())
+    shown = screen(stderr=True)
+    harness = Harness(workspace, policy=policy)
+    source = read_source(file, harness.limits.source_bytes)
+    notify(harness.configuration, shown)
+    listener = _event_lines if events else Terminal(shown, quiet=as_json)
+    order = _Order(source=source, params=params, limits=limits, plan=plan, dry_run=dry_run)
+    run, made = asyncio.run(_run(harness, order, listener))
+    if made is not None and dry_run:
+        _print_plan(made, run, as_json=as_json)
     if as_json:
         sys.stdout.write(orjson.dumps(run.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
     elif not events and run.result is not None:
@@ -53,9 +86,32 @@ def command(
     raise typer.Exit(exit_code(run))
 
 
-async def _run(
-    harness: Harness, source: str, params: Json, limits: dict[str, float], listener: Callable[[BaseEvent], None] | None
-) -> Run:
+def _print_plan(plan: Plan, run: Run, *, as_json: bool) -> NoReturn:
+    if as_json:
+        sys.stdout.write(json.dumps(plan.to_json(), ensure_ascii=False, indent=2) + "\n")
+    else:
+        planning.show(plan, screen())
+    # A plan that ends where nobody knows an answer is all that there is to plan.
+    raise typer.Exit(0 if run.status is RunStatus.ABORTED and plan.status == "partial" else exit_code(run))
+
+
+async def _ordered(harness: Harness, order: _Order, seen: list[BaseEvent]) -> tuple[Run, Plan | None]:
+    """Run the script, or plan it, or plan it and run what a person chooses of it."""
+    run = partial(harness.run, order.source, params=order.params, limits=order.limits, origin="file")
+    if not (order.plan or order.dry_run):
+        return await run(), None
+    plan = await harness.plan(order.source, params=order.params, limits=order.limits)
+    planned = Run.fold(seen)
+    if order.dry_run or (not plan.rows and planned.status is not RunStatus.COMPLETED):
+        return planned, plan
+    seen.clear()
+    approved = await planning.choose(plan) if plan.rows else plan.approve(by="terminal")
+    if approved is None:
+        raise ApprovalDenied("the plan was declined; nothing was done", tool="plan")
+    return await run(plan=approved), plan
+
+
+async def _run(harness: Harness, order: _Order, listener: Callable[[BaseEvent], None]) -> tuple[Run, Plan | None]:
     """Run the script; Ctrl-C and a polite kill stop it with its processes, and still give its run."""
     seen: list[BaseEvent] = []
     task = asyncio.current_task()
@@ -64,49 +120,18 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     try:
-        async with harness:
-            with ExitStack() as stack:
-                stack.enter_context(harness.listening(seen.append))
-                if listener is not None:
-                    stack.enter_context(harness.listening(listener))
-                stack.enter_context(TerminalDecider.attached(harness.approvals))
-                return await harness.run(source, params=params, limits=limits, origin="file")
+        with ExitStack() as stack:
+            # Listening outlasts the harness: what it ends when it closes is told too.
+            stack.enter_context(harness.listening(seen.append))
+            stack.enter_context(harness.listening(listener))
+            async with harness:
+                with TerminalDecider.attached(harness.approvals):
+                    return await _ordered(harness, order, seen)
     except asyncio.CancelledError:
         task.uncancel()
-        return Run.fold(seen)
+        return Run.fold(seen), None
 
 
 def _event_lines(event: BaseEvent) -> None:
     sys.stdout.write(event.model_dump_json() + "\n")
     sys.stdout.flush()
-
-
-def read_source(file: str) -> str:
-    """Return the text of a script file or of standard input. Raises ConfigError naming the file."""
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8: byte {error.start}") from None
-
-
-def parse_pair(text: str, option: str) -> tuple[str, Json]:
-    """Return key and value of ``key=json``. Raises ConfigError that shows the accepted form."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"{option} takes key=value, got {text!r}")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        raise ConfigError(
-            f"{option} {name}: {value!r} is not JSON; a string needs quotes: {option} '{name}=\"{value}\"'"
-        ) from None
-
-
-def parse_number(value: Json) -> float:
-    """Return a limit's value. Raises ConfigError for anything but a number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"a limit is a number, got {value!r}")
-    return value

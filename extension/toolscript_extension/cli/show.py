@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
 from toolscript.errors import Json
@@ -16,8 +16,15 @@ from toolscript.events import (
     OperationStatus,
     ScriptExecutionOutput,
     ScriptLog,
+    TaskFinished,
+    TaskStarted,
 )
 from toolscript.language.inert import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from toolscript.agent.configuration import Configuration
 
 MARKS = {
     OperationStatus.SUCCEEDED: ("✓", "green"),
@@ -30,14 +37,34 @@ LEVELS = {"debug": "dim", "log": "", "info": "", "warn": "yellow", "error": "red
 
 
 class Terminal:
-    """Shows events as they come. Call it with each event."""
+    """Shows events as they come. Call it with each event.
 
-    def __init__(self, console: Console) -> None:
+    ``quiet`` is for whoever reads a result by machine: only what that result cannot tell is shown.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self._console = console
+        self._quiet = quiet
         self._arguments: dict[int, str] = {}
+        self._tasks: dict[str, TaskStarted] = {}
 
     def __call__(self, event: BaseEvent) -> None:
         """Print what the event tells, if a reader wants it."""
+        match event:
+            case TaskStarted():
+                self._tasks[event.task_id] = event
+            case TaskFinished():
+                self._task(event)
+            case _ if not self._quiet:
+                self._show(event)
+            case _:
+                pass
+        if isinstance(event, ScriptExecutionOutput):
+            for task in self._tasks.values():
+                what = f"{task.tool} {self._arguments.get(task.operation, '')}".rstrip()
+                self._line(f"task {task.task_id} still runs and ends with this command: {what}", "yellow")
+
+    def _show(self, event: BaseEvent) -> None:
         match event:
             case ScriptLog():
                 self._line(visible(event.text), LEVELS[event.level])
@@ -46,28 +73,47 @@ class Terminal:
             case OperationFinished():
                 self._operation(event)
             case MessageDelta() if event.channel == "text":
-                self._console.print(Text(visible(event.text)), end="")
-            case ScriptExecutionOutput() if event.error is not None:
-                self._line(describe_error(event.error), "bold red")
+                self._console.print(Text(visible(event.text)), end="", soft_wrap=True)
+            case ScriptExecutionOutput():
+                self._ending(event)
             case _:
                 pass
-        if isinstance(event, ScriptExecutionOutput):
-            for warning in event.warnings:
-                self._line(f"warning: {visible(warning)}", "yellow")
-            self._line(f"run {event.run_id}", "dim")
+
+    def _ending(self, event: ScriptExecutionOutput) -> None:
+        if event.error is not None:
+            self._line(describe_error(event.error), "bold red")
+        for warning in event.warnings:
+            self._line(f"warning: {visible(warning)}", "yellow")
+        self._line(f"run {event.run_id}", "dim")
+
+    def _task(self, event: TaskFinished) -> None:
+        self._tasks.pop(event.task_id, None)
+        why = f": {visible(str(event.error.get('message', '')))}" if event.error else ""
+        self._line(f"task {event.task_id} {event.status.value} after {duration(event.duration_ms)}{why}", "dim")
 
     def _operation(self, event: OperationFinished) -> None:
         mark, style = MARKS.get(event.status, ("·", ""))
         text = Text(f"  {mark} ", style=style)
         text.append(event.tool, style="bold")
         text.append(f" {self._arguments.get(event.operation, '')}", style="dim")
-        text.append(f"  {event.duration_ms:.0f} ms", style="dim")
+        text.append(f"  {duration(event.duration_ms)}", style="dim")
         if event.error is not None:
             text.append(f"\n    {visible(str(event.error.get('message', '')))}", style=style)
         self._console.print(text, soft_wrap=True)
 
     def _line(self, text: str, style: str) -> None:
         self._console.print(Text(text, style=style), soft_wrap=True)
+
+
+def notify(configuration: Configuration, console: Console) -> None:
+    """Say what a workspace's configuration asks for and does not get, and how to give it."""
+    if configuration.notice:
+        console.print(Text(visible(configuration.notice), style="yellow"), soft_wrap=True)
+
+
+def duration(milliseconds: float) -> str:
+    """Return a duration as ``12 ms`` or ``3.4 s``."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
 def brief(arguments: Json, width: int = 96) -> str:

@@ -25,7 +25,7 @@ def command(
     if as_json:
         sys.stdout.write(orjson.dumps([_described(t) for t in chosen], option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        sys.stdout.write(declarations(chosen, lazy=True))
+        sys.stdout.write(declarations(chosen, lazy=True, documented=True))
 
 
 def _described(tool: Tool) -> dict[str, Json]:

@@ -50,6 +50,8 @@ class AgentConfig(Frozen):
     after_script: AfterScript = "continue"
     structured: bool = True
     """Whether tools are also offered for structured calls."""
+    hosted: bool = False
+    """Whether the provider runs the model's code (programmatic tool calling) instead of our scripts."""
     max_steps: Positive = 24
     max_tokens: Positive | None = None
     max_seconds: Seconds | None = None
@@ -105,7 +107,7 @@ class AgentConfig(Frozen):
         """Return how this agent's turns go."""
         return TurnSettings(
             agent=self.id, model=self.model, instructions=self.instructions, mode=self.mode,
-            after_script=self.after_script, structured=self.structured, max_steps=self.max_steps,
+            after_script=self.after_script, structured=self.structured, hosted=self.hosted, max_steps=self.max_steps,
             max_tokens=self.max_tokens, max_seconds=self.max_seconds, max_output_tokens=self.max_output_tokens,
             context_tokens=self.context_tokens, output_bytes=self.output_bytes, provider=self.settings,
         )  # fmt: skip

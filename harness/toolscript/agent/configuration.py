@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from toolscript.errors import ConfigError, Json
 from toolscript.models.found import providers, served
 
 FILE_NAME = "toolscript.toml"
+SERVERS_NAME = ".mcp.json"
+HOSTING = ("openai-responses", "anthropic-messages")
 Tables = dict[str, dict[str, Json]]
 _MERGED = frozenset({"limits", "settings"})
 """Settings that are tables themselves: a file changes the entries it names, and no others."""
@@ -78,6 +81,8 @@ class Configuration:
     mcp: Mapping[str, dict[str, Json]]
     files: tuple[Path, ...] = ()
     withheld: tuple[Withheld, ...] = ()
+    untrusted_servers: Path | None = None
+    """A workspace's ``.mcp.json`` that nobody has trusted: its servers are not started."""
     workspace_file: TomlFile | None = None
 
     def choose(self, agent_id: str | None = None) -> Choice:
@@ -86,14 +91,14 @@ class Configuration:
 
     @property
     def notice(self) -> str:
-        """What to tell the user of a file that is not trusted; empty if there is nothing to tell."""
-        if not self.withheld or self.workspace_file is None:
-            return ""
-        listed = "\n".join(f"  {w.place}: {'.'.join(w.keys)} = {_shown(w.value)}" for w in self.withheld)
-        return (
-            f"{self.workspace_file.path} is not trusted; without effect are:\n{listed}\n"
-            f"If you want them, trust the file as it is now: toolscript trust {self.workspace_file.path}"
-        )
+        """What to tell the user of files that are not trusted; empty if there is nothing to tell."""
+        told: list[str] = []
+        if self.withheld and self.workspace_file is not None:
+            listed = "\n".join(f"  {w.place}: {_tame('.'.join(w.keys))} = {_shown(w.value)}" for w in self.withheld)
+            told.append(_untrusted(self.workspace_file.path, f"without effect are:\n{listed}\nIf you want them"))
+        if self.untrusted_servers is not None:
+            told.append(_untrusted(self.untrusted_servers, "its MCP servers are not started. If you want them"))
+        return "\n".join(told)
 
 
 def user_file() -> Path:
@@ -104,14 +109,22 @@ def user_file() -> Path:
 
 def load(workspace: Path | None = None, *, user: Path | None = None, trust: Trust | None = None) -> Configuration:
     """Return the configuration for a workspace. Raises ConfigError naming file and line."""
-    users = _users(user or user_file())
+    found = _loaded(workspace, user or user_file(), trust or Trust())
+    servers = workspace / SERVERS_NAME if workspace is not None else None
+    if servers is None or not servers.is_file() or (trust or Trust()).trusts(servers, _digest(servers)):
+        return found
+    return replace(found, untrusted_servers=servers)
+
+
+def _loaded(workspace: Path | None, user: Path, trust: Trust) -> Configuration:
+    users = _users(user)
     file = read(workspace / FILE_NAME) if workspace is not None else None
     if file is None or (
         users.workspace_file is not None and file.path.resolve() == users.workspace_file.path.resolve()
     ):
         return replace(users, workspace_file=None)
     tables = _tables(file)
-    if (trust or Trust()).trusts(file.path, file.digest):
+    if trust.trusts(file.path, file.digest):
         return _trusting(users, file, tables)
     return _tightened(users, file, tables)
 
@@ -186,6 +199,10 @@ def _agents(
         if not served(agent.provider):
             message = f"there is no provider {agent.provider!r}; providers are {', '.join(providers())}"
             raise _error(file, ("agents", name, "provider"), message)
+        if agent.hosted and agent.provider not in HOSTING:
+            raise _error(
+                file, ("agents", name, "hosted"), f"only {' and '.join(HOSTING)} run a model's code themselves"
+            )
         yield name, agent
 
 
@@ -222,6 +239,21 @@ def _value(data: Json, keys: tuple[str, ...]) -> Json:
     for key in keys:
         data = data[key] if isinstance(data, dict) and key in data else None
     return data
+
+
+def _untrusted(path: Path, what: str) -> str:
+    return f"{path} is not trusted; {what}, trust the file as it is now: toolscript trust {path}"
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _tame(text: str) -> str:
+    return text if text.isprintable() else repr(text)
 
 
 def _shown(value: Json, limit: int = 160) -> str:

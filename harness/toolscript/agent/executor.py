@@ -15,11 +15,15 @@ Mode = Literal["off", "dry-run", "on"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolReply:
-    """What a structured call gives back to the model; images are data URLs."""
+    """What a structured call gives back to the model; images are data URLs.
+
+    ``ends_turn``: a person denied the call and wants the turn to end with it.
+    """
 
     text: str
     is_error: bool = False
     images: tuple[str, ...] = ()
+    ends_turn: bool = False
 
 
 class Executor(Protocol):
@@ -43,6 +47,10 @@ class Executor(Protocol):
 
     def keep(self, data: bytes) -> str:
         """Keep bytes for the conversation and return a handle for ``tools.readOutput``."""
+        ...
+
+    def kept(self, handle: str) -> bytes:
+        """Return what lies behind a handle. Raises ToolError ``not_found``."""
         ...
 
     async def end_turn(self) -> None:

@@ -6,36 +6,42 @@ import json
 import re
 
 from toolscript.errors import Json
+from toolscript.language import inert
 
 RESERVED = ("tool-calls", "script", "original-user-prompt", "script-output", "harness-note")
 """Elements that mean something between us and a model."""
 
-_RESERVED = re.compile(rf"<(?=\s*/?\s*(?:{'|'.join(RESERVED)})\b)", re.IGNORECASE)
-_TAG_LIKE = re.compile(r"<(?=[A-Za-z/!?])")
-_BARE = str.maketrans({c: f"\\u{c:04x}" for c in (*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F)})
+_TAG_LIKE = re.compile(r"<(?=\s*[A-Za-z/!?\\])")
 
 
 def reserved_escaped(text: str) -> str:
-    """Return prose with our own elements' tags written ``&lt;…``; all else stays as it is."""
-    return _RESERVED.sub("&lt;", _sound(text))
+    """Return prose with our own elements' tags written ``&lt;…``, however they are spelt, and controls written out."""
+    return inert.uncontrolled(inert.inert(_sound(text), RESERVED))
 
 
 def as_json(value: Json) -> str:
     """Return compact JSON on one line in which no tag can begin: ``<`` is ``\\u003c`` there, the same value."""
-    return _TAG_LIKE.sub(r"\\u003c", _sound(json.dumps(value, ensure_ascii=False, separators=(", ", ": "))))
+    return _escaped(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))
 
 
 def as_lines(text: str) -> str:
     """Return text line by line behind ``| ``, so no fence opens, with the ``<`` of tags as ``\\u003c``."""
-    safe = _TAG_LIKE.sub(r"\\u003c", _sound(text).translate(_BARE))
-    return "\n".join(f"| {line}" for line in safe.splitlines() or [""])
+    return "\n".join(f"| {line}" for line in _escaped(text).splitlines() or [""])
 
 
 def fenced(text: str, language: str = "") -> str:
     """Return text in a code fence that nothing inside can close."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{reserved_escaped(text).rstrip()}\n{fence}"
+    return inert.fenced(reserved_escaped(text).rstrip(), language)
+
+
+def _escaped(text: str) -> str:
+    """Return the text with tags and controls written as JSON escapes, so that JSON keeps its value."""
+    safe = inert.inert(_TAG_LIKE.sub(r"\\u003c", _sound(text)), RESERVED, write=_escape)
+    return inert.uncontrolled(safe, _escape)
+
+
+def _escape(c: str) -> str:
+    return json.dumps(c)[1:-1] if ord(c) > 0x7F else f"\\u{ord(c):04x}"
 
 
 def _sound(text: str) -> str:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 
+from toolscript.agent.budget import TimeBudget
 from toolscript.agent.conversation import Conversation, PastTurn
+from toolscript.agent.diary import Diary, Write, unwritten
 from toolscript.agent.step import Step
 from toolscript.agent.terms import TurnSettings
 from toolscript.errors import Json
-from toolscript.events import BaseEvent, Emitter
+from toolscript.events import ApprovalResolved, BaseEvent, Emitter
 from toolscript.models.adapter import Item, UsageReport
 from toolscript.run import Run
 
 SAME_FAILURES = 3
 """How often the same script or call may fail in one turn, or replies in a row hold no sound script."""
+
+
+def new_turn(conversation: Conversation, agent: str, prompt: str, images: tuple[str, ...]) -> PastTurn:
+    """Return a turn that nothing was said in yet; the notes that wait belong to it."""
+    turn_id = f"turn-{uuid.uuid4().hex[:12]}"
+    return PastTurn(turn_id=turn_id, prompt=prompt, agent=agent, images=images, notes=conversation.take_notes())
 
 
 class OpenTurn:
@@ -25,14 +34,13 @@ class OpenTurn:
         conversation: Conversation,
         settings: TurnSettings,
         emitter: Emitter,
-        prompt: str,
-        images: tuple[str, ...],
+        past: PastTurn,
+        write: Write = unwritten,
     ) -> None:
-        turn_id = f"turn-{uuid.uuid4().hex[:12]}"
+        turn_id = past.turn_id
         self._conversation = conversation
-        self.past = PastTurn(
-            turn_id=turn_id, prompt=prompt, agent=settings.agent, images=images, notes=conversation.take_notes()
-        )
+        self.past = past
+        self.diary = Diary(write, turn_id)
         self.emitter = emitter.scoped(conversation_id=conversation.conversation_id, turn_id=turn_id)
         self.items: tuple[Item, ...] = ()
         self.sent: tuple[Item, ...] = ()
@@ -41,9 +49,20 @@ class OpenTurn:
         self.unkept = False
         self.error: dict[str, Json] | None = None
         self.events: list[BaseEvent] = []
+        self.budget = TimeBudget(settings.max_seconds)
         self._runs_heard: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._fence_hinted = False
+        self.stopped = False
+        """Whether a person denied a call and wanted the turn to end with it."""
+
+    def go_on(self, usage: Sequence[UsageReport], step: Step | None) -> None:
+        """Begin where another host left off: with the items that the turn has, and with the step under way, if any."""
+        self.items = self.sent = self.past.items
+        self.done = [Step(self.past.turn_id, n, usage=used) for n, used in enumerate(usage, start=1)]
+        if step is not None:
+            self.done.append(step)
+            self.unkept = True
 
     @property
     def step(self) -> Step:
@@ -74,10 +93,13 @@ class OpenTurn:
         self.unkept = False
 
     def hear(self, event: BaseEvent) -> None:
-        """Keep the events of this turn, and of agents that work for one of its runs."""
+        """Keep the events of this turn, and of agents that work for one of its runs; they also move its clock."""
         ours = event.turn_id == self.past.turn_id
+        if ours and isinstance(event, ApprovalResolved) and event.decision == "deny_and_stop":
+            self.stopped = True
         if ours or (event.parent or "").partition("/")[0] in self._runs_heard:
             self.events.append(event)
+            self.budget.hear(event)
             if event.run_id is not None:
                 self._runs_heard.add(event.run_id)
 

@@ -13,6 +13,7 @@ Keep = Callable[[bytes], str]
 DEFAULT_BUDGET = 16 * 1024
 """Bytes of one run's output that a model is shown."""
 _SHARE_OF_ERROR = 4
+_BUDGETS_OF_CALL = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,20 @@ def script_output(run: Run, keep: Keep, budget: int = DEFAULT_BUDGET) -> str:
     sections = _sections(run)
     allowed = _shares([_size(s.text) for s in sections], max(0, budget - _size("\n".join(head))))
     return "\n".join([*head, *(_shown(s, a, keep) for s, a in zip(sections, allowed, strict=True))])
+
+
+def call_output(text: str, keep: Keep, budget: int = DEFAULT_BUDGET) -> str:
+    """Return the text of a structured call, cut like a script's output where it is longer than the room for it.
+
+    Calls are made to read a whole output, and tools cut what they render, so the room is several budgets.
+    """
+    room = budget * _BUDGETS_OF_CALL
+    if _size(text) <= room:
+        return text
+    handle = keep(text.encode("utf-8", "replace"))
+    return (
+        f'{_cut(text, room)}\n[cut; in a script tools.readOutput({{handle: "{handle}"}}) has all {_size(text):,} bytes]'
+    )
 
 
 def bytes_kept_out(run: Run, shown: str) -> int:

@@ -88,7 +88,7 @@ class Reading:
                     self._emitter.emit(MessageDelta, text=piece.text)
                 case ScriptFound():
                     self._kept = piece.offset + len(piece.source) + len(f"</{piece.tag}>")
-                    self._start(self._step.found(piece.source))
+                    self._start(self._step.found(piece.source, self._kept))
                 case FormatProblem():
                     self._step.problems.append(piece.error)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from toolscript.agent.compaction import compacted, weight
-from toolscript.agent.conversation import Conversation
+from toolscript.agent.conversation import Conversation, PastTurn
 from toolscript.agent.executor import Executor
 from toolscript.agent.open_turn import OpenTurn
 from toolscript.agent.prompt import instructions, original_prompt
 from toolscript.agent.terms import TurnSettings
-from toolscript.models.adapter import ModelRequest, UsageReport
+from toolscript.models.adapter import FunctionCallOutputItem, Item, ModelRequest, UsageReport
 
 _BYTES_PER_TOKEN = 3.5
 """Of mixed prose, code and JSON, until the provider's own counts say better."""
 _FULL, _AFTER = 0.85, 0.5
 """A context fuller than this is compacted, down to this: seldom, since each time the prompt cache is lost."""
+
+_UNSEEN = "[its images were left out: the provider refused the request that held them]"
 
 
 class Requests:
@@ -41,6 +45,19 @@ class Requests:
         self._compact(turn, before // 2)
         return weight(turn.history()) < before * 0.9
 
+    def without_images(self, turn: OpenTurn) -> bool:
+        """Send no image but those of the turn's own prompt from now on; False if there is none to leave out.
+
+        A model that sees no images, or a broken one, has the provider refuse each request that holds it.
+        """
+        before = self._conversation.sent
+        after = [_blind(past) for past in before]
+        self._conversation.shorten(new for new, old in zip(after, before, strict=True) if new is not old)
+        sent = _unpictured(turn.sent)
+        found = sent != turn.sent or any(new is not old for new, old in zip(after, before, strict=True))
+        turn.sent = sent
+        return found
+
     def learn(self, request: ModelRequest, usage: UsageReport) -> None:
         """Take the provider's count of a request as the measure for the next."""
         if usage.input_tokens > 100:
@@ -61,11 +78,12 @@ class Requests:
     def _build(self, turn: OpenTurn) -> ModelRequest:
         s = self._settings
         structured = s.structured and s.mode != "dry-run"
+        hosted = s.hosted and structured and s.mode == "on"
         return ModelRequest(
             model=s.model,
             instructions=instructions(
                 declarations=self._executor.declarations() if s.mode != "off" else "", agent=s.instructions,
-                mode=s.mode, after_script=s.after_script, structured=structured,
+                mode=s.mode, after_script=s.after_script, structured=structured, hosted=hosted,
             ),
             original_prompt=original_prompt(turn.past.prompt),
             history=turn.history(),
@@ -73,8 +91,23 @@ class Requests:
             max_output_tokens=s.max_output_tokens,
             settings=s.provider,
             prompt=turn.past.prompt,
+            hosted=hosted,
             step=turn.step.number,
         )  # fmt: skip
+
+
+def _blind(past: PastTurn) -> PastTurn:
+    items = _unpictured(past.items)
+    return replace(past, items=items, images=()) if past.images or items != past.items else past
+
+
+def _unpictured(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    return tuple(
+        replace(item, images=(), output=f"{item.output}\n{_UNSEEN}")
+        if isinstance(item, FunctionCallOutputItem) and item.images
+        else item
+        for item in items
+    )
 
 
 def _size(request: ModelRequest) -> int:

@@ -9,12 +9,22 @@ from collections.abc import AsyncIterator, Sequence
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
+from toolscript.agent.diary import Diary
 from toolscript.agent.executor import Executor, ToolReply
+from toolscript.agent.pictures import pictured
 from toolscript.agent.reading import Reading
 from toolscript.agent.step import Call, Script, Step
 from toolscript.agent.terms import TurnSettings
 from toolscript.errors import ToolscriptError
-from toolscript.events import BaseEvent, Emitter, FunctionCall, FunctionCallOutput, RunStatus, ScriptExecution
+from toolscript.events import (
+    ApprovalResolved,
+    BaseEvent,
+    Emitter,
+    FunctionCall,
+    FunctionCallOutput,
+    RunStatus,
+    ScriptExecution,
+)
 from toolscript.models.adapter import FunctionCallDone, ModelEvent
 from toolscript.run import Run
 
@@ -23,40 +33,65 @@ class Running:
     """One step's reply and all that it sets off."""
 
     def __init__(
-        self, executor: Executor, emitter: Emitter, settings: TurnSettings, events: Sequence[BaseEvent]
+        self,
+        executor: Executor,
+        emitter: Emitter,
+        settings: TurnSettings,
+        events: Sequence[BaseEvent],
+        diary: Diary,
     ) -> None:
         self._executor = executor
         self._emitter = emitter
         self._settings = settings
         self._events = events
+        self._diary = diary
         self._error: ToolscriptError | None = None
 
-    async def reply(self, step: Step, stream: AsyncIterator[ModelEvent], seconds: float | None) -> bool:
-        """Read the reply into its step, run its scripts and serve its calls.
-
-        Returns False when the reply did not end within ``seconds``. Raises ToolscriptError.
-        """
+    async def reply(self, step: Step, stream: AsyncIterator[ModelEvent]) -> None:
+        """Read the reply into its step, run its scripts and serve its calls. Raises ToolscriptError."""
         send, receive = anyio.create_memory_object_stream[Script](math.inf)
-        reading = Reading(step, self._emitter, send.send_nowait, self._settings.after_script)
-        in_time = True
+
+        def start(script: Script) -> None:
+            self._diary.script(step, script)  # what cannot be written down is not run
+            send.send_nowait(script)
+
+        reading = Reading(step, self._emitter, start, self._settings.after_script)
         async with anyio.create_task_group() as group:
             group.start_soon(self._scripts, receive)
             with send:
-                in_time = await self._read(reading, stream, seconds)
+                await self._read(step, reading, stream)
         if self._error is not None:
             raise self._error
-        if in_time:
-            await self._calls(step.calls)
-        return in_time
+        await self._calls([] if self.stopped else step.calls)
 
-    async def _read(self, reading: Reading, stream: AsyncIterator[ModelEvent], seconds: float | None) -> bool:
+    @property
+    def stopped(self) -> bool:
+        """Whether a person denied a call of this turn and wanted the turn to end with it."""
+        turn_id = self._emitter.ids.get("turn_id")
+        return any(
+            isinstance(e, ApprovalResolved) and e.decision == "deny_and_stop" and e.turn_id == turn_id
+            for e in self._events
+        )
+
+    async def rest(self, step: Step) -> None:
+        """Run and serve what of a step was written down and never began."""
+        failed = False
+        for script in step.scripts:
+            if script.run is None and not failed:
+                await self._script(script)
+            elif script.run is not None:
+                script.shown = pictured(script.run.result, self._executor.kept)
+            failed |= script.failed
+        await self._calls([call for call in step.calls if call.reply is None])
+
+    async def _read(self, step: Step, reading: Reading, stream: AsyncIterator[ModelEvent]) -> None:
         try:
-            with anyio.move_on_after(seconds) as scope:
-                await reading.read(stream)
+            await reading.read(stream)
+            if step.reason is not None:
+                self._diary.reply(step)
         except ToolscriptError as error:
             # Raised after the scripts have ended: a task group would cancel them.
             self._error = error
-        return not scope.cancelled_caught
 
     async def _scripts(self, found: MemoryObjectReceiveStream[Script]) -> None:
         failed = False
@@ -64,7 +99,7 @@ class Running:
             async for script in found:
                 if self._settings.mode == "off":
                     self._show(script)
-                elif not failed:
+                elif not failed and not self.stopped:
                     # What follows a failed script was written believing that it would succeed.
                     await self._script(script)
                     failed = script.failed
@@ -77,6 +112,7 @@ class Running:
         script.first_event = len(self._events)
         try:
             script.run = await self._executor.run(script.source, emitter=self._emitter, mode=self._settings.mode)
+            script.shown = pictured(script.run.result, self._executor.kept)
         except ToolscriptError as error:
             script.run = Run(status=RunStatus.FAILED, source=script.source, error=error.to_json())
 
@@ -86,9 +122,9 @@ class Running:
             self._emitter.emit(FunctionCall, call_id=asked.call_id, name=asked.name, arguments=asked.arguments)
         async with anyio.create_task_group() as group:
             for call in calls:
-                group.start_soon(self._call, call)
+                group.start_soon(self._call, call, group.cancel_scope)
 
-    async def _call(self, call: Call) -> None:
+    async def _call(self, call: Call, all_calls: anyio.CancelScope) -> None:
         asked = call.asked
         if (refusal := self._refusal(asked)) is not None:
             call.reply = ToolReply(text=f"{asked.name}: {refusal}; nothing ran", is_error=True)
@@ -103,6 +139,8 @@ class Running:
             FunctionCallOutput, call_id=asked.call_id, name=asked.name, output=call.reply.text,
             is_error=call.reply.is_error,
         )  # fmt: skip
+        if self.stopped:
+            all_calls.cancel()
 
     def _refusal(self, asked: FunctionCallDone) -> str | None:
         if self._settings.mode == "dry-run":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from toolscript.agent.executor import ToolReply
 from toolscript.agent.inert import reserved_escaped
-from toolscript.agent.output import Keep, bytes_kept_out, script_output
+from toolscript.agent.output import Keep, bytes_kept_out, call_output, script_output
+from toolscript.agent.pictures import Pictured
 from toolscript.agent.prompt import format_hint
 from toolscript.errors import Json, ScriptFormatError
 from toolscript.events import BaseEvent, RunStatus, ScriptExecution
@@ -37,10 +38,14 @@ class Script:
 
     source: str
     call_id: str
+    end: int = 0
+    """Where its closing tag ends in the reply's text."""
     run: Run | None = None
     first_event: int | None = None
     """Where the turn's events stood when it was started; None: it was not started."""
     only_shown: bool = False
+    shown: Pictured = field(default_factory=lambda: Pictured(None))
+    """The run's result as the model is shown it: text, and images beside it."""
 
     @property
     def script_hash(self) -> str:
@@ -78,9 +83,9 @@ class Step:
     usage: UsageReport = field(default_factory=UsageReport)
     kept_out: int = 0
 
-    def found(self, source: str) -> Script:
-        """Take a script on."""
-        script = Script(source, f"{self.turn_id}-{self.number}-{len(self.scripts) + 1}")
+    def found(self, source: str, end: int = 0) -> Script:
+        """Take a script on, whose closing tag ends at ``end``."""
+        script = Script(source, f"{self.turn_id}-{self.number}-{len(self.scripts) + 1}", end)
         self.scripts.append(script)
         return script
 
@@ -108,7 +113,7 @@ class Step:
         seen = tuple(events)
         items: list[Item] = [AssistantMessage(text=self.text, native=self.native)] if self.text or self.native else []
         items += [_call_item(call.asked) for call in self.calls]
-        items += [_call_output(call) for call in self.calls]
+        items += [_call_output(call, keep, budget) for call in self.calls]
         for script in self.scripts:
             if script.only_shown:
                 continue
@@ -120,7 +125,7 @@ class Step:
         run = script.run or _partial(script, tuple(events))
         if run is None:
             return NOT_RUN
-        shown = script_output(run, keep, budget)
+        shown = script_output(replace(run, result=script.shown.value) if script.run else run, keep, budget)
         self.kept_out += bytes_kept_out(run, shown)
         return shown
 
@@ -139,10 +144,11 @@ def _call_item(asked: FunctionCallDone) -> FunctionCallItem:
     return FunctionCallItem(call_id=asked.call_id, name=asked.name, arguments=asked.arguments)
 
 
-def _call_output(call: Call) -> FunctionCallOutputItem:
+def _call_output(call: Call, keep: Keep, budget: int) -> FunctionCallOutputItem:
     reply = call.reply or ToolReply(text="the call was stopped before it ended", is_error=True)
+    output = reserved_escaped(call_output(reply.text, keep, budget))
     return FunctionCallOutputItem(
-        call_id=call.asked.call_id, output=reserved_escaped(reply.text), is_error=reply.is_error, images=reply.images
+        call_id=call.asked.call_id, output=output, is_error=reply.is_error, images=reply.images
     )
 
 
@@ -150,4 +156,6 @@ def _script_items(script: Script, output: str) -> Iterator[Item]:
     arguments = json.dumps({"script_hash": script.script_hash[:12]})
     yield FunctionCallItem(call_id=script.call_id, name=SCRIPT_CALL, arguments=arguments, synthetic=True)
     completed = script.run is not None and script.run.status is RunStatus.COMPLETED
-    yield FunctionCallOutputItem(call_id=script.call_id, output=output, is_error=not completed)
+    yield FunctionCallOutputItem(
+        call_id=script.call_id, output=output, is_error=not completed, images=script.shown.images
+    )

@@ -25,6 +25,8 @@ class TurnSettings:
     mode: Mode = "on"
     after_script: AfterScript = "continue"
     structured: bool = True
+    hosted: bool = False
+    """Whether the provider runs the model's code, whose calls are served here; scripts are not offered then."""
     max_steps: int = 24
     max_tokens: int | None = None
     max_seconds: float | None = None

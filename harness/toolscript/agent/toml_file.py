@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from toolscript import units
 from toolscript.errors import ConfigError, Json
 
 MAX_BYTES = 256 * 1024
@@ -53,7 +54,7 @@ def read(path: Path) -> TomlFile | None:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-                raise ConfigError(f"{path}: a configuration is a regular file of at most {MAX_BYTES:,} bytes")
+                raise ConfigError(f"{path}: a configuration is a regular file of at most {units.size(MAX_BYTES)}")
             data = file.read(MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None

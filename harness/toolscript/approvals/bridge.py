@@ -16,6 +16,7 @@ import anyio
 
 from toolscript.approvals.pending import Pending, Proposal
 from toolscript.approvals.request import ApprovalRequest, Choice, Decider, Decision
+from toolscript.approvals.ways import TERMINAL, how_to_allow
 from toolscript.approvals.wire import request_to_json
 from toolscript.errors import (
     AlreadyDecided,
@@ -55,6 +56,8 @@ class Bridge:
         self._answers: deque[Decision] = deque()
         self._pending: dict[str, Pending] = {}
         self._decided: OrderedDict[str, Decision] = OrderedDict()
+        self.ways: tuple[str, ...] = TERMINAL
+        """How a call can be allowed on this face, for refusals; ``{tool}`` stands for the tool."""
 
     @property
     def can_ask(self) -> bool:
@@ -77,11 +80,19 @@ class Bridge:
         finally:
             self._deciders.remove(decider)
 
+    @property
+    def answers(self) -> tuple[Decision, ...]:
+        """The answers that were given ahead and not used yet."""
+        return tuple(self._answers)
+
     def answer_next(self, choice: Choice, reason: str = "", *, by: str = "notebook") -> None:
-        """Answer the next request, once, before it is asked. Only allow and deny can be given ahead."""
+        """Answer the next request of a run that begins from now on, once, before it is asked.
+
+        Raises ValueError for what cannot be given ahead: only allow and deny can.
+        """
         if choice not in (Choice.ALLOW, Choice.DENY, Choice.DENY_AND_STOP):
             raise ValueError(f"{choice.value!r} cannot be answered ahead; allow, deny and deny_and_stop can")
-        self._answers.append(Decision(choice=choice, by=by, reason=reason))
+        self._answers.append(Decision(choice=choice, by=by, reason=reason, time=self._clock()))
 
     def forget_answers(self) -> int:
         """Drop the answers that were given ahead and not used; returns how many there were."""
@@ -109,7 +120,7 @@ class Bridge:
         waiting = Pending(request=request, validate=validate, loop=asyncio.get_running_loop())
         async with self._open(waiting, emitter, journal):
             decision = await self._decision(waiting)
-            journal.write(_record_of(request, decision))
+            journal.write(decision_record(request, decision))
             await journal.sync()
             waiting.outcome = decision
         return decision
@@ -147,8 +158,8 @@ class Bridge:
     def _refuse_if_nobody(self, request: ApprovalRequest) -> None:
         if request.approval_id in self._pending or request.approval_id in self._decided:
             raise ValueError(f"approval id {request.approval_id!r} was used before")
-        if not self.can_ask:
-            raise unavailable(request)
+        if not (self._deciders or self._is_answered(request)):
+            raise unavailable(request, self.ways)
         if len(self._pending) >= MAX_PENDING:
             raise ApprovalUnavailable(
                 f"{request.tool} needs consent, but {MAX_PENDING} requests wait already", tool=request.tool
@@ -158,12 +169,7 @@ class Bridge:
     async def _open(self, waiting: Pending, emitter: Emitter, journal: Journal) -> AsyncIterator[None]:
         request = waiting.request
         body = request_to_json(request)
-        journal.write(
-            AskRecord(
-                number=request.operation, approval_id=request.approval_id, digest=request.digest,
-                request=body, expires=request.expires,
-            )
-        )  # fmt: skip
+        journal.write(ask_record(request))
         self._pending[request.approval_id] = waiting
         try:
             emitter.emit(ApprovalRequested, approval_id=request.approval_id, operation=request.operation, request=body)
@@ -177,13 +183,18 @@ class Bridge:
             self._settle(waiting, emitter, journal)
 
     def _show_everywhere(self, waiting: Pending) -> None:
-        # Nobody can have answered ahead whether a call took effect before its host died.
-        if self._answers and not waiting.request.extra.get("unknown"):
+        if self._is_answered(waiting.request):
             waiting.propose(Proposal(replace(self._answers.popleft(), time=self._clock())))
             return
         shown = [self._show(decider, waiting.request) for decider in tuple(self._deciders)]
         if not any(shown):
-            raise unavailable(waiting.request)
+            raise unavailable(waiting.request, self.ways)
+
+    def _is_answered(self, request: ApprovalRequest) -> bool:
+        # Nobody can have answered ahead whether a call took effect before its host died.
+        if not self._answers or request.extra.get("unknown"):
+            return False
+        return request.run_began == 0 or request.run_began >= self._answers[0].time
 
     def _show(self, decider: Decider, request: ApprovalRequest) -> bool:
         try:
@@ -219,7 +230,7 @@ class Bridge:
         decision = Decision(choice=Choice.WITHDRAWN, by="run", reason=why, time=self._clock())
         # An answer that was taken but not yet durable must not be found alone by a later resume.
         with contextlib.suppress(JournalError):
-            journal.write(_record_of(waiting.request, decision))
+            journal.write(decision_record(waiting.request, decision))
         return decision
 
     def _remember(self, approval_id: str, decision: Decision) -> None:
@@ -241,20 +252,27 @@ async def _outcome(future: concurrent.futures.Future[Decision]) -> Decision | To
         return error
 
 
-def _record_of(request: ApprovalRequest, decision: Decision) -> DecisionRecord:
+def ask_record(request: ApprovalRequest) -> AskRecord:
+    """Return the record of a request."""
+    return AskRecord(
+        number=request.operation, approval_id=request.approval_id, digest=request.digest,
+        request=request_to_json(request), expires=request.expires,
+    )  # fmt: skip
+
+
+def decision_record(request: ApprovalRequest, decision: Decision) -> DecisionRecord:
+    """Return the record of what was decided on a request."""
     return DecisionRecord(
         approval_id=request.approval_id, decision=decision.choice.value, by=decision.by,
         reason=decision.reason, arguments=decision.arguments, time=decision.time,
     )  # fmt: skip
 
 
-def unavailable(request: ApprovalRequest) -> ApprovalUnavailable:
+def unavailable(request: ApprovalRequest, ways: Iterable[str] = TERMINAL) -> ApprovalUnavailable:
     """Return the refusal for a call that needs consent where nobody can be asked; it says how to allow it."""
     why = f" ({request.why})" if request.why else ""
     return ApprovalUnavailable(
-        f"{request.tool} needs consent{why}, and nobody can be asked here. To allow it: run "
-        f"`%toolscript allow {request.tool} …` with its arguments, or `%toolscript answer allow`, in a cell before; "
-        f'or add a rule (tool = "{request.tool}", verdict = "allow") or another policy to your toolscript.toml.',
+        f"{request.tool} needs consent{why}, and nobody can be asked here. To allow it: {how_to_allow(request, ways)}.",
         tool=request.tool,
         details={"why": request.why, "digest": request.digest},
     )

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 from toolscript.approvals.digest import canonical_digest
-from toolscript.approvals.rules import Fit, allow_fit, has_wildcard, others_at_default
+from toolscript.approvals.reach import beyond, leads_as_named, names_all, real, spelt
+from toolscript.approvals.rules import Fit, Rule, allow_fit, has_wildcard, others_at_default
 from toolscript.errors import InvalidArguments, Json, ToolError
-from toolscript.registry.classification import Classification, Danger
+from toolscript.files.paths import folded
+from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.tool import ToolSpec
 
 ALWAYS_ASKED = frozenset({"toolscript.toml"})
 """Files that say what is allowed: a call that writes one asks every time."""
+LONGEST_PATH = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +39,15 @@ class Remembered:
     escalated: bool = False
     dangerous: bool = False
     environment: tuple[tuple[str, str], ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
+    """Where the paths that the call named led to; a link that leads elsewhere since is another call."""
     by: str = ""
 
-    def covers(self, spec: ToolSpec, classification: Classification, arguments: Json) -> bool:
+    def covers(self, spec: ToolSpec, classification: Classification, arguments: Json, cwd: Path) -> bool:
         """Say whether this exact call is covered."""
         return (
             spec.path == self.tool
+            and (classification.effect is not Effect.EXECUTE or leads_as_named(arguments, dict(self.places), cwd))
             and classification.remember == self.pattern
             and tuple(sorted(classification.environment.items())) == self.environment
             and (self.escalated or not classification.escalated)
@@ -57,29 +65,25 @@ class Stated:
 
     ``words`` are given in the order of the tool's arguments; a list argument takes all that are left.
     ``arguments`` names them instead. Without either, or through a ``*``, it covers only ordinary calls:
-    nothing dangerous, escalated, outside the workspace or protected comes along unseen.
+    nothing dangerous, escalated, outside the workspace or protected comes along unseen. ``places`` says where
+    the paths in them led to when they were given: it covers no call in which a link leads elsewhere since.
     """
 
     id: int
     tool: str
     words: tuple[str, ...] = ()
     arguments: Mapping[str, Json] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
     by: str = "notebook"
 
-    def covers(self, spec: ToolSpec, classification: Classification, arguments: Json) -> bool:
+    def covers(self, spec: ToolSpec, classification: Classification, arguments: Json, cwd: Path) -> bool:
         """Say whether this exact call is covered."""
-        if self.tool not in (spec.path, spec.wire_name):
+        if self.tool not in (spec.path, spec.wire_name) or not leads_as_named(arguments, self.places, cwd):
             return False
-        if not self.words and not self.arguments:
-            return unremarkable(classification) and not classification.outside
         named = self.arguments or by_position(spec, self.words)
-        if not named or not allow_fit(spec).named(named, arguments):
-            return False
-        if not others_at_default(spec, arguments, named):
-            return False
-        return not has_wildcard(named) or (
-            unremarkable(classification) and not _climbs(arguments) and _reaches_only(named, classification)
-        )
+        if not named:
+            return not self.words and ordinary(classification)
+        return covers_named(named, spec, classification, arguments, cwd, known=tuple(self.places.values()))
 
     def __str__(self) -> str:
         if self.arguments:
@@ -94,7 +98,8 @@ P = TypeVar("P", Remembered, Stated)
 class Permissions:
     """The allowances of one conversation: listed, revocable, and restored when the conversation is rewound."""
 
-    def __init__(self) -> None:
+    def __init__(self, cwd: str | Path = "/") -> None:
+        self._cwd = Path(os.path.realpath(cwd))
         self._kept: dict[int, Permission] = {}
         self._ids = itertools.count(1)
 
@@ -104,7 +109,9 @@ class Permissions:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def remember(self, spec: ToolSpec, classification: Classification, *, by: str) -> Remembered | None:
+    def remember(
+        self, spec: ToolSpec, classification: Classification, *, by: str, arguments: Json = None
+    ) -> Remembered | None:
         """Keep what "allow for this conversation" said of a call; None where that is not offered."""
         if classification.remember is None or always_asked(classification):
             return None
@@ -117,6 +124,7 @@ class Permissions:
                 escalated=classification.escalated,
                 dangerous=classification.danger is Danger.DANGEROUS,
                 environment=tuple(sorted(classification.environment.items())),
+                places=self._places(classification, arguments),
                 by=by,
             )
         )
@@ -130,13 +138,16 @@ class Permissions:
         """
         if arguments is None and len(words) == 1 and words[0].lstrip().startswith("{"):
             arguments, words = _object(words[0]), ()
-        return self._keep(Stated(id=next(self._ids), tool=tool, words=words, arguments=arguments or {}, by=by))
+        places = {path: real(path, self._cwd) for path in _exact_texts([words, arguments])}
+        return self._keep(
+            Stated(id=next(self._ids), tool=tool, words=words, arguments=arguments or {}, places=places, by=by)
+        )
 
     def covering(self, spec: ToolSpec, classification: Classification, arguments: Json) -> Permission | None:
         """Return an allowance that covers this exact call, if there is one."""
         if always_asked(classification):
             return None
-        return next((p for p in self._kept.values() if p.covers(spec, classification, arguments)), None)
+        return next((p for p in self._kept.values() if p.covers(spec, classification, arguments, self._cwd)), None)
 
     def revoke(self, permission_id: int) -> Permission:
         """Take an allowance back. Raises ToolError with code ``not_found``."""
@@ -157,6 +168,12 @@ class Permissions:
         """Go back to what a snapshot held; ids are never given twice."""
         self._kept = {permission.id: permission for permission in snapshot}
 
+    def _places(self, classification: Classification, arguments: Json) -> tuple[tuple[str, str], ...]:
+        # What a file tool touches is remembered by its real path already.
+        if classification.effect is not Effect.EXECUTE:
+            return ()
+        return tuple((path, real(path, self._cwd)) for path in spelt(arguments, self._cwd))
+
     def _keep(self, permission: P) -> P:
         self._kept[permission.id] = permission
         return permission
@@ -164,7 +181,7 @@ class Permissions:
 
 def always_asked(classification: Classification) -> bool:
     """Say whether the call changes a file that decides what is allowed."""
-    return any(p.kind != "read" and PurePath(p.path).name in ALWAYS_ASKED for p in classification.paths)
+    return any(p.kind != "read" and folded(PurePath(p.path).name) in ALWAYS_ASKED for p in classification.paths)
 
 
 def definition_digest(spec: ToolSpec) -> str:
@@ -226,6 +243,45 @@ def unremarkable(classification: Classification) -> bool:
     )
 
 
+def ordinary(classification: Classification) -> bool:
+    """Say whether an allowance that names no arguments covers a call."""
+    return unremarkable(classification) and not beyond(classification)
+
+
+def covers_named(
+    named: Mapping[str, Json], spec: ToolSpec, classification: Classification, arguments: Json, cwd: Path, *,
+    known: Sequence[str] = (),
+) -> bool:  # fmt: skip
+    """Say whether an allowance of these arguments covers a call: by what it says, and by all that it touches.
+
+    ``known`` are real paths that whoever named the arguments meant with them.
+    """
+    if not allow_fit(spec).named(named, arguments) or not others_at_default(spec, arguments, named):
+        return False
+    if has_wildcard(named) and (not unremarkable(classification) or _climbs(arguments)):
+        return False
+    return names_all({"": [named, *known]}, arguments, classification, cwd, Fit().text)
+
+
+def covered_by_rule(rule: Rule, spec: ToolSpec, classification: Classification, arguments: Json, cwd: Path) -> bool:
+    """Say whether an ``allow`` rule that names this tool covers this exact call."""
+    if not rule.arguments:
+        return ordinary(classification)
+    return covers_named(rule.arguments, spec, classification, arguments, cwd)
+
+
+def _exact_texts(value: Json) -> Iterator[str]:
+    match value:
+        case str() if 0 < len(value) < LONGEST_PATH and not re.search(r"[*\0\n]", value):
+            yield value
+        case Mapping():
+            for item in value.values():
+                yield from _exact_texts(item)
+        case list() | tuple():
+            for item in value:
+                yield from _exact_texts(item)
+
+
 def _climbs(arguments: Json) -> bool:
     match arguments:
         case str():
@@ -236,9 +292,3 @@ def _climbs(arguments: Json) -> bool:
             return any(map(_climbs, arguments))
         case _:
             return False
-
-
-def _reaches_only(named: Mapping[str, Json], classification: Classification) -> bool:
-    # A link may lead from a path that fits the pattern to one that does not: the real path must fit too.
-    patterns = [pattern for pattern in named.values() if isinstance(pattern, str)]
-    return all(any(Fit().text(pattern, str(p.path)) for pattern in patterns) for p in classification.outside)

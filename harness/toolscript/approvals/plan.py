@@ -36,6 +36,10 @@ class PlanRow:
     """Commands before it whose success and changes it assumes."""
     waits: bool = False
     undoable: bool = True
+    asks: str = ""
+    """Why it would ask a person if it were not approved with the plan; under a policy that never asks, be refused."""
+    denied: str = ""
+    """The rule that denies it; it can not be approved."""
 
     @property
     def key(self) -> str:
@@ -51,6 +55,7 @@ class PlanRow:
         if self.assumes:
             listed = ", ".join(f"#{n}" for n in self.assumes)
             data["note"] = f"if {listed} succeed{'s' if len(self.assumes) == 1 else ''}; what it changes is unknown"
+        data |= {name: why for name, why in (("asks", self.asks), ("denied", self.denied)) if why}
         return data
 
 
@@ -75,14 +80,16 @@ class Plan:
     """Where a partial plan ends."""
 
     def approve(self, rows: Iterable[int] | None = None, *, by: str = "notebook") -> ApprovedPlan:
-        """Return the plan with these rows approved (all when None) and the others declined.
+        """Return the plan with these rows approved (all that no rule denies when None) and the others declined.
 
-        Raises ConfigError for a number that is no row.
+        Raises ConfigError for a number that is no row, or a denied one.
         """
-        numbers = frozenset(row.number for row in self.rows)
-        chosen = numbers if rows is None else frozenset(rows)
-        if unknown := chosen - numbers:
+        open_rows = frozenset(row.number for row in self.rows if not row.denied)
+        chosen = open_rows if rows is None else frozenset(rows)
+        if unknown := chosen - {row.number for row in self.rows}:
             raise ConfigError(f"the plan has no row {', '.join(map(str, sorted(unknown)))}")
+        if denied := [row for row in self.rows if row.number in chosen - open_rows]:
+            raise ConfigError(f"row #{denied[0].number} cannot be approved: {denied[0].denied}")
         return ApprovedPlan(plan=self, approved=chosen, by=by, expires=time.time() + VALID_SECONDS)
 
     def to_json(self) -> dict[str, Json]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from toolscript.approvals.permissions import Permissions, always_asked, unremarkable
+from toolscript.approvals.permissions import Permissions, always_asked, covered_by_rule
 from toolscript.approvals.request import Policy, Verdict
-from toolscript.approvals.rules import Rule, has_wildcard
+from toolscript.approvals.rules import Rule
 from toolscript.errors import Json
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.tool import Ask, ToolSpec
@@ -21,24 +22,26 @@ def judge(
     permissions: Permissions | None = None,
     sandboxed: bool,
     arguments: Json = None,
+    cwd: Path = Path("/"),
 ) -> tuple[Verdict, str]:
     """Return the verdict on one exact call and the reason that people are shown.
 
     ``sandboxed`` is False where the sandbox mode wants commands confined and the operating system cannot do
     it. ``arguments`` are the call's, as JSON after defaults in facade spelling: rules and stated permissions
-    look at them. Deny rules come first; then what a person allowed for the conversation; then the strictest
-    of policy and rules, where an allow rule lifts what only the policy asks.
+    look at them; relative paths in them begin at ``cwd``. Deny rules come first; then what a person allowed for
+    the conversation; then the strictest of policy and rules, where an allow rule lifts what only the policy asks.
     """
-    matching = [rule for rule in rules if rule.matches(spec, arguments)]
+    matching = [rule for rule in rules if rule.matches(spec, arguments, classification, cwd)]
     if denying := _first(matching, "deny"):
-        return Verdict.REFUSE, str(denying)
+        return Verdict.DENY, str(denying)
     if permissions and (permission := permissions.covering(spec, classification, arguments)):
         return Verdict.ALLOW, f"allowed for this conversation: {permission}"
     asking = _first(matching, "ask")
     why = [str(asking)] if asking else reasons_to_ask(policy, spec, classification, sandboxed=sandboxed)
     if not why:
         return Verdict.ALLOW, f"the policy {policy.value} lets it run"
-    if asking is None and (allowing := _allowing(matching, classification)):
+    allowing = None if asking else _allowing(matching, spec, classification, arguments, cwd)
+    if allowing:
         return Verdict.ALLOW, str(allowing)
     reason = "; ".join(why)
     if policy is Policy.NEVER:
@@ -50,16 +53,13 @@ def _first(rules: Iterable[Rule], verdict: str) -> Rule | None:
     return next((rule for rule in rules if rule.verdict == verdict), None)
 
 
-def _allowing(rules: Iterable[Rule], classification: Classification) -> Rule | None:
+def _allowing(
+    rules: Iterable[Rule], spec: ToolSpec, classification: Classification, arguments: Json, cwd: Path
+) -> Rule | None:
     if always_asked(classification):
         return None
-    # What nobody spelled out comes along only if there is nothing remarkable about it.
-    plain = unremarkable(classification)
-    return next((r for r in rules if r.verdict == "allow" and (plain or _spelled_out(r))), None)
-
-
-def _spelled_out(rule: Rule) -> bool:
-    return bool(rule.arguments) and not has_wildcard(rule.arguments)
+    allowing = (rule for rule in rules if rule.verdict == "allow")
+    return next((r for r in allowing if covered_by_rule(r, spec, classification, arguments, cwd)), None)
 
 
 def reasons_to_ask(policy: Policy, spec: ToolSpec, classification: Classification, *, sandboxed: bool) -> list[str]:

@@ -16,12 +16,13 @@ from rich.panel import Panel
 from rich.text import Text
 
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
-from toolscript.approvals.text import Section, sections
+from toolscript.approvals.text import Section, conversation_scope, sections
 from toolscript.approvals.visible import one_line
 from toolscript.errors import Json
 
 BY = "terminal"
 MARGIN = "  | "
+SHORT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ def _diff_style(line: str) -> str:
 
 def question(request: ApprovalRequest, *, others: int = 0) -> str:
     """Return the line that asks; only answers that this request takes are offered."""
-    forever = "[a]llow for this conversation, " if request.classification.remember else ""
+    scope = conversation_scope(request)
+    forever = f"[a]llow for this conversation ({_short(scope)}), " if scope else ""
     all_of_them = f" ({others} more wait: y! and n! answer all)" if others > 0 else ""
     return f"[y] allow once, {forever}[e]dit, [n] deny REASON, [s]top the turn REASON, [v]iew all{all_of_them}: "
 
@@ -90,7 +92,7 @@ def read_answer(line: str, request: ApprovalRequest) -> Answer:
     match word.lower():
         case "y" | "yes" if not reason:
             return Decision(choice=Choice.ALLOW, by=BY)
-        case "a" if not reason and request.classification.remember:
+        case "a" if not reason and conversation_scope(request):
             return Decision(choice=Choice.ALLOW_CONVERSATION, by=BY)
         case "n" | "no":
             return Decision(choice=Choice.DENY, by=BY, reason=reason)
@@ -106,6 +108,11 @@ def read_answer(line: str, request: ApprovalRequest) -> Answer:
             return View()
         case _:
             return Help("Type one of the letters in brackets, and Enter.")
+
+
+def _short(scope: str) -> str:
+    """Return a scope for the line that asks; what does not fit stands in the panel above it."""
+    return scope if len(scope) <= SHORT else "as shown above"
 
 
 Run = Callable[[list[str]], int]

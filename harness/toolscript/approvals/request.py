@@ -26,6 +26,9 @@ class Verdict(StrEnum):
     ALLOW = "allow"
     ASK = "ask"
     REFUSE = "refuse"
+    """It would need consent, and the policy never asks."""
+    DENY = "deny"
+    """A rule forbids it, whoever consents."""
 
 
 class Choice(StrEnum):
@@ -75,6 +78,8 @@ class ApprovalRequest:
     why: str = ""
     created: float = 0.0
     expires: float = 0.0
+    run_began: float = 0.0
+    """When its run began; an answer given ahead counts for later runs only."""
     extra: dict[str, Json] = field(default_factory=dict)
 
 

@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from toolscript.approvals.reach import PATHS, Fits, real, same_place
 from toolscript.errors import ConfigError, Json
-from toolscript.registry.classification import Effect
+from toolscript.files.paths import folded
+from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.tool import ToolSpec
 
 REST = "**"
@@ -32,8 +34,9 @@ class Rule:
     or any other JSON value, which must be equal. ``source`` says where the rule stands, for messages.
 
     An ``allow`` rule covers a call only if every argument that it does not name is left at its default, so no
-    environment, escalation or input comes along unseen. ``ask`` and ``deny`` look only at what they name, and
-    the program of a command also by its last path segment.
+    environment, escalation or input comes along unseen; and with a ``*``, only what is ordinary and lies where
+    the rule says. ``ask`` and ``deny`` look only at what they name, however it is spelt: a place by where it really
+    is, ``path`` also where the call touches it under another name, and a program by its last path segment.
     """
 
     tool: str
@@ -42,15 +45,28 @@ class Rule:
     source: str = "configuration"
     reason: str = ""
 
-    def matches(self, spec: ToolSpec, arguments: Json) -> bool:
-        """Say whether the rule names this call; ``arguments`` are JSON, after defaults, in facade spelling."""
-        if not fnmatch.fnmatchcase(spec.path, self.tool):
+    def matches(
+        self, spec: ToolSpec, arguments: Json, seen: Classification | None = None, cwd: Path = Path("/")
+    ) -> bool:
+        """Say whether the rule names this call; ``arguments`` are JSON, after defaults, in facade spelling.
+
+        Of an ``allow`` rule this says only that its words fit.
+        """
+        if self.verdict == "allow":
+            return fnmatch.fnmatchcase(spec.path, self.tool) and self._fits_exactly(spec, arguments)
+        touched = tuple(str(p.path) for p in seen.paths) if seen is not None else ()
+        calls = [(spec.path, arguments)]
+        if seen is not None and seen.acts_as is not None:
+            calls.append(seen.acts_as)
+        return any(
+            fnmatch.fnmatchcase(tool, self.tool) and Fit(cwd=cwd, touched=touched).named(self.arguments, given)
+            for tool, given in calls
+        )
+
+    def _fits_exactly(self, spec: ToolSpec, arguments: Json) -> bool:
+        if not allow_fit(spec).named(self.arguments, arguments):
             return False
-        lenient = self.verdict != "allow"
-        fit = Fit(by_program=True) if lenient else allow_fit(spec)
-        if not fit.named(self.arguments, arguments):
-            return False
-        return lenient or not self.arguments or others_at_default(spec, arguments, self.arguments)
+        return not self.arguments or others_at_default(spec, arguments, self.arguments)
 
     def __str__(self) -> str:
         why = f": {self.reason}" if self.reason else ""
@@ -83,11 +99,15 @@ def _read_rule(entry: Mapping[str, Json], source: str) -> Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """How patterns are read: ``by_program`` also takes a command's program by its last path segment;
-    ``plain`` keeps ``*`` from standing for anything that a shell would act on."""
+    """How patterns are read. ``plain`` keeps ``*`` from standing for anything that a shell would act on.
 
-    by_program: bool = False
+    With ``cwd`` places and programs are meant, in whatever spelling, rather than their letters; ``touched`` are the
+    real paths of the call, each of which counts as its ``path``.
+    """
+
     plain: bool = False
+    cwd: Path | None = None
+    touched: tuple[str, ...] = ()
 
     def named(self, patterns: Mapping[str, Json], arguments: Json) -> bool:
         """Say whether every named argument is there and fits its pattern."""
@@ -95,7 +115,16 @@ class Fit:
             return True
         if not isinstance(arguments, Mapping):
             return False
-        return all(name in arguments and self.value(pattern, arguments[name]) for name, pattern in patterns.items())
+        return all(self._argument(name, pattern, arguments) for name, pattern in patterns.items())
+
+    def _argument(self, name: str, pattern: Json, arguments: Mapping[str, Json]) -> bool:
+        if name in arguments and self.value(pattern, arguments[name]):
+            return True
+        if self.cwd is None or name not in PATHS or not isinstance(pattern, str):
+            return False
+        given = arguments.get(name)
+        places = (*((given,) if isinstance(given, str) else ()), *(self.touched if name == "path" else ()))
+        return any(same_place(pattern, place, self.cwd, self.text) for place in places)
 
     def value(self, pattern: Json, value: Json) -> bool:
         """Say whether one value fits one pattern."""
@@ -118,9 +147,23 @@ class Fit:
         if rest and self.plain and not all(map(_is_plain, values[len(fixed) :])):
             return False
         return all(
-            self.value(pattern, value) or (self.by_program and index == 0 and self.value(pattern, _program(value)))
+            self.value(pattern, value) or self._same(index, pattern, value)
             for index, (pattern, value) in enumerate(zip(fixed, values, strict=False))
         )
+
+    def _same(self, index: int, pattern: Json, value: Json) -> bool:
+        """Say whether a word means what the pattern means, though it is spelt otherwise."""
+        if self.cwd is None or not isinstance(pattern, str) or not isinstance(value, str):
+            return False
+        if "/" in (*pattern, *value) and same_place(pattern, value, self.cwd, self.text):
+            return True
+        return index == 0 and _same_program(pattern, value, self.cwd, self.text)
+
+
+def _same_program(pattern: str, value: str, cwd: Path, fits: Fits) -> bool:
+    names = {value, real(value, cwd)} if "/" in value else {value}
+    wanted = {pattern} if "/" in value else {pattern, PurePosixPath(pattern).name}
+    return any(fits(folded(p), folded(PurePosixPath(name).name)) for p in wanted for name in names)
 
 
 def allow_fit(spec: ToolSpec) -> Fit:
@@ -136,10 +179,6 @@ def _compiled(pattern: str, plain: bool) -> re.Pattern[str]:
 
 def _is_plain(value: Json) -> bool:
     return isinstance(value, str) and not re.search(f"[{SHELL}]", value)
-
-
-def _program(value: Json) -> Json:
-    return PurePosixPath(value).name if isinstance(value, str) else value
 
 
 def others_at_default(spec: ToolSpec, arguments: Json, named: Iterable[str]) -> bool:

@@ -19,6 +19,7 @@ from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.prompting import Answer, Batch, Edit, Help, View, edited, panel, question, read_answer
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
 from toolscript.approvals.visible import one_line
+from toolscript.approvals.ways import said, who
 from toolscript.errors import ApprovalUnavailable, ToolscriptError
 
 DEVICE = "/dev/tty"
@@ -170,7 +171,7 @@ class TerminalDecider:
             waiting = list(self._waiting.values())
         for other in waiting:
             self._console.print(f"  {one_line(other.tool)}: {one_line(other.classification.summary or other.why)}")
-        self._console.print(f"{decision.choice.value} all {len(waiting)}? Type yes: ", end="")
+        self._console.print(f"All {len(waiting)} will be {said(decision.choice)}. Type yes: ", end="")
         self._screen.flush()
         if (self._line(request) or "").strip() != "yes":
             return False
@@ -213,7 +214,9 @@ class TerminalDecider:
             decision = self._settled.pop(request.approval_id, None)
         if decision is not None and decision.by != self.name:
             with suppress(OSError):
-                self._console.print(f"\n{one_line(request.tool)}: {decision.choice.value} by {one_line(decision.by)}")
+                self._console.print(
+                    f"\n{one_line(request.tool)}: {said(decision.choice)} by {one_line(who(decision.by))}"
+                )
 
     def _drain(self) -> None:
         """Forget what was typed, pasted or sent to the terminal before the question stands there."""

@@ -16,6 +16,8 @@ HEAD_LINES = 40
 TAIL_LINES = 20
 HEAD_CHARS = 1_200
 TAIL_CHARS = 600
+ANYTHING = " …"
+"""Ends the name of a program and its subcommand in what may be remembered: with any ordinary arguments."""
 BODY = re.compile(r"[\n\r]")
 
 
@@ -82,7 +84,20 @@ def _sections(request: ApprovalRequest, full: bool) -> Iterator[Section]:
     if classification.diff:
         yield _verbatim("Diff", classification.diff, full, kind="diff")
     yield from _origin(request)
+    if scope := conversation_scope(request):
+        yield Section(title="Allowing it for this conversation would allow", text=scope)
     yield Section(title="Digest", text=request.digest)
+
+
+def conversation_scope(request: ApprovalRequest) -> str:
+    """Return, on one line, all that "allow for this conversation" would cover; empty where it is not offered."""
+    remembered = request.classification.remember
+    if remembered is None or request.extra.get("question") or request.extra.get("unknown"):
+        return ""
+    if remembered == request.tool:
+        return f"every call of {one_line(request.tool)}"
+    shown = one_line(remembered.removesuffix(ANYTHING))
+    return f"{one_line(request.tool)}: {shown}{ANYTHING if remembered.endswith(ANYTHING) else ''}"
 
 
 def _origin(request: ApprovalRequest) -> Iterator[Section]:

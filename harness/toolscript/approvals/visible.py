@@ -7,20 +7,14 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from toolscript.language.inert import is_unseen, looks_like_ascii
+
 MARK = "<U+{:04X}>"
 KEPT_CONTROLS = "\n\t"
 LINE_END = "⏎"
 """Stands before each line end inside a value, and is marked where the value itself holds it."""
-# Letters of other scripts that look like an ASCII letter in most fonts; whole words of them pass for Latin.
-LOOK_ALIKES = frozenset(
-    "АВЕЅІЈКМНОРСТУХаеорсухѕіјһԁԛԝьӏгпт"  # Cyrillic
-    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαγικνορτυχ"  # Greek
-    "ՍՏԼօոսցհյ"  # Armenian
-    "ᎪᏴᏟᎠᎬᎻᎥᎫᏦᏞᎷᏃᏢᏚᎢᏙᎳᏃ"  # Cherokee
-)
 _WORD = re.compile(r"\w+")
 _HOST = re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://(?:[^\s/@]*@)?([^\s/:?#]+)")
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +77,7 @@ def _is_marked(char: str, strict: bool) -> bool:
         return not char.isprintable()
     if strict:
         return True
-    category = unicodedata.category(char)
-    return (
-        category in _INVISIBLE or category == "Zs" or unicodedata.normalize("NFKC", char).isascii() or _is_filler(char)
-    )
-
-
-def _is_filler(char: str) -> bool:
-    # Letters and marks that have no shape: Hangul fillers, variation selectors, the braille blank.
-    return (
-        char in "\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5"
-        or "\ufe00" <= char <= "\ufe0f"
-        or ("\U000e0100" <= char <= "\U000e01ef")
-    )
+    return is_unseen(char) or unicodedata.normalize("NFKC", char).isascii()
 
 
 def _look_alikes(text: str) -> set[int]:
@@ -106,7 +88,7 @@ def _look_alikes(text: str) -> set[int]:
             continue
         latin = any(char.isascii() and char.isalpha() for char in word)
         letters = [char for char in word if char.isalpha()]
-        if latin or all(char in LOOK_ALIKES for char in letters):
+        if latin or all(map(looks_like_ascii, letters)):
             found.update(
                 match.start() + offset for offset, char in enumerate(word) if not char.isascii() and _foreign(char)
             )

@@ -18,7 +18,7 @@ import anyio
 from anyio import to_thread
 
 from toolscript.confine import wire
-from toolscript.confine.protect import Guard
+from toolscript.confine.guard import Guard
 from toolscript.errors import HostError
 
 START_SECONDS = 30.0
@@ -145,11 +145,12 @@ class Commands:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._former: list[subprocess.Popen[bytes]] = []
         self.guard = Guard()
 
     @property
-    def supervisor(self) -> int | None:
-        """The supervisor's pid, None before the first command."""
+    def warden(self) -> int | None:
+        """The pid of the process above the supervisor, None before the first command."""
         return self._process.pid if self._process is not None else None
 
     async def __aenter__(self) -> Self:
@@ -160,12 +161,14 @@ class Commands:
 
     async def aclose(self) -> None:
         """End the supervisor and everything below it; a later command starts a new one."""
-        process, control = self._process, self._control
+        processes = [*self._former, *([self._process] if self._process is not None else [])]
+        control = self._control
         self._process = self._control = None
+        self._former = []
         if control is not None:
             control.close()
-        if process is not None:
-            with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=True):
+            for process in processes:
                 await to_thread.run_sync(_wait, process)
 
     @asynccontextmanager
@@ -191,24 +194,20 @@ class Commands:
             return _spawn(self._connected(), stdin)
 
     def _connected(self) -> socket.socket:
-        if self._process is not None and _ended(self._process, self._control):
-            # It was killed from outside; its keepers go on with what they keep.
-            self._process = None
-            if self._control is not None:
-                self._control.close()
-            self._control = None
+        self._former = [process for process in self._former if process.poll() is None]
+        if self._process is not None and self._control is not None and _ended(self._control):
+            # It was killed from outside; its keepers go on with what they keep, and the warden with them.
+            self._former.append(self._process)
+            self._control.close()
+            self._process = self._control = None
         if self._control is None:
             self._control, self._process = _supervise()
         return self._control
 
 
-def _ended(process: subprocess.Popen[bytes], control: socket.socket | None) -> bool:
+def _ended(control: socket.socket) -> bool:
     """Say whether the supervisor is gone: it never writes, so what can be read is the end."""
-    if control is not None and select.select([control], [], [], 0)[0]:
-        process.kill()
-        process.wait()
-        return True
-    return process.poll() is not None
+    return bool(select.select([control], [], [], 0)[0])
 
 
 def _supervise() -> tuple[socket.socket, subprocess.Popen[bytes]]:

@@ -16,6 +16,9 @@ MAX_USER_PROCESSES = 16384
 _PR_CAPBSET_DROP = 24
 _LAST_CAPABILITY = 40
 # chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, sys_chroot, audit_write, setfcap
+# dac_read_search, sys_module, sys_rawio, sys_ptrace, sys_admin, mknod, perfmon, bpf, checkpoint_restore
+_UNCOVERING = frozenset((2, 16, 17, 19, 21, 27, 38, 39, 40))
+"""What would uncover a hidden file again."""
 _KEPT_CAPABILITIES = frozenset((0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 29, 31))
 
 
@@ -24,9 +27,13 @@ def confine(confinement: Confinement) -> None:
 
     Raises OSError when the kernel does not do what the plan counted on; the command must not run then.
     """
+    if confinement.only_hides:
+        mounts.hide(confinement.hidden)
+        _drop_capabilities(_UNCOVERING)
+        return
     if confinement.namespace:
         mounts.enter(confinement)
-    _drop_capabilities()
+    _drop_capabilities(frozenset(range(_LAST_CAPABILITY + 1)) - _KEPT_CAPABILITIES)
     rlimits.restrict(processes=MAX_USER_PROCESSES)
     no_new_privileges()
     if confinement.landlock:
@@ -41,13 +48,12 @@ def filter_calls(*, network: bool) -> None:
     seccomp.load(filters.command_filter(network=network), compiled=filters.compiled(network=network))
 
 
-def _drop_capabilities() -> None:
+def _drop_capabilities(dropped: Iterable[int]) -> None:
     """Take from root what would lead past files and filters: devices, modules, tracing, mounts."""
     if os.geteuid() != 0:
         return
-    for capability in range(_LAST_CAPABILITY + 1):
-        if capability not in _KEPT_CAPABILITIES:
-            libc.prctl(_PR_CAPBSET_DROP, capability, what="capabilities")
+    for capability in sorted(dropped):
+        libc.prctl(_PR_CAPBSET_DROP, capability, what="capabilities")
 
 
 def rules(confinement: Confinement) -> Iterator[tuple[Path, landlock.Access]]:

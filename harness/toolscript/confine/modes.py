@@ -6,26 +6,15 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
-from toolscript.confine import mounts
+from toolscript.confine import mounts, personal
 from toolscript.confine.detect import Capabilities, detect
 from toolscript.confine.wire import Confinement
 from toolscript.errors import ConfigError
 
 PROTECTED = ("toolscript.toml",)
 """What commands may not change at a root: it decides what they may do."""
-
-PROTECTED_IN_REPOSITORY = (
-    ".git/config", ".git/config.worktree", ".git/hooks", ".git/modules/*/config", ".git/modules/*/hooks",
-    ".git/worktrees/*/config.worktree", ".git/commondir", ".git/worktrees/*/commondir", ".git/worktrees/*/gitdir",
-    ".git/modules/*/*/config", ".git/modules/*/*/hooks", ".git/modules/*/commondir", ".git/modules/*/*/commondir",
-)  # fmt: skip
-"""What commands may not change in a repository: it makes the next git run programs, outside the sandbox."""
-
-MAX_DIRECTORIES = 500
-"""How many directories of a root are looked into for repositories of their own."""
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts")
 _SHARED_MEMORY = "/dev/shm"
@@ -81,12 +70,23 @@ def plan(
     real_roots = [_real(root) for root in roots]
     writable: tuple[str, ...] = (*real_roots, *temporary_directories(temporary), _SHARED_MEMORY) if writes else ()
     hidden = tuple(_existing([*secrets, *_block_devices()]))
-    frozen = tuple(_frozen(real_roots)) if writes else ()
     wanted = Confinement(
-        writable=tuple(dict.fromkeys(writable)), devices=_DEVICES, hidden=hidden, frozen=frozen,
-        pinned=tuple(_pinned(frozen, writable)), network=network, seccomp=by.seccomp, landlock=by.landlock,
+        writable=tuple(dict.fromkeys(writable)), devices=_DEVICES, hidden=hidden, network=network, seccomp=by.seccomp,
+        landlock=by.landlock,
     )  # fmt: skip
     return _held(wanted, by)
+
+
+def hiding(secrets: Iterable[Path], by: Means | None = None) -> Confinement | None:
+    """Return what keeps secrets from a command that may do anything else; None where nothing can without harm to it.
+
+    A namespace of an ordinary user's would take from the command that it can change the user, and that files of root
+    are seen as root's (ssh insists on that).
+    """
+    by = by or means()
+    if not by.namespace or by.user_namespace:
+        return None
+    return Confinement(hidden=tuple(_existing(secrets)), namespace=True, only_hides=True)
 
 
 def _held(wanted: Confinement, by: Means) -> Confinement | None:
@@ -99,8 +99,10 @@ def _held(wanted: Confinement, by: Means) -> Confinement | None:
         return replace(wanted, namespace=True, user_namespace=by.user_namespace)
     if by.bubblewrap:
         return replace(wanted, bubblewrap=by.bubblewrap, landlock=False)
-    # Rules only add: what is hidden cannot lie in what is writable.
+    # Rules only add: what is hidden, or the user's own, cannot lie in what is writable.
     if not by.landlock or any(_below(path, wanted.writable) for path in wanted.hidden):
+        return None
+    if personal.within(wanted.writable, installation=False).frozen:
         return None
     return wanted
 
@@ -112,58 +114,20 @@ def _real(root: Path) -> str:
     return real
 
 
-def unguarded(confinement: Confinement, roots: Iterable[Path]) -> list[tuple[Path, str]]:
-    """Return root and relative path of what no mount protects: to be watched, and put back if it changes."""
-    if not confinement.writable:
-        return []
-    mounted = set(confinement.frozen) if confinement.namespace or confinement.bubblewrap else set()
-    found = []
-    for root in map(os.path.realpath, roots):
-        for name in (*PROTECTED, *_names_in_repository(Path(root))):
-            if f"{root}/{name}" not in mounted:
-                found.append((Path(root), name))
-    return found
+def freezing(confinement: Confinement, paths: Iterable[str], anchors: Iterable[str] = ()) -> Confinement:
+    """Return the confinement under which these paths cannot be changed, as far as it can hold them by mounts.
+
+    What does not exist, or is a link, cannot be mounted on. ``anchors`` are directories that must not be moved away
+    with the paths in them; those of repositories are anchored anyway.
+    """
+    frozen = tuple(dict.fromkeys(path for path in paths if os.path.realpath(path) == path and Path(path).exists()))
+    pinned = tuple(sorted({*_pinned(frozen, confinement.writable), *anchors}))
+    return replace(confinement, frozen=frozen, pinned=pinned)
 
 
-def _names_in_repository(directory: Path) -> Iterator[str]:
-    """Yield what is protected below a repository: what exists, and what a command could newly make."""
-    for pattern in PROTECTED_IN_REPOSITORY:
-        if "*" not in pattern:
-            yield pattern
-            continue
-        for path in sorted(directory.glob(pattern)):
-            yield path.relative_to(directory).as_posix()
-
-
-def _frozen(roots: Iterable[str]) -> Iterator[str]:
-    for root in roots:
-        yield from _frozen_files(root, PROTECTED)
-        for repository in (root, *_repositories_in(root)):
-            if Path(repository, ".git").is_file():
-                # A worktree's or submodule's: it must not be led to another repository.
-                yield from _frozen_files(repository, [".git"])
-            else:
-                yield from _frozen_files(repository, _names_in_repository(Path(repository)))
-
-
-def _frozen_files(directory: str, names: Iterable[str]) -> Iterator[str]:
-    for name in names:
-        path = f"{directory}/{name}"
-        # A link would be frozen at its target: it is watched instead.
-        if os.path.realpath(path) == path and Path(path).exists():
-            yield path
-
-
-def _repositories_in(root: str) -> Iterator[str]:
-    """Yield the directories right below a root that are repositories of their own."""
-    try:
-        with os.scandir(root) as entries:
-            directories = [
-                entry.path for entry in islice(entries, MAX_DIRECTORIES) if entry.is_dir(follow_symlinks=False)
-            ]
-    except OSError:
-        return
-    yield from (path for path in directories if Path(path, ".git").exists())
+def mounted(confinement: Confinement) -> bool:
+    """Say whether mounts hold what is frozen; without them it is put back afterwards."""
+    return confinement.namespace or bool(confinement.bubblewrap)
 
 
 def _pinned(frozen: Iterable[str], writable: Iterable[str]) -> list[str]:

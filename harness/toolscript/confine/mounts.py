@@ -62,6 +62,14 @@ def enter(confinement: Confinement) -> None:
         _freeze(path)
 
 
+def hide(paths: Iterable[str]) -> None:
+    """Give this process a view of its own of the files, in which only these are missing."""
+    _call("unshare", _NEWNS)
+    _mount(None, "/", None, _REC | _SLAVE)
+    for path in paths:
+        _hide(path)
+
+
 def _enter_user_namespace() -> None:
     user, group = os.geteuid(), os.getegid()
     _call("unshare", _NEWUSER | _NEWNS)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from toolscript.confine.reach import opened, parent_of, remove, walked
 
 MAX_BYTES = 16 * 1024 * 1024
 """How much of one protected path is remembered; a larger one is only reported."""
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+MAX_DEPTH = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,19 @@ Picture = dict[str, Entry] | None
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A protected path that was put back; ``became`` is what a command (or somebody else) had made of it, as text."""
+    """A protected path that did not stay as a command left it; ``became`` is what it had become, as text.
+
+    ``did`` is what was done about it: it was ``put back``, ``removed`` or ``made harmless``; a root that has become
+    too large for a search for new git configuration was ``not searched``.
+    """
 
     path: Path
     became: str
+    did: Literal["put back", "removed", "made harmless", "not searched"] = "put back"
 
 
-class Guard:
-    """Keeps protected paths across commands, of which several may run at once.
+class Pictures:
+    """Keeps protected paths across commands, of which several may run at once; may be used by several threads.
 
     The first command to hold a path decides what it is put back to, so that a second does not take the
     first one's change for the original.
@@ -45,20 +53,19 @@ class Guard:
 
     def __init__(self) -> None:
         self._held: dict[tuple[Path, str], tuple[int, Picture]] = {}
+        self._lock = threading.Lock()
 
-    @contextmanager
-    def holding(self, paths: Iterable[tuple[Path, str]]) -> Iterator[list[Restored]]:
-        """Remember the paths (root and relative path); yields a list that tells afterwards what was put back."""
-        held = tuple(paths)
-        for key in held:
-            count, picture = self._held.get(key) or (0, taken(*key))
-            self._held[key] = (count + 1, picture)
-        restored: list[Restored] = []
-        try:
-            yield restored
-        finally:
-            for key in held:
-                restored += self._released(key)
+    def take(self, paths: Iterable[tuple[Path, str]]) -> None:
+        """Remember the paths (root and relative path)."""
+        with self._lock:
+            for key in paths:
+                count, picture = self._held.get(key) or (0, taken(*key))
+                self._held[key] = (count + 1, picture)
+
+    def put_back(self, paths: Iterable[tuple[Path, str]]) -> list[Restored]:
+        """Make the paths what they were when they were taken first, and return which had changed."""
+        with self._lock:
+            return [each for key in paths for each in self._released(key)]
 
     def _released(self, key: tuple[Path, str]) -> list[Restored]:
         count, before = self._held[key]
@@ -77,7 +84,7 @@ def taken(root: Path, name: str) -> Picture:
     """Return what is at a path below a root, following no link."""
     picture: dict[str, Entry] = {}
     try:
-        with _parent(root, name) as parent:
+        with parent_of(root, name) as parent:
             _take(parent, Path(name).name, ".", picture)
     except (OSError, ValueError):
         # Not there, or a part of the way is no directory: nothing to keep.
@@ -100,7 +107,9 @@ def _take(parent: int, name: str, shown: str, picture: dict[str, Entry]) -> None
     else:
         picture[shown] = Entry(kind, mode)
     if kind == stat.S_IFDIR:
-        with _opened(name, parent) as directory:
+        if shown.count("/") > MAX_DEPTH:
+            raise OverflowError
+        with opened(name, parent) as directory:
             for child in sorted(os.listdir(directory)):  # noqa: PTH208 - a descriptor has no Path
                 _take(directory, child, f"{shown}/{child}", picture)
 
@@ -126,14 +135,14 @@ def _put_back(root: Path, name: str, before: Picture) -> None:
     """Make a path what it was, as far as that was remembered."""
     if before is None:
         return
-    with contextlib.suppress(OSError), _parent(root, name, make=bool(before)) as parent:
-        _remove(parent, Path(name).name)
+    with contextlib.suppress(OSError), parent_of(root, name, make=bool(before)) as parent:
+        remove(parent, Path(name).name)
         _rebuild(parent, Path(name).name, before)
 
 
 def _rebuild(parent: int, name: str, before: dict[str, Entry]) -> None:
     for shown, entry in before.items():
-        with _walked(parent, [name, *shown.split("/")[1:-1]] if shown != "." else []) as directory:
+        with walked(parent, [name, *shown.split("/")[1:-1]] if shown != "." else []) as directory:
             _make(directory, shown.rsplit("/", 1)[-1] if shown != "." else name, entry)
 
 
@@ -148,61 +157,3 @@ def _make(parent: int, name: str, entry: Entry) -> None:
         with open(os.open(name, flags, 0o600, dir_fd=parent), "wb") as file:
             file.write(entry.data)
             os.fchmod(file.fileno(), entry.mode)
-
-
-def _remove(parent: int, name: str) -> None:
-    try:
-        facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISDIR(facts.st_mode):
-        os.unlink(name, dir_fd=parent)
-        return
-    with _opened(name, parent) as directory:
-        for child in os.listdir(directory):  # noqa: PTH208
-            _remove(directory, child)
-    os.rmdir(name, dir_fd=parent)
-
-
-@contextmanager
-def _parent(root: Path, name: str, *, make: bool = False) -> Iterator[int]:
-    """Open the directory that holds a path; with ``make`` whatever stands in its way is replaced."""
-    descriptor = os.open(root, _DIRECTORY)
-    try:
-        with _walked(descriptor, Path(name).parts[:-1], make=make) as parent:
-            yield parent
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _walked(start: int, parts: Iterable[str], *, make: bool = False) -> Iterator[int]:
-    """Open a directory below another, link by link refused, so that none leads the host astray."""
-    descriptor = os.dup(start)
-    try:
-        for part in parts:
-            if make and not _is_directory(descriptor, part):
-                _remove(descriptor, part)
-                os.mkdir(part, 0o755, dir_fd=descriptor)
-            below = os.open(part, _DIRECTORY, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = below
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _is_directory(parent: int, name: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-    except OSError:
-        return False
-
-
-@contextmanager
-def _opened(name: str, parent: int) -> Iterator[int]:
-    descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

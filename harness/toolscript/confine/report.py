@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolscript.confine.detect import Capabilities, detect
-from toolscript.confine.modes import Means, means
+from toolscript.confine.modes import Means, hiding, means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def commands(by: Means, found: Capabilities) -> list[Finding]:
         Finding(feature="commands: files", available=confined, consequence=_files(by, confined=confined)),
         Finding(feature="commands: network", available=confined, consequence=_NETWORK[confined]),
         Finding(feature="commands: secret directories", available=confined and mounted,
-                consequence=_secrets(confined=confined, mounted=mounted)),
+                consequence=_secrets(confined=confined, mounted=mounted, escalated=hiding((), by) is not None)),
         Finding(feature="commands: protected files", available=confined and mounted,
                 consequence=_protected(confined=confined, mounted=mounted)),
         Finding(feature="commands: other processes", available=confined and (found.landlock >= 6 or not by.landlock),
@@ -73,9 +73,12 @@ def _files(by: Means, *, confined: bool) -> str:
     return "commands write only in the workspace and in temporary directories (by bubblewrap)"
 
 
-def _secrets(*, confined: bool, mounted: bool) -> str:
+_ESCALATED = {True: ", escalated ones too", False: "; not from escalated ones"}
+
+
+def _secrets(*, confined: bool, mounted: bool, escalated: bool) -> str:
     if mounted and confined:
-        return "the state directory and Jupyter's runtime directory are hidden from commands"
+        return f"the state directory and Jupyter's runtime directory are hidden from commands{_ESCALATED[escalated]}"
     if confined:
         return (
             "they are closed by rules on their siblings: the directories above cannot be listed by commands, and if "
@@ -86,8 +89,14 @@ def _secrets(*, confined: bool, mounted: bool) -> str:
 
 def _protected(*, confined: bool, mounted: bool) -> str:
     if mounted and confined:
-        return "git hooks and configuration and toolscript.toml are frozen; what a command newly makes is removed"
-    return "git hooks and configuration and toolscript.toml are put back, with a report, if a command changes them"
+        return (
+            "git hooks and configuration, toolscript.toml and the user's own settings are frozen; what a command newly "
+            "makes of them is removed, or made harmless"
+        )
+    return (
+        "git hooks and configuration and toolscript.toml are put back, with a report, if a command changes them; if "
+        "the workspace holds the user's own settings, commands that are not known to be safe ask"
+    )
 
 
 def _signals(found: Capabilities, by: Means, *, confined: bool) -> str:

@@ -1,7 +1,7 @@
 """Decides how commands come to life outside the host: a small process that forks a keeper for each.
 
 It holds a socket to the host, inherits nothing of its environment, and at the host's end, however it comes,
-ends everything that was ever started through it.
+ends everything that was ever started through it. What ends it takes nothing along: a warden stands above.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from toolscript.confine import filters, keeper, process, processes, syscalls, wire
+from toolscript.confine import filters, keeper, process, processes, syscalls, warden, wire
 
 CONTROL = 0
 """The descriptor on which the supervisor is given its socket to the host."""
@@ -26,6 +26,9 @@ IDLE_MILLISECONDS = 20
 
 def main() -> None:
     """Serve the host until it is gone. Runs as ``python -I -S`` in a neutral directory."""
+    host, roll = _host_descriptor(), warden.Roll()
+    gc.freeze()
+    warden.divide(roll)
     control = socket.socket(fileno=os.dup(CONTROL))
     control.set_inheritable(False)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -39,7 +42,7 @@ def main() -> None:
     # What is never freed need not be copied for each keeper.
     gc.freeze()
     gc.disable()
-    Supervisor(control, _host_descriptor()).serve()
+    Supervisor(control, host, roll).serve()
 
 
 def _host_descriptor() -> int | None:
@@ -55,8 +58,9 @@ def _host_descriptor() -> int | None:
 class Supervisor:
     """Forks keepers, one ahead of need, and ends what a killed keeper leaves behind."""
 
-    def __init__(self, control: socket.socket, host: int | None) -> None:
+    def __init__(self, control: socket.socket, host: int | None, roll: warden.Roll) -> None:
         self._control = control
+        self._roll = roll
         self._host = host
         self._keepers: set[int] = set()
         self._spare: socket.socket | None = None
@@ -118,6 +122,7 @@ class Supervisor:
         if pid:
             theirs.close()
             self._keepers.add(pid)
+            self._roll.write(self._keepers)
             return ours
         try:
             ours.close()
@@ -134,12 +139,17 @@ class Supervisor:
     def _reap(self) -> None:
         while True:
             try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            if os.WIFSTOPPED(status):
+                # A keeper that stands still would keep its command from being ended.
+                processes.send([pid], signal.SIGCONT)
+                continue
             self._keepers.discard(pid)
+            self._roll.write(self._keepers)
             # Whatever was not forked here came from a keeper that was killed before its processes.
             self._kill_adopted()
 

@@ -27,6 +27,7 @@ class Confinement:
     ``hidden`` may not be read; ``frozen`` lie inside ``writable`` and may not be changed; ``pinned`` are
     directories above them that may not be renamed. The flags say by what means: a mount namespace (of root's own,
     or within a ``user_namespace``), Landlock and seccomp, or the program ``bubblewrap`` instead of the first two.
+    ``only_hides`` is for commands that may do anything else: nothing holds but what is hidden.
     """
 
     writable: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Confinement:
     namespace: bool = False
     user_namespace: bool = False
     bubblewrap: str = ""
+    only_hides: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ The tree, split by who must act::
     ├── DecisionError             an answer to a request for consent that cannot count
     │   └── AlreadyDecided, UnknownApproval, OwnerGone
     ├── RunAborted                somebody stopped the run
-    ├── HostError                 ours to mend: WorkerCrashed, PoolBusy, ProtocolFault, JournalError
+    ├── HostError                 ours to mend: InternalError, WorkerCrashed, PoolBusy, ProtocolFault, JournalError
     ├── JournalDamaged            a journal that cannot be believed; whoever keeps it must look
     ├── ProviderError             the model's provider, or the way to it
     └── ConfigError               whoever wrote the configuration
@@ -31,6 +31,7 @@ from toolscript.errors.host import (
     ConfigError,
     DecisionError,
     HostError,
+    InternalError,
     JournalDamaged,
     JournalError,
     OwnerGone,
@@ -96,6 +97,7 @@ __all__ = [
     "GuestTimeExceeded",
     "HeapExceeded",
     "HostError",
+    "InternalError",
     "InvalidArguments",
     "JournalDamaged",
     "JournalError",

@@ -73,6 +73,12 @@ class HostError(ToolscriptError):
     code = "host_error"
 
 
+class InternalError(HostError):
+    """Something failed that never should: a defect of the harness or of a tool, not of what it was asked to do."""
+
+    code = "internal"
+
+
 class WorkerCrashed(HostError):
     """The worker process ended without an answer."""
 

@@ -34,7 +34,7 @@ class UnsupportedTypeScript(ScriptError):
 
     def __init__(self, construct: str, alternative: str, position: Position) -> None:
         super().__init__(
-            f"{construct} cannot be erased from TypeScript ({position}); {alternative}",
+            f"{construct} cannot be erased from TypeScript; {alternative}",
             position=position,
             details={"construct": construct, "alternative": alternative},
         )

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 
 from toolscript.approvals.plan import ApprovedPlan, PlanRow, row_key
+from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import ApprovalDenied
 from toolscript.facade.consent import Consented
 from toolscript.facade.road import Road, Trip
@@ -16,6 +17,9 @@ from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Effect
 from toolscript.registry.context import ToolContext
 from toolscript.registry.tool import Tool
+
+UNPLANNED = "it is not in the approved plan"
+CHANGED = "it is no longer what the approved plan shows"
 
 
 class Binding:
@@ -74,6 +78,7 @@ class BoundRoad(Road):
         seen = await tool.classify(arguments, context)
         if seen.effect is Effect.READ:
             return await super().serve(trip, tool, arguments, context)
+        self.gate.refuse_denied(tool, seen, arguments)
         row = self.binding.take(row_key(tool.spec.path, tool.spec.input.dump(arguments), seen.before))
         if row is None:
             return await self._asked(trip, tool, arguments, context)
@@ -84,15 +89,20 @@ class BoundRoad(Road):
             )  # fmt: skip
         if not await self.binding.turn_of(row, lambda: self.binding.waiting >= self.travelling):
             return await self._asked(trip, tool, arguments, context)
+        approved = self.binding.approved
+        decision = Decision(
+            choice=Choice.ALLOW, by=approved.by, reason=f"row #{row.number} of the approved plan", time=time.time()
+        )
+        self.gate.write_down(decision, tool, arguments, trip.call, context, seen)
         try:
             async with self.slots:
-                consented = Consented(arguments=arguments, classification=seen, asked=True)
+                consented = Consented(arguments=arguments, classification=seen, asked=True, insists=CHANGED)
                 return await self.perform(trip, tool, consented, context)
         finally:
             self.binding.ended(row)
 
     async def _asked(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext) -> Any:
         """Ask for what is not in the plan, whatever the policy would let run."""
-        consented = await self.gate.ask(tool, arguments, trip.call, context, "it is not in the approved plan")
+        consented = await self.gate.ask(tool, arguments, trip.call, context, UNPLANNED)
         async with self.slots:
             return await self.perform(trip, tool, consented, context)

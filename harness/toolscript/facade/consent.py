@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import rfc8785
 
-from toolscript.approvals.bridge import Validate
+from toolscript.approvals.bridge import Validate, ask_record, decision_record
 from toolscript.approvals.digest import approval_digest
+from toolscript.approvals.permissions import always_asked
 from toolscript.approvals.policy import judge
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy, Verdict, new_approval_id
+from toolscript.approvals.ways import how_to_allow, who
 from toolscript.errors import ApprovalDenied, ApprovalExpired, ApprovalUnavailable, Json
 from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Classification, Effect
@@ -26,11 +28,15 @@ from toolscript.runtime.session import Call
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consented:
-    """A call that may happen: its arguments (perhaps edited), and what a person was shown of it."""
+    """A call that may happen: its arguments (perhaps edited), and what a person was shown of it.
+
+    ``insists`` is the reason for which it asks whatever the policy says, should it have to ask again.
+    """
 
     arguments: Any
     classification: Classification
     asked: bool = False
+    insists: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +50,54 @@ class Gate:
     async def pass_(self, tool: Tool, arguments: Any, call: Call, context: ToolContext) -> Consented:
         """Return the call once it may happen. Raises ApprovalError when it may not."""
         classification = await tool.classify(arguments, context)
-        verdict, why = self._judge(tool, classification, arguments)
+        verdict, why = self.judge(tool, classification, arguments)
         if verdict is Verdict.ALLOW:
             return Consented(arguments=arguments, classification=classification)
-        if verdict is Verdict.REFUSE:
+        if verdict is Verdict.DENY:
             raise ApprovalUnavailable(why, tool=tool.spec.path)
+        if verdict is Verdict.REFUSE:
+            ways = how_to_allow(self._request(tool, arguments, call, context, classification, why), ())
+            raise ApprovalUnavailable(f"{tool.spec.path}: {why}. To allow it: {ways}.", tool=tool.spec.path)
         return await self._put(tool, arguments, call, context, classification, why)
+
+    async def still(self, tool: Tool, consented: Consented, context: ToolContext) -> Consented | None:
+        """Return what may be done now, at the last moment before it is; None: it is no longer what was consented to.
+
+        What nobody had to be asked about may have changed, as long as nobody has to be asked about it now.
+        """
+        if not consented.asked and consented.classification.effect is Effect.READ:
+            return consented  # files are bound by themselves to what they may read
+        now = await tool.classify(consented.arguments, context)
+        if now == consented.classification:
+            return consented
+        if consented.asked or self.judge(tool, now, consented.arguments)[0] is not Verdict.ALLOW:
+            return None
+        same = {p.path for p in now.paths} == {p.path for p in consented.classification.paths}
+        return replace(consented, classification=now) if same else None
+
+    async def again(self, tool: Tool, consented: Consented, call: Call, context: ToolContext) -> Consented:
+        """Get consent for a call that is no longer what it was consented to. Raises ApprovalError."""
+        if consented.insists:
+            return await self.ask(tool, consented.arguments, call, context, consented.insists)
+        return await self.pass_(tool, consented.arguments, call, context)
 
     async def verdict(self, tool: Tool, arguments: Any, context: ToolContext) -> Verdict:
         """Say whether the call would run, wait for a person or be refused; asks nobody."""
-        return self._judge(tool, await tool.classify(arguments, context), arguments)[0]
+        return self.judge(tool, await tool.classify(arguments, context), arguments)[0]
 
     async def ask(self, tool: Tool, arguments: Any, call: Call, context: ToolContext, why: str) -> Consented:
         """Ask whatever the policy says; where the policy never asks, refuse."""
         if self.scope.policy is Policy.NEVER:
             raise ApprovalUnavailable(f"{why}, and the policy never asks", tool=tool.spec.path)
-        return await self._put(tool, arguments, call, context, await tool.classify(arguments, context), why)
+        seen = await tool.classify(arguments, context)
+        self.refuse_denied(tool, seen, arguments)
+        return replace(await self._put(tool, arguments, call, context, seen, why), insists=why)
+
+    def refuse_denied(self, tool: Tool, seen: Classification, arguments: Any) -> None:
+        """Raise ApprovalUnavailable for a call that a rule denies: no answer of a person lifts that."""
+        verdict, why = self.judge(tool, seen, arguments)
+        if verdict is Verdict.DENY:
+            raise ApprovalUnavailable(why, tool=tool.spec.path)
 
     async def _put(
         self, tool: Tool, arguments: Any, call: Call, context: ToolContext, classification: Classification, why: str
@@ -68,13 +106,21 @@ class Gate:
 
         async def validate(edited: Json) -> Json:
             parsed = tool.spec.input.parse(tool.spec.path, edited)
-            verdict, refusal = self._judge(tool, await tool.classify(parsed, context), parsed)
-            if verdict is Verdict.REFUSE:
+            verdict, refusal = self.judge(tool, await tool.classify(parsed, context), parsed)
+            if verdict in (Verdict.REFUSE, Verdict.DENY):
                 raise ApprovalUnavailable(refusal, tool=tool.spec.path)
             return tool.spec.input.dump(parsed)
 
         decision = await self._ask(request, validate)
         return await self._follow(decision, tool, arguments, classification, context)
+
+    def write_down(
+        self, decision: Decision, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification
+    ) -> None:
+        """Write down what was decided on this exact call before it was made: with a plan. A resume finds it there."""
+        request = self._request(tool, arguments, call, context, seen, decision.reason)
+        self.scope.journal.write(ask_record(request))
+        self.scope.journal.write(decision_record(request, decision))
 
     async def question(self, call: Call, question: Question) -> Answer:
         """Put a tool's question before a person; what the person fills in is the answer's content."""
@@ -96,6 +142,7 @@ class Gate:
                 line=call.line,
                 column=call.column,
                 expires=now + scope.limits.approval_seconds,
+                run_began=scope.began,
                 extra={"question": asked},
             ),
             _form(call.tool, question.schema),
@@ -104,14 +151,24 @@ class Gate:
             return Answer(action="accept", content=decision.arguments)
         return Answer(action="decline" if decision.choice is Choice.DENY else "cancel")
 
-    def _judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
+    def judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
+        """Return the verdict on a call and the reason for it; asks nobody."""
         scope = self.scope
         unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
         return judge(
             scope.policy, tool.spec, classification, arguments=tool.spec.input.dump(arguments), rules=scope.rules,
-            permissions=scope.permissions,
+            permissions=scope.permissions, cwd=scope.world.cwd,
             sandboxed=classification.confined or unconfined_by_choice or classification.escalated,
         )  # fmt: skip
+
+    def _laxer(self, tool: Tool, seen: Classification, shown: Json) -> str:
+        """Return the policy that would let the call run, if there is one."""
+        scope, policy = self.scope, Policy.ON_REQUEST
+        confined = seen.confined or scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
+        verdict, _ = judge(
+            policy, tool.spec, seen, arguments=shown, rules=scope.rules, sandboxed=confined, cwd=scope.world.cwd
+        )
+        return policy.value if verdict is Verdict.ALLOW and scope.policy is not policy else ""
 
     async def _ask(self, request: ApprovalRequest, validate: Validate | None = None) -> Decision:
         if (decided := self.scope.recall(request.operation, request.digest)) is not None:
@@ -131,7 +188,8 @@ class Gate:
             case Choice.ALLOW:
                 return Consented(arguments=arguments, classification=classification, asked=True)
             case Choice.ALLOW_CONVERSATION:
-                self.scope.permissions.remember(tool.spec, classification, by=decision.by)
+                shown = tool.spec.input.dump(arguments)
+                self.scope.permissions.remember(tool.spec, classification, by=decision.by, arguments=shown)
                 return Consented(arguments=arguments, classification=classification, asked=True)
             case Choice.EDIT:
                 edited = tool.spec.input.parse(tool.spec.path, decision.arguments)
@@ -146,6 +204,8 @@ class Gate:
         self, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification, why: str
     ) -> ApprovalRequest:
         scope, shown, now = self.scope, tool.spec.input.dump(arguments), time.time()
+        if always_asked(seen):
+            seen = replace(seen, remember=None)
         digest = approval_digest(
             run_id=scope.run_id, number=call.number, script_hash=scope.script_hash, tool=tool.spec.path,
             schema=schema_digest(tool), arguments=shown, cwd=str(context.cwd),
@@ -157,7 +217,8 @@ class Gate:
             tool=tool.spec.path, arguments=shown, classification=seen, script_hash=scope.script_hash,
             allowed_tools=tuple(scope.tools), cwd=str(context.cwd), sandbox=context.sandbox.value, why=why,
             line=call.line, column=call.column, created=now, expires=now + scope.limits.approval_seconds,
-            extra={"at_default": _at_default(tool, shown)},
+            run_began=scope.began,
+            extra={"at_default": _at_default(tool, shown), "laxer": self._laxer(tool, seen, shown)},
         )  # fmt: skip
 
 
@@ -180,5 +241,6 @@ def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
 
 def _denial(tool: Tool, decision: Decision) -> ApprovalDenied:
     reason = f": {decision.reason}" if decision.reason else ""
+    by = who(decision.by)
     details: dict[str, Json] = {"reason": decision.reason, "by": decision.by}
-    return ApprovalDenied(f"{tool.spec.path} was denied by {decision.by}{reason}", tool=tool.spec.path, details=details)
+    return ApprovalDenied(f"{tool.spec.path} was denied by {by}{reason}", tool=tool.spec.path, details=details)

@@ -9,6 +9,7 @@ from typing import Literal
 from toolscript.events import Emitter, ScriptLog
 from toolscript.limits import Limits
 from toolscript.runtime.session import Log
+from toolscript.units import size
 
 Level = Literal["debug", "log", "info", "warn", "error"]
 SEVERITY: tuple[Level, ...] = ("debug", "log", "info", "warn", "error")
@@ -63,5 +64,5 @@ class Console:
         """Send the rest, and say what was dropped."""
         self.flush()
         if self.dropped:
-            text = f"{self.dropped} console lines beyond {self._limits.console_bytes} bytes were dropped"
+            text = f"{self.dropped} console lines beyond {size(self._limits.console_bytes)} were dropped"
             self._emitter.emit(ScriptLog, level="warn", text=text, source="harness")

@@ -12,8 +12,8 @@ from toolscript.events import RunStatus, ScriptStarted
 from toolscript.facade.binding import BoundRoad
 from toolscript.facade.clock import WallClock
 from toolscript.facade.console import Console
-from toolscript.facade.ending import Ending
-from toolscript.facade.pending import Pending
+from toolscript.facade.ending import Ending, unexpected
+from toolscript.facade.pending import Outcome, Pending
 from toolscript.facade.planning import PlanningRoad
 from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
@@ -56,6 +56,8 @@ class Course:
         self.prepared: str | None = None
         self.suspended: ToolscriptError | None = None
         """Why the run stays interrupted: it has no ending then, and its journal none either."""
+        self.broken: ToolscriptError | None = None
+        """Why the run cannot go on, though its script could: a call of it was lost."""
         self._began = time.monotonic()
         self._guest_seconds = 0.0
 
@@ -73,10 +75,11 @@ class Course:
             async with sessions.checkout() as session:
                 self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
                 return await self._serve(session, start, group)
-        except ToolscriptError as error:
-            if getattr(error, "lost_logs", False):
+        except Exception as error:
+            problem = unexpected(error, "the run")
+            if getattr(problem, "lost_logs", False):
                 self.warnings.append("console lines written after the last await are lost")
-            return Ending(status=RunStatus.FAILED, error=error)
+            return Ending(status=RunStatus.FAILED, error=problem)
         finally:
             self.pending.close()
             if self._running:
@@ -86,6 +89,8 @@ class Course:
         session.on_loss(self.pending.lose)
         ending = await self.begin(session, start, group)
         while ending is None:
+            if self.broken is not None:
+                return Ending(status=RunStatus.FAILED, error=self.broken)
             if self.pending.idle:
                 return Ending(status=RunStatus.FAILED, error=DeadlockError(self._last_position()))
             if self.pending.lost:
@@ -152,15 +157,32 @@ class Course:
         """Send a call on its way; its outcome will be settled."""
         self.pending.begin(call.number)
         if call.spawn:
-            self.spawner.start(call, self.pending.deliver)
+            self.spawner.start(call, self._deliver)
         else:
             self._running += 1
             group.start_soon(self._travel, call)
 
     async def _travel(self, call: Call) -> None:
-        go = self.spawner.answer if call.tool in CALLS else self.road.travel
-        self.pending.deliver(await go(call))
-        self._running -= 1
+        try:
+            go = self.spawner.answer if call.tool in CALLS else self.road.travel
+            self.pending.deliver(await go(call))
+        except Exception as error:
+            self.fail(unexpected(error, call.tool))
+        finally:
+            self._running -= 1
+
+    def fail(self, error: ToolscriptError) -> None:
+        """End the run: a call of it can have no outcome any more."""
+        self.broken = self.broken or error
+        self.pending.lose()
+
+    def _deliver(self, outcome: Outcome) -> None:
+        """Hand a task's outcome to the script. Raises what it could not be written down for; the run ends then."""
+        try:
+            self.pending.deliver(outcome)
+        except Exception as error:
+            self.fail(unexpected(error, self.calls[outcome.number].tool))
+            raise
 
     def _timer(self, timer: Timer) -> None:
         self.timers += 1

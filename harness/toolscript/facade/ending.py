@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolscript.errors import ScriptThrew, ToolscriptError, revive
+from toolscript.errors import InternalError, ScriptThrew, ToolscriptError, revive
 from toolscript.events import RunStatus
+from toolscript.logs import get_logger
 from toolscript.runtime.session import Done, Failed
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,14 @@ class Ending:
         if isinstance(ended, Done):
             return cls(status=RunStatus.COMPLETED, result=ended.result)
         return cls(status=RunStatus.FAILED, error=told(ended.error))
+
+
+def unexpected(error: Exception, what: str) -> ToolscriptError:
+    """Return what went wrong as an error that everybody understands; what never should have happened is logged."""
+    if isinstance(error, ToolscriptError):
+        return error
+    log.exception("something failed that never should", what=what, exc_info=error)
+    return InternalError(f"{what} failed in a way that it never should: {error!r}")
 
 
 def told(error: ToolscriptError) -> ToolscriptError:

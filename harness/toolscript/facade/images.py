@@ -23,8 +23,8 @@ def change_records(changes: Iterable[Change], journal: Journal) -> tuple[dict[st
     return tuple(
         {
             "path": str(c.path),
-            "before": _written(c.before, journal, keep=True),
-            "after": _written(c.after, journal, keep=_mergeable(c.after, journal)),
+            "before": written(c.before, journal, keep=True),
+            "after": written(c.after, journal, keep=_mergeable(c.after, journal)),
             "created_dirs": [str(path) for path in c.created_dirs],
         }
         for c in changes
@@ -40,7 +40,7 @@ def begin_paths(seen: Classification, files: Files, cwd: Path, journal: Journal)
     return tuple(
         {
             "path": os.fspath(path),
-            "before": _written(
+            "before": written(
                 files.state(files.place(os.fspath(path), cwd, follow=False), content=True), journal, keep=True
             ),
             "after": after,
@@ -52,7 +52,7 @@ def begin_paths(seen: Classification, files: Files, cwd: Path, journal: Journal)
 
 def before_of(record: Mapping[str, Json], body: Bodies) -> State:
     """Return the before-image in one path of a ``begin`` record; without its bytes where they were too many."""
-    return _read(record["before"], body)
+    return read_state(record["before"], body)
 
 
 def _missing_above(path: Path) -> list[str]:
@@ -68,7 +68,7 @@ def changes_of(records: Iterable[Mapping[str, Json]], body: Bodies) -> tuple[Cha
     """Return the changes that records tell of, with the contents that were kept."""
     return tuple(
         Change(
-            path=Path(r["path"]), before=_read(r["before"], body), after=_read(r["after"], body),
+            path=Path(r["path"]), before=read_state(r["before"], body), after=read_state(r["after"], body),
             created_dirs=tuple(Path(p) for p in r["created_dirs"]),
         )
         for r in records
@@ -80,14 +80,16 @@ def _mergeable(state: State, journal: Journal) -> bool:
     return len(state.data or b"") <= MERGE_BYTES and journal.clean(state.data or b"")
 
 
-def _written(state: State, journal: Journal, *, keep: bool) -> dict[str, Json]:
+def written(state: State, journal: Journal, *, keep: bool = True) -> dict[str, Json]:
+    """Return a state as JSON; its content is kept beside the journal, if it is to be kept."""
     kept = state.data is not None and keep
     if kept and state.data is not None:
         journal.keep(state.data)
     return {"kind": state.kind, "digest": state.digest, "mode": state.mode, "kept": kept}
 
 
-def _read(data: Mapping[str, Json], body: Bodies) -> State:
+def read_state(data: Mapping[str, Json], body: Bodies) -> State:
+    """Return the state that :func:`written` wrote down, with the content that was kept."""
     digest = data.get("digest")
     content = body(str(digest)) if data.get("kept") else None
     return State(kind=data["kind"], digest=digest, mode=data.get("mode"), data=content)

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolscript.errors import Json, WallTimeExceeded
 from toolscript.facade.clock import WallClock
@@ -16,7 +16,10 @@ from toolscript.runtime.session import Settlement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model."""
+    """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model.
+
+    ``output`` is a structured call's output as data.
+    """
 
     number: int
     ok: bool
@@ -24,6 +27,7 @@ class Outcome:
     status: str = "succeeded"
     changes: tuple[dict[str, Json], ...] = ()
     text: str = ""
+    output: Json = None
 
 
 class Pending:
@@ -45,6 +49,8 @@ class Pending:
         self._wake: asyncio.Future[bool] | None = None
         self._last_ms = 0
         self._closed = False
+        self._left: set[int] = set()
+        """The calls that were open when the script ended: its tasks go on."""
         self.lost = False
         """Whether the worker is gone: nothing can be settled any more."""
 
@@ -94,11 +100,12 @@ class Pending:
     def deliver(self, outcome: Outcome) -> None:
         """Put an outcome on the tape; outcomes of calls that are no longer open are dropped.
 
-        What a task did after its script had ended is written down all the same: an undo needs it.
+        What a task did after its script had ended is written down all the same: an undo and an audit need it.
         """
         if outcome.number not in self._calls:
-            if self._closed and outcome.changes:
-                self._journal.write(self._record(outcome))
+            if self._closed and (outcome.changes or outcome.number in self._left):
+                self._left.discard(outcome.number)
+                self._journal.write(replace(self._record(outcome), late=True))
             return
         self._calls.discard(outcome.number)
         self._asking.discard(outcome.number)
@@ -107,7 +114,7 @@ class Pending:
     def close(self) -> None:
         """The script has ended: nothing takes a place on its tape any more."""
         self._closed = True
-        self._calls.clear()
+        self._left, self._calls = self._calls, set()
         self._asking.clear()
         self._timers.clear()
 

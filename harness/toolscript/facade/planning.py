@@ -10,6 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 import anyio
 
 from toolscript.approvals.plan import PlanRow
+from toolscript.approvals.request import Verdict
+from toolscript.errors import ApprovalUnavailable
 from toolscript.facade.road import Road, Trip, widened
 from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Classification, Danger, Effect
@@ -29,9 +31,9 @@ class Assumable(Protocol):
 class PlanningRoad(Road):
     """The road of a dry run; ``rows`` is the plan so far.
 
-    Reads and searches run on the overlay. File tools really compute on it. Known-safe commands run, read-only,
-    while nothing is planned. Other commands are written down and assumed to succeed. All else stays pending:
-    nobody knows what it would answer.
+    Reads and searches run on the overlay. File tools really compute on it. Known-safe commands that nobody need be
+    asked about run, read-only, while nothing is planned. Other commands are written down and assumed to succeed.
+    What a rule denies is denied here as it would be. All else stays pending: nobody knows what it would answer.
     """
 
     def __init__(
@@ -52,21 +54,31 @@ class PlanningRoad(Road):
         seen = await tool.classify(arguments, context)
         if seen.effect is Effect.READ:
             return await super().serve(trip, tool, arguments, context)
-        if self._harmless(seen):
+        verdict, why = self.gate.judge(tool, seen, arguments)
+        if verdict is Verdict.DENY:
+            trip.diff = seen.diff
+            self.rows.append(replace(self._row(trip, tool, arguments, seen), denied=why))
+            raise ApprovalUnavailable(why, tool=tool.spec.path)
+        if verdict is Verdict.ALLOW and self._harmless(seen):
             async with self.slots:
                 return await tool.call(arguments, replace(context, sandbox=SandboxMode.READ_ONLY))
-        return await self._plan(trip, tool, arguments, context, seen)
+        asks = why if verdict is not Verdict.ALLOW else ""
+        return await self._plan(trip, tool, arguments, context, seen, asks)
 
     def _harmless(self, seen: Classification) -> bool:
-        return seen.effect is Effect.EXECUTE and seen.danger is Danger.KNOWN_SAFE and seen.confined and not self.rows
+        planned = any(not row.denied for row in self.rows)
+        return seen.effect is Effect.EXECUTE and seen.danger is Danger.KNOWN_SAFE and seen.confined and not planned
 
-    async def _plan(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext, seen: Classification) -> Any:
+    async def _plan(
+        self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext, seen: Classification, asks: str
+    ) -> Any:
         trip.planned = True
         trip.diff = seen.diff
-        known = seen.effect is Effect.WRITE or isinstance(tool, Assumable)
-        row = self._row(trip, tool, arguments, seen, waits=not known)
+        computes = seen.effect is Effect.WRITE and tool.spec.through_files
+        row = self._row(trip, tool, arguments, seen)
+        row = replace(row, asks=asks, waits=not (computes or isinstance(tool, Assumable)))
         self.rows.append(row)
-        if seen.effect is Effect.WRITE:
+        if computes:
             output = await tool.call(arguments, widened(context, seen))
         elif isinstance(tool, Assumable):
             output = tool.assumed(arguments)
@@ -77,9 +89,9 @@ class PlanningRoad(Road):
         self._ended.append(row.number)
         return output
 
-    def _row(self, trip: Trip, tool: Tool, arguments: Any, seen: Classification, *, waits: bool) -> PlanRow:
+    def _row(self, trip: Trip, tool: Tool, arguments: Any, seen: Classification) -> PlanRow:
         return PlanRow(
             number=trip.call.number, tool=tool.spec.path, arguments=tool.spec.input.dump(arguments),
             effect=seen.effect.value, summary=seen.summary, line=trip.call.line, diff=seen.diff, before=seen.before,
-            after=tuple(self._ended), assumes=tuple(self._assumed), waits=waits, undoable=seen.undoable,
+            after=tuple(self._ended), assumes=tuple(self._assumed), undoable=seen.undoable,
         )  # fmt: skip

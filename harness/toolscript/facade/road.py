@@ -13,7 +13,9 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from toolscript import units
 from toolscript.approvals.request import Choice, Decision
+from toolscript.approvals.ways import who
 from toolscript.errors import (
     ApprovalDenied,
     ApprovalError,
@@ -46,6 +48,26 @@ log = get_logger(__name__)
 STATUS_OF = {"cancelled": OperationStatus.CANCELLED}
 KEPT_IN_EVENT = 64 * 1024
 _UNLOCKED = nullcontext()
+LOOKS = 8
+"""How often a call that changes while it waits is consented to anew."""
+
+
+class Wait:
+    """Counts the seconds for which a call waited for people."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._since: float | None = None
+
+    def begin(self) -> None:
+        """It waits."""
+        self._since = time.monotonic()
+
+    def end(self) -> None:
+        """It waits no longer."""
+        if self._since is not None:
+            self.seconds += time.monotonic() - self._since
+            self._since = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -64,6 +86,7 @@ class Trip:
     planned: bool = False
     text: str = ""
     stats: dict[str, Any] = field(default_factory=dict)
+    task_id: str | None = None
 
 
 class Road:
@@ -71,11 +94,15 @@ class Road:
 
     def __init__(self, scope: RunScope, waiting: Callable[[int, bool], None]) -> None:
         self._scope = scope
-        self.gate = Gate(scope=scope, waiting=waiting, denied=self._note_denial)
+        self._waiting = waiting
+        self._waits: dict[int, Wait] = {}
+        self.gate = Gate(scope=scope, waiting=self._wait, denied=self._note_denial)
         self._count = 0
         self._denials = 0
         self.stop: ToolscriptError | None = None
         """Set when a decision or too many denials must end the run."""
+        self.on_stop: Callable[[int], None] = lambda number: None
+        """Called with a call that ended when the run must end; tasks that outlive their script end with it."""
         self.had_effect = False
         self.travelling = 0
         """Calls on the road right now."""
@@ -91,37 +118,51 @@ class Road:
         ``rendered`` also makes the text for a structured call. Cancellation passes through, after it was
         reported as cancelled.
         """
-        trip = Trip(call=call, rendered=rendered)
+        trip = Trip(call=call, rendered=rendered, task_id=task_id)
         self.travelling += 1
         try:
-            trip.arguments = loads(call.arguments)
-            self._announce(trip, task_id)
-            value = await self._through(trip)
-        except ToolscriptError as error:
-            return self._failed(trip, error)
+            try:
+                return await self._travelled(trip)
+            except ToolscriptError as error:
+                return self._failed(trip, error)
+            except Exception as error:
+                log.exception("tool failed unexpectedly", tool=call.tool)
+                return self._failed(trip, ToolError(f"{call.tool} failed: {error!r}", tool=call.tool, code="internal"))
         except anyio.get_cancelled_exc_class():
             self._finish(trip, OperationStatus.CANCELLED, None)
             raise
-        except Exception as error:
-            log.exception("tool failed unexpectedly", tool=call.tool)
-            return self._failed(trip, ToolError(f"{call.tool} failed: {error!r}", tool=call.tool, code="internal"))
         finally:
             self.travelling -= 1
+            if self.stop is not None:
+                self.on_stop(call.number)
+            self._waits.pop(call.number, None)
+
+    async def _travelled(self, trip: Trip) -> Outcome:
+        trip.arguments = loads(trip.call.arguments)
+        self._announce(trip)
+        value = await self._through(trip)
+        changes = change_records(trip.changes, self._scope.journal)
         self._finish(trip, OperationStatus.PLANNED if trip.planned else OperationStatus.SUCCEEDED, None)
         return Outcome(
-            number=call.number,
+            number=trip.call.number,
             ok=not trip.failed,
             value=value,
-            changes=change_records(trip.changes, self._scope.journal),
+            changes=changes,
             text=trip.text,
+            output=trip.value if trip.rendered else None,
         )
 
-    def _announce(self, trip: Trip, task_id: str | None) -> None:
+    def _wait(self, number: int, waits: bool) -> None:
+        wait = self._waits.setdefault(number, Wait())
+        (wait.begin if waits else wait.end)()
+        self._waiting(number, waits)
+
+    def _announce(self, trip: Trip) -> None:
         call = trip.call
         tool = self._scope.tools.get(call.tool)
         self._scope.emitter.emit(
             OperationStarted, operation=call.number, tool=call.tool,
-            arguments=_bounded(trip.arguments, len(call.arguments)), task_id=task_id,
+            arguments=_bounded(trip.arguments, len(call.arguments)), task_id=trip.task_id,
             effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column,
         )  # fmt: skip
 
@@ -146,16 +187,20 @@ class Road:
             return await self.perform(trip, tool, consented, context)
 
     async def perform(self, trip: Trip, tool: Tool, consented: Consented, context: ToolContext) -> Any:
-        """Do what was consented to, on files that are still what they were; else ask anew."""
-        while True:
+        """Do exactly what was consented to, as it is at the last moment; else ask anew.
+
+        Raises ToolError ``changed`` for a call that is another one each time it is looked at.
+        """
+        for _ in range(LOOKS):
             places = _changed_places(context, consented)
             async with self._scope.world.files.locked_async(*places) if places else _UNLOCKED:
-                now = await tool.classify(consented.arguments, context) if consented.asked else None
-                if now is None or now.before == consented.classification.before:
-                    trip.diff = consented.classification.diff
-                    await self._begin(trip, consented)
-                    return await tool.call(consented.arguments, widened(context, consented.classification))
-            consented = await self.gate.pass_(tool, consented.arguments, trip.call, context)
+                now = await self.gate.still(tool, consented, context)
+                if now is not None:
+                    trip.diff = now.classification.diff
+                    await self._begin(trip, now)
+                    return await tool.call(now.arguments, widened(context, now.classification))
+            consented = await self.gate.again(tool, consented, trip.call, context)
+        raise ToolError(f"{tool.spec.path}: what it would do changes faster than anybody can agree to", code="changed")
 
     def _allowed(self, path: str) -> Tool:
         if (tool := self._scope.tools.get(path)) is not None:
@@ -213,7 +258,7 @@ class Road:
         if decision.choice is Choice.DENY_AND_STOP:
             reason = f": {decision.reason}" if decision.reason else ""
             self.stop = ApprovalDenied(
-                f"{decision.by} denied the call and ended the turn{reason}", details={"ends_turn": True}
+                f"{who(decision.by)} denied the call and ended the turn{reason}", details={"ends_turn": True}
             )
         elif self._denials >= self._scope.limits.denials:
             self.stop = DenialsExceeded(self._scope.limits.denials, self._denials)
@@ -232,10 +277,13 @@ class Road:
         )  # fmt: skip
 
     def _finish(self, trip: Trip, status: OperationStatus, error: ToolscriptError | None) -> None:
+        wait = self._waits.get(trip.call.number, Wait())
+        wait.end()
         self._scope.emitter.emit(
             OperationFinished, operation=trip.call.number, tool=trip.call.tool, status=status,
             output=_bounded(trip.value, trip.stats.get("output_bytes")), error=error.to_json() if error else None,
-            duration_ms=round((time.monotonic() - trip.began) * 1000, 3), diff=trip.diff, **trip.stats,
+            duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3), diff=trip.diff,
+            waited_ms=round(wait.seconds * 1000, 3), **trip.stats,
         )  # fmt: skip
 
 
@@ -256,18 +304,37 @@ def _json(value: Json) -> str:
 
 
 def _encoded(trip: Trip, most: int) -> str:
-    text = json.dumps(trip.value, ensure_ascii=True, separators=(",", ":"))
-    if len(text) > most + 4096:
+    """Return the value as JSON text. Raises OutputTooLarge by the bytes of the value, not of its escapes."""
+    text = json.dumps(trip.value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can carry
+        text = _json(trip.value)
+        size = len(text)
+    if size > most + 4096 and (real := _weight(trip.value)) > most + 4096:
         tool = trip.call.tool
         raise OutputTooLarge(
-            f"{tool} gave {len(text)} bytes, at most {most} fit one result; "
+            f"{tool} gave {units.size(real)}, at most {units.size(most)} fit one result; "
             "ask for a part (offset and limit) or narrow the request",
             tool=tool,
         )
-    trip.stats["output_bytes"] = len(text)
+    trip.stats["output_bytes"] = size
     if isinstance(trip.value, dict):
         trip.stats |= {"truncated": bool(trip.value.get("truncated")), "handle": trip.value.get("handle")}
     return text
+
+
+def _weight(value: Json) -> int:
+    """Return the bytes of a value: of its texts in UTF-8, and of what JSON writes between them."""
+    match value:
+        case str():
+            return len(value.encode("utf-8", "replace")) + 2
+        case list() | tuple():
+            return 2 + sum(_weight(item) + 1 for item in value)
+        case dict():
+            return 2 + sum(_weight(key) + _weight(item) + 2 for key, item in value.items())
+        case _:
+            return len(json.dumps(value))
 
 
 def _bounded(value: Json, size: int | None) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class RunScope:
     conversation_id: str = ""
     turn_id: str | None = None
     catalogue: Callable[[], Json] = dict
+    began: float = field(default_factory=time.time)
     digests: dict[str, str] = field(default_factory=dict)
     planned: list[PlanRow] | None = None
     """Where a dry run writes the effects that it only plans; None: this is no dry run."""

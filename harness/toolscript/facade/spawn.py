@@ -14,7 +14,7 @@ from toolscript.facade.clock import WallClock
 from toolscript.facade.pending import Outcome
 from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
-from toolscript.facade.tasks import Task, TaskBoard, cancelled
+from toolscript.facade.tasks import Task, TaskBoard, broken, cancelled
 from toolscript.runtime.session import Call
 from toolscript.texts import loads
 
@@ -32,6 +32,8 @@ class Spawner:
         self._prefix = prefix
         self._open = 0
         self._idle: Callable[[], None] | None = None
+        self._started: list[Task] = []
+        road.on_stop = self._stop
 
     def start(self, call: Call, deliver: Callable[[Outcome], None]) -> None:
         """Start a call as a task; its outcome is delivered to the script, should that still run."""
@@ -44,7 +46,10 @@ class Spawner:
         async def work() -> Outcome:
             self._open += 1
             try:
-                outcome = await self._road.travel(call, task_id=task.task_id)
+                try:
+                    outcome = await self._road.travel(call, task_id=task.task_id)
+                except Exception as error:
+                    outcome = broken(task, error)  # the script may wait for it
                 deliver(outcome)
                 return outcome
             except anyio.get_cancelled_exc_class():
@@ -54,12 +59,19 @@ class Spawner:
                 self._open -= 1
                 self._settle()
 
+        self._started.append(task)
         self._board.start(task, work, self._scope.emitter)
 
     def when_idle(self, action: Callable[[], None]) -> None:
         """Do something once no task of this run is open any more: at once, if none is."""
         self._idle = action
         self._settle()
+
+    def _stop(self, number: int) -> None:
+        """End the other tasks of the run: a person denied one call and wanted no more."""
+        for task in self._started:
+            if task.number != number and task.outcome is None:
+                task.cancel.cancel()
 
     def _settle(self) -> None:
         if self._idle is not None and not self._open:

@@ -11,9 +11,10 @@ from typing import Literal
 import anyio
 from anyio.abc import TaskGroup
 
-from toolscript.errors import Json, ToolCancelled, ToolError
+from toolscript.errors import Json, ToolCancelled, ToolError, ToolscriptError
 from toolscript.events import Emitter, OperationStatus, TaskFinished, TaskStarted
 from toolscript.facade.clock import WallClock
+from toolscript.facade.ending import unexpected
 from toolscript.facade.pending import Outcome
 
 TaskScope = Literal["turn", "conversation"]
@@ -70,12 +71,17 @@ class TaskBoard:
                     group.start_soon(self._watch, task)
                     task.outcome = await work()
                     group.cancel_scope.cancel()
+        except Exception as error:
+            # Nothing that one task does may end the others, or the harness that holds them all.
+            task.outcome = broken(task, error)
         finally:
             task.outcome = task.outcome or cancelled(task)
             task.ended.set()
+            task.clock.go()
             emitter.emit(
                 TaskFinished, task_id=task.task_id, operation=task.number, tool=task.tool,
-                status=OperationStatus(task.outcome.status), duration_ms=(time.monotonic() - began) * 1000,
+                status=OperationStatus(task.outcome.status), waited_ms=task.clock.waited * 1000,
+                duration_ms=(time.monotonic() - began - task.clock.waited) * 1000,
                 error=None if task.outcome.ok else json.loads(task.outcome.value),
             )  # fmt: skip
 
@@ -137,8 +143,21 @@ class TaskBoard:
             await task.ended.wait()
 
 
+def broken(task: Task, error: Exception) -> Outcome:
+    """Return the outcome of a task that failed in a way that it never should."""
+    inner: Exception = error
+    while isinstance(inner, ExceptionGroup):
+        inner = inner.exceptions[0]
+    return _failure(task, unexpected(inner, task.tool), "failed")
+
+
 def cancelled(task: Task) -> Outcome:
     """Return how a task that was cancelled ended."""
     why = f"its deadline of {task.clock.limit:g} s passed" if task.overdue else "it was cancelled"
     error = ToolCancelled(f"task {task.task_id} ({task.tool}): {why}", tool=task.tool)
-    return Outcome(number=task.number, ok=False, value=json.dumps(error.to_json()), status="cancelled")
+    return _failure(task, error, "cancelled")
+
+
+def _failure(task: Task, error: ToolscriptError, status: str) -> Outcome:
+    body = {"tool": task.tool, "details": {}} | error.to_json()
+    return Outcome(number=task.number, ok=False, value=json.dumps(body), status=status)

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from toolscript import units
 from toolscript.errors import ToolError
 from toolscript.files.cancelling import check_cancelled
 from toolscript.registry.files import Kind, State
@@ -138,6 +139,6 @@ def read_all(fd: int, limit: int) -> bytes:
         check_cancelled()
         size += len(chunk)
         if size > limit:
-            raise ToolError(f"the file has more than {limit} bytes; read it in parts", code="file_too_large")
+            raise ToolError(f"the file has more than {units.size(limit)}; read it in parts", code="file_too_large")
         chunks.append(chunk)
     return b"".join(chunks)

@@ -50,36 +50,33 @@ class Locks:
     @contextlib.contextmanager
     def hold(self, *paths: Path) -> Iterator[None]:
         """Hold the paths while the block runs; blocks the thread. Raises ToolError ``locked`` after the wait."""
-        until = time.monotonic() + self._wait
         with contextlib.ExitStack() as stack:
-            wanted = _names(paths)
-            for name in wanted:
-                fd = stack.enter_context(self._file(name))
-                for pause in _pauses():
-                    if _taken(fd):
-                        break
-                    _give_up_after(until, self._wait)
-                    check_cancelled()
-                    time.sleep(pause)
-            stack.enter_context(_holding(wanted))
+            for pause in self._taking(stack, paths):
+                check_cancelled()
+                time.sleep(pause)
             yield
 
     @contextlib.asynccontextmanager
     async def hold_async(self, *paths: Path) -> AsyncIterator[None]:
         """Hold the paths while the block runs, letting the event loop go on meanwhile; threads and tasks started
         in the block hold them too. Raises ToolError ``locked`` after the wait."""
-        until = time.monotonic() + self._wait
         with contextlib.ExitStack() as stack:
-            wanted = _names(paths)
-            for name in wanted:
-                fd = stack.enter_context(self._file(name))
-                for pause in _pauses():
-                    if _taken(fd):
-                        break
-                    _give_up_after(until, self._wait)
-                    await anyio.sleep(pause)
-            stack.enter_context(_holding(wanted))
+            for pause in self._taking(stack, paths):
+                await anyio.sleep(pause)
             yield
+
+    def _taking(self, stack: contextlib.ExitStack, paths: tuple[Path, ...]) -> Iterator[float]:
+        """Take the locks into the stack, one after the other; yields how long to pause each time one is held."""
+        until = time.monotonic() + self._wait
+        wanted = _names(paths)
+        for name in wanted:
+            fd = stack.enter_context(self._file(name))
+            for pause in _pauses():
+                if _taken(fd):
+                    break
+                _give_up_after(until, self._wait)
+                yield pause
+        stack.enter_context(_holding(wanted))
 
     @contextlib.contextmanager
     def _file(self, name: str) -> Iterator[int]:

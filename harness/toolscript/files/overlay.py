@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from toolscript import units
 from toolscript.errors import ToolError
 from toolscript.files.bounds import Bounds
 from toolscript.files.content import MISSING, READ_BYTES, digest_of
@@ -102,7 +103,7 @@ class OverlayFiles:
         with self.open(place) as file:
             data = file.read(READ_BYTES + 1)
         if len(data) > READ_BYTES:
-            raise ToolError(f"{shown(place.spelt)}: more than {READ_BYTES} bytes", code="file_too_large")
+            raise ToolError(f"{shown(place.spelt)}: more than {units.size(READ_BYTES)}", code="file_too_large")
         return data
 
     def open(self, place: Place) -> BinaryIO:

@@ -61,7 +61,7 @@ def conflicts(files: DiskFiles, changes: Iterable[Change]) -> tuple[Conflict, ..
 def _conflicts(files: DiskFiles, wanted: Iterable[Change]) -> tuple[Conflict, ...]:
     found = []
     for change in wanted:
-        now = files.state(_place(files, change.path), content=True)
+        now = files.state(place_of(files, change.path), content=True)
         if not alike(now, change.after):
             found.append(Conflict(path=change.path, before=change.before, after=change.after, now=now))
     return tuple(found)
@@ -75,7 +75,7 @@ def undo(files: DiskFiles, changes: Iterable[Change]) -> tuple[Change, ...]:
     ``not_undoable`` if a content was too large to be kept; then, as after any failure, nothing has changed.
     """
     wanted = net(changes)
-    places = [_place(files, change.path) for change in wanted]
+    places = [place_of(files, change.path) for change in wanted]
     with files.locked(*places):
         changed = _conflicts(files, wanted)
         if changed:
@@ -107,7 +107,7 @@ def restore(
             done.extend(_removed(files, path, made=path in directories, wanted=path in missing))
         for path, state in sorted(states, key=lambda item: _depth(item[0])):
             if state.kind != "missing":
-                done.append(files.put(_place(files, path), state))
+                done.append(files.put(place_of(files, path), state))
     except BaseException:
         _roll_back(files, done)
         raise
@@ -116,7 +116,7 @@ def restore(
 
 def _removed(files: DiskFiles, path: Path, *, made: bool, wanted: bool) -> tuple[Change, ...]:
     """Remove a path. A directory that was made on the way goes only if it is empty: what is in it is not ours."""
-    place = _place(files, path)
+    place = place_of(files, path)
     if made and (not wanted or files.state(place).kind == "directory"):
         return files.remove_empty(place)
     return (files.put(place, MISSING),)
@@ -125,9 +125,9 @@ def _removed(files: DiskFiles, path: Path, *, made: bool, wanted: bool) -> tuple
 def _roll_back(files: DiskFiles, done: Sequence[Change]) -> None:
     for change in reversed(done):
         with contextlib.suppress(ToolError):
-            files.put(_place(files, change.path), change.before)
+            files.put(place_of(files, change.path), change.before)
         for path in reversed(change.created_dirs):
-            files.remove_empty(_place(files, path))
+            files.remove_empty(place_of(files, path))
 
 
 def _depth(path: Path) -> int:
@@ -138,7 +138,7 @@ def _made(changes: Iterable[Change]) -> list[Path]:
     return [path for change in changes for path in change.created_dirs]
 
 
-def _place(files: DiskFiles, path: Path) -> Place:
+def place_of(files: DiskFiles, path: Path) -> Place:
     """Return the place of a path that was real when it was changed: a link that is there now is not followed."""
     bounds = files.bounds
     return Place(

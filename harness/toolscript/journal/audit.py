@@ -6,11 +6,13 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from toolscript import units
 from toolscript.errors import Json
-from toolscript.journal.codec import BLOB
+from toolscript.journal.codec import BLOB, loaded
 from toolscript.journal.reader import lines
 
 MAX_OPEN = 4_096
@@ -18,6 +20,8 @@ MAX_OPEN = 4_096
 MAX_TOOLS = 512
 OTHER = "(other tools)"
 MAX_FRAMES = 10
+SHOWN_CHARS = 160
+"""How much of arguments and errors is shown."""
 V = TypeVar("V")
 
 
@@ -52,7 +56,11 @@ class ApprovalSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSeen:
-    """A call ended; ``duration_ms`` counts from the call, waiting included."""
+    """A call ended, or did not: ``cancelled`` with its script, ``interrupted`` with its host.
+
+    ``arguments`` are as sent, redacted and cut; ``began_ms`` is when the call arrived, since the epoch.
+    ``duration_ms`` counts from there; ``waited_ms`` of it were spent waiting for somebody's consent.
+    """
 
     kind: ClassVar[str] = "call"
     number: int
@@ -61,6 +69,12 @@ class CallSeen:
     status: str
     duration_ms: int | None
     changed: int
+    arguments: str = ""
+    began_ms: int | None = None
+    waited_ms: int = 0
+    exit_code: int | None = None
+    error: str = ""
+    task: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +105,9 @@ def audit(path: Path) -> Iterator[Entry]:
         entry = view.take(line.kind, line.data)
         if entry is not None:
             yield entry
+        if line.kind == "run_end":
+            yield from view.left(tasks=False)
+    yield from view.left(tasks=True)
     yield view.end()
 
 
@@ -103,17 +120,41 @@ def entry_text(entry: Entry) -> str:
     """Return an entry as one printable line; nothing of a script or tool acts on the terminal."""
     match entry:
         case ScriptSeen():
-            text = f"run {entry.run_id}: script {entry.script_hash} from {entry.origin}, policy {entry.policy}"
+            began = _at(entry.time_ms / 1000)
+            text = f"run {entry.run_id}: script {entry.script_hash}{began} from {entry.origin}, policy {entry.policy}"
         case ApprovalSeen():
             waited = "" if entry.waited is None else f" after {entry.waited:.1f} s"
             why = f": {entry.reason}" if entry.reason else ""
-            text = f"#{entry.number} {entry.tool}: {entry.decision} by {entry.by}{waited}{why}"
+            text = f"#{entry.number} {entry.tool}: {entry.decision} by {entry.by}{waited}{_at(entry.time)}{why}"
         case CallSeen():
-            took = "" if entry.duration_ms is None else f" in {entry.duration_ms} ms"
-            text = f"#{entry.number} {entry.tool}: {entry.status}{took}"
+            text = _call_text(entry)
         case EndSeen():
             text = _end_text(entry)
     return "".join(char if char.isprintable() else f"<U+{ord(char):04X}>" for char in text)
+
+
+def _call_text(entry: CallSeen) -> str:
+    took = "" if entry.duration_ms is None else f" in {entry.duration_ms} ms"
+    waited = f", {entry.waited_ms} ms of them waiting for consent" if entry.waited_ms else ""
+    facts = [
+        f"exit {entry.exit_code}" if entry.exit_code is not None else "",
+        f"{entry.changed} path{'' if entry.changed == 1 else 's'} changed" if entry.changed else "",
+        "task" if entry.task else "",
+        f"line {entry.line}" if entry.line else "",
+        entry.error,
+        entry.arguments,
+    ]
+    more = "".join(f" · {fact}" for fact in facts if fact)
+    when = "" if entry.began_ms is None else _at(entry.began_ms / 1000)
+    return f"#{entry.number} {entry.tool}: {entry.status}{took}{waited}{when}{more}"
+
+
+def _at(seconds: float) -> str:
+    """Return a time as it is shown, nothing for one that cannot be: a journal may come from anybody."""
+    try:
+        return f" at {datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z" if seconds > 0 else ""
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _end_text(entry: EndSeen) -> str:
@@ -135,9 +176,27 @@ _FOREIGN = re.compile(r"\(native\)|<(?:prelude|facade|toolscript)|\.py\"")
 
 @dataclass(slots=True)
 class _Open:
+    number: int
     tool: str
     line: int | None
     time_ms: int
+    arguments: str
+    task: bool
+    waited_ms: int = 0
+
+    def seen(self, status: str, now_ms: int | None, data: dict[str, Json]) -> CallSeen:
+        """Return the entry of the call as it ended."""
+        changes, ok = data.get("changes"), data.get("ok")
+        value = _value(data)
+        code = value.get("exitCode") if ok else None
+        error = "" if ok is not False or not value else f"{value.get('code')}: {value.get('message')}"
+        return CallSeen(
+            number=self.number, tool=self.tool, line=self.line, status=status, arguments=self.arguments,
+            duration_ms=max(0, now_ms - self.time_ms) if now_ms is not None and self.time_ms else None,
+            changed=len(changes) if isinstance(changes, list) else 0, began_ms=self.time_ms or None,
+            waited_ms=self.waited_ms, exit_code=code if isinstance(code, int) else None, error=_short(error),
+            task=self.task,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -153,6 +212,7 @@ class _View:
     approvals: Counter[str] = field(default_factory=Counter)
     logs: int = 0
     forgotten: int = 0
+    unfinished: int = 0
     status: str = "interrupted"
     error: dict[str, Json] | None = None
 
@@ -188,8 +248,12 @@ class _View:
         self.tools[tool if tool in self.tools or len(self.tools) < MAX_TOOLS else OTHER] += 1
         # Where the call has no time of its own, the tape's last settlement is when the script went on.
         time_ms = _int(data, "time_ms") or self.now_ms or 0
-        opened = _Open(tool=tool, line=_int(data, "line"), time_ms=time_ms)
-        self.forgotten += _put(self.calls, _int(data, "number") or 0, opened)
+        number = _int(data, "number") or 0
+        opened = _Open(
+            number=number, tool=tool, line=_int(data, "line"), time_ms=time_ms, task=data.get("spawn") is True,
+            arguments=_short(_str(data, "arguments")),
+        )  # fmt: skip
+        self.forgotten += _put(self.calls, number, opened)
 
     def _ask(self, data: dict[str, Json]) -> None:
         request = data.get("request")
@@ -204,10 +268,13 @@ class _View:
         self.approvals[decision if len(self.approvals) < MAX_TOOLS else OTHER] += 1
         time = data.get("time")
         decided = float(time) if isinstance(time, int | float) else 0.0
+        waited = max(0.0, decided - asked) if asked is not None else None
+        if opened is not None and waited is not None:
+            opened.waited_ms += round(waited * 1000)
         return ApprovalSeen(
             number=number, tool=opened.tool if opened else "?", decision=decision, by=_str(data, "by"),
             reason=_str(data, "reason"), time=decided, digest=digest,
-            waited=max(0.0, decided - asked) if asked is not None else None,
+            waited=waited,
         )  # fmt: skip
 
     def _end(self, data: dict[str, Json]) -> CallSeen | None:
@@ -218,12 +285,14 @@ class _View:
         if opened is None:  # a timer, or a call that was forgotten
             return None
         self.statuses[status if len(self.statuses) < MAX_TOOLS else OTHER] += 1
-        changes = data.get("changes")
-        return CallSeen(
-            number=number, tool=opened.tool, line=opened.line, status=status,
-            duration_ms=max(0, time_ms - opened.time_ms) if time_ms is not None and opened.time_ms else None,
-            changed=len(changes) if isinstance(changes, list) else 0,
-        )  # fmt: skip
+        return opened.seen(status, time_ms, data)
+
+    def left(self, *, tasks: bool) -> Iterator[CallSeen]:
+        """Yield the calls that never ended: their script ended first, or their host."""
+        status = "interrupted" if self.status == "interrupted" else "cancelled"
+        for number in [n for n, call in self.calls.items() if tasks or not call.task]:
+            self.unfinished += 1
+            yield self.calls.pop(number).seen(status, None, {})
 
     def _run_end(self, data: dict[str, Json]) -> None:
         self.status = _str(data, "status")
@@ -240,7 +309,7 @@ class _View:
         return EndSeen(
             status=self.status, error=self.error, duration_ms=took, tools=dict(self.tools),
             statuses=dict(self.statuses), approvals=dict(self.approvals), logs=self.logs,
-            unfinished=len(self.calls) + self.forgotten,
+            unfinished=self.unfinished + self.forgotten,
         )  # fmt: skip
 
 
@@ -256,8 +325,24 @@ def _put(kept: OrderedDict[Any, V], key: Any, value: V) -> int:
 def _str(data: dict[str, Json], name: str) -> str:
     value = data.get(name)
     if isinstance(value, dict) and BLOB in value:
-        return f"({value.get('size')} bytes)"
+        return f"({units.size(value.get('size') or 0)})"
     return value if isinstance(value, str) else ""
+
+
+def _value(data: dict[str, Json]) -> dict[str, Json]:
+    """Return what a call gave as JSON, if that is a small object."""
+    text = data.get("value")
+    if not isinstance(text, str) or not text.startswith("{"):
+        return {}
+    try:
+        value = loaded(text.encode("utf-8", "replace"))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
 
 
 def _int(data: dict[str, Json], name: str) -> int | None:

@@ -110,7 +110,7 @@ def record_of(data: dict[str, Json], body: Callable[[str], bytes]) -> Record:
     kind = data["kind"]
     if kind not in KINDS:
         raise BadLine(f"unknown kind of record {kind!r}")
-    fields = {name: _fetched(value, body) for name, value in data.items() if name not in ("v", "prev", "kind")}
+    fields = members_of(data, body)
     if unknown := fields.keys() - set(_NAMES[kind]):
         raise BadLine(f"a {kind} record has no {', '.join(sorted(unknown))}")
     try:
@@ -119,6 +119,11 @@ def record_of(data: dict[str, Json], body: Callable[[str], bytes]) -> Record:
         problem = error.errors()[0]
         raise BadLine(f"{kind}.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
     return record
+
+
+def members_of(data: dict[str, Json], body: Callable[[str], bytes]) -> dict[str, Json]:
+    """Return what a parsed line says besides its place and kind, bodies fetched. Raises BadLine."""
+    return {name: _fetched(value, body) for name, value in data.items() if name not in ("v", "prev", "kind")}
 
 
 def _fetched(value: Json, body: Callable[[str], bytes]) -> Json:

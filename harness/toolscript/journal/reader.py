@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from toolscript import units
 from toolscript.errors import JournalDamaged, JournalError, Json
 from toolscript.journal.blobs import read_blob
 from toolscript.journal.codec import MAX_LINE, BadLine, fields_of, line_hash, loaded, parsed, record_of
@@ -49,7 +50,7 @@ def lines(path: Path, *, first: str | None = "run") -> Iterator[Line]:
         for number, raw in enumerate(iter(partial(file.readline, MAX_LINE + 1), b""), start=1):
             if not raw.endswith(b"\n"):
                 if len(raw) > MAX_LINE:
-                    raise JournalDamaged(str(path), number, f"a line of more than {MAX_LINE} bytes")
+                    raise JournalDamaged(str(path), number, f"a line of more than {units.size(MAX_LINE)}")
                 return
             end += len(raw)
             line = _verified(path, number, end, raw[:-1], previous)

@@ -128,7 +128,7 @@ class TimerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndRecord:
-    """A call, timer or task was settled; the order of these records is the tape."""
+    """A call, timer or task was settled; the order of these records is the tape, late ones apart."""
 
     kind: ClassVar[str] = "end"
     number: int
@@ -138,6 +138,8 @@ class EndRecord:
     status: str
     changes: tuple[dict[str, Json], ...] = ()
     """Changed paths with before-images (blobs by digest), for undo."""
+    late: bool = False
+    """Whether the script had ended by then: the outcome reached nobody, and is not on the tape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,9 +50,14 @@ def run_path(state: Path, run_id: str) -> Path:
 
 def run_name(run_id: str) -> str:
     """Return the name of a run's file. Raises JournalError for an id that could lead elsewhere."""
-    if not _NAME.fullmatch(run_id):
+    if not is_name(run_id):
         raise JournalError(f"{run_id!r} is not the id of a run")
     return f"{run_id}{SUFFIX}"
+
+
+def is_name(text: str) -> bool:
+    """Say whether an id can be part of a file's name and lead nowhere else."""
+    return _NAME.fullmatch(text) is not None
 
 
 def blobs_dir(journal: Path) -> Path:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from tree_sitter import Language, LogType, Parser
 
-from toolscript.errors import ScriptSyntaxError
+from toolscript.errors import Position, ScriptSyntaxError
 from toolscript.language._mask import code_mask, unclosed
 from toolscript.language._trees import reader
 from toolscript.language._types import skip_gap
@@ -29,7 +29,7 @@ def syntax_error(parser: Parser, source: bytes) -> ScriptSyntaxError:
         return ScriptSyntaxError(f"the {open_token[0]} that begins here is not closed", position=place(source, begin))
     token = _TOKEN.match(source[offset : offset + 80].decode("utf-8", "replace"))
     found = f"unexpected {token.group()!r}" if token else "unexpected end of the script"
-    return ScriptSyntaxError(f"syntax error: {found}{_bracket_note(text)}", position=where)
+    return ScriptSyntaxError(f"syntax error: {found}{_bracket_note(text, where)}", position=where)
 
 
 def _failing_offset(language: Language | None, source: bytes) -> int:
@@ -61,20 +61,30 @@ class _Log:
             self.recovering = True
 
 
-def _bracket_note(text: str) -> str:
+def _bracket_note(text: str, where: Position) -> str:
     """Say which bracket is open or closed too much, if one is: the token at fault is often far behind it."""
     mask = code_mask(text, bytewise=False)
     opened: list[int] = []
+
+    def told(at: int) -> str:
+        return f"`{mask[at]}` {_seen_from(where, position_at(text, at))}"
+
     for bracket in _BRACKET.finditer(mask):
         if bracket.group() in _CLOSED_BY:
             opened.append(bracket.start())
         elif not opened:
-            return f"; `{bracket.group()}` of {position_at(text, bracket.start())} closes nothing"
+            return f"; {told(bracket.start())} closes nothing"
         elif _CLOSED_BY[mask[opened[-1]]] != bracket.group():
-            here = position_at(text, bracket.start())
-            return (
-                f"; `{bracket.group()}` of {here} cannot close `{mask[opened[-1]]}` of {position_at(text, opened[-1])}"
-            )
+            return f"; {told(bracket.start())} cannot close {told(opened[-1])}"
         else:
             opened.pop()
-    return f"; `{mask[opened[-1]]}` of {position_at(text, opened[-1])} is not closed" if opened else ""
+    return f"; {told(opened[-1])} is not closed" if opened else ""
+
+
+def _seen_from(where: Position, other: Position) -> str:
+    """Tell a place by its distance: whoever shows the error may number the lines otherwise, as a notebook's cell."""
+    lines = abs(other.line - where.line)
+    if lines == 0:
+        return f"at column {other.column} of this line"
+    side = "above" if other.line < where.line else "below"
+    return f"at column {other.column}, {lines} line{'s' if lines > 1 else ''} {side},"

@@ -10,12 +10,13 @@ from toolscript.errors import Position, ScriptFormatError
 TAGS = ("tool-calls", "script")
 """The tags that hold a script; the first is the one that models are taught."""
 
-ACCEPTED_FORM = """\
-<tool-calls>
+EXAMPLE = """\
 const { stdout } = await tools.exec({ command: ["ls"] });
-return stdout.split("\\n").length;
-</tool-calls>"""
-"""One script as it is accepted, shown with every format error."""
+return stdout.split("\\n").length;"""
+"""One script, shown to whoever wrote something else into a cell or a file."""
+
+ACCEPTED_FORM = f"<tool-calls>\n{EXAMPLE}\n</tool-calls>"
+"""One script as a reply of a model holds it, shown with every format error of a reply."""
 
 _LEAD = re.compile(r"(?:\s++|//[^\n\r]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _FENCE = re.compile(r"(`{3,}|~{3,})[\w+.#-]*[ \t]*\r?\n")
@@ -36,14 +37,18 @@ _OPERAND_WORDS = frozenset({"async", "await", "class", "delete", "function", "ne
 _SECOND_WORDS = frozenset({"as", "in", "instanceof", "of", "satisfies"})
 
 
-def format_error(reason: str, message: str, position: Position | None = None) -> ScriptFormatError:
-    """Return an error that shows the accepted form behind its message."""
-    return ScriptFormatError(reason, f"{message}. A script is written like this:\n{ACCEPTED_FORM}", position=position)
+def format_error(
+    reason: str, message: str, position: Position | None = None, *, tagged: bool = True
+) -> ScriptFormatError:
+    """Return an error that shows the accepted form behind its message; ``tagged`` where a reply holds it in tags."""
+    form = ACCEPTED_FORM if tagged else EXAMPLE
+    return ScriptFormatError(reason, f"{message}. A script is written like this:\n{form}", position=position)
 
 
-def problem_of(source: str) -> ScriptFormatError | None:
+def problem_of(source: str, *, tagged: bool = True) -> ScriptFormatError | None:
     """Return what is wrong with a source that cannot be a script at all: empty, JSON or prose; None otherwise.
 
+    ``tagged`` says that it stood between tags, in a reply; whoever wrote a cell or a file hears nothing of tags.
     Everything refused here is no TypeScript either, except for an empty script and JSON arrays of objects, which
     compute nothing.
     """
@@ -55,11 +60,11 @@ def problem_of(source: str) -> ScriptFormatError | None:
         if source.startswith(fence.group(1), begin):
             begin = len(source)
     if begin >= len(source):
-        return format_error("empty", "the script is empty, so nothing was run")
-    if _is_json(source, begin):
-        return format_error("json", "the tags hold JSON; they take TypeScript, so nothing was run")
-    if _is_prose(source, begin):
-        return format_error("prose", "the tags hold prose; they take TypeScript, so nothing was run")
+        return format_error("empty", "the script is empty, so nothing was run", tagged=tagged)
+    for reason, told, is_such in (("json", "JSON", _is_json), ("prose", "prose", _is_prose)):
+        if is_such(source, begin):
+            where = f"the tags hold {told}; they take" if tagged else f"the script is {told}; it has to be"
+            return format_error(reason, f"{where} TypeScript, so nothing was run", tagged=tagged)
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from toolscript.language.forms import TAGS
 
@@ -31,11 +31,22 @@ _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """Characters that count as printable and show nothing."""
+CONTROLS = (
+    "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f"
+    "\ufeff\ufff9-\ufffb\\ud800-\\udfff\U000e0000-\U000e007f"
+)
+"""What moves a cursor, reorders, or smuggles text past a reader, as the inside of a character class: the least that is
+written out wherever text is shown. Line feeds, tabs, odd blanks and what joins emoji are not among it."""
+_CONTROL = re.compile(f"[{CONTROLS}]")
 _WORD = re.compile(r"[^\W_]+")
 
 
-def inert(text: str, elements: Iterable[str] = ELEMENTS) -> str:
-    """Return the text with each bracket that begins one of these elements written ``&lt;``.
+def _entity(bracket: str) -> str:
+    return "&lt;"
+
+
+def inert(text: str, elements: Iterable[str] = ELEMENTS, *, write: Callable[[str], str] = _entity) -> str:
+    """Return the text with each bracket that begins one of these elements written ``&lt;``, or as ``write`` does.
 
     Whatever its spelling: capitals, blanks, attributes, invisible characters and look-alikes make no difference.
     What is inert already stays as it is.
@@ -45,7 +56,7 @@ def inert(text: str, elements: Iterable[str] = ELEMENTS) -> str:
     position = 0
     for bracket in re.finditer(f"[{_OPENERS}]", text):
         if _begins(text[bracket.end() : bracket.end() + _REACH], names):
-            pieces += [text[position : bracket.start()], "&lt;"]
+            pieces += [text[position : bracket.start()], write(bracket.group())]
             position = bracket.end()
     return "".join([*pieces, text[position:]])
 
@@ -54,12 +65,13 @@ def _begins(text: str, names: frozenset[str]) -> bool:
     """Return whether one of the names, perhaps behind a slash, is what this text starts with, read as people do."""
     read = ""
     for at, c in enumerate(text):
-        if c.isspace() or (c not in _HYPHENS and _is_unseen(c)):
+        if c.isspace() or (c not in _HYPHENS and is_unseen(c)):
             continue
         read = (read + _plain(c).lower()).removeprefix("/")
         if read in names:
-            following = next((f for f in text[at + 1 :] if f.isspace() or not _is_unseen(f)), " ")
-            return not (following.isalnum() or following == "-")
+            following = next((f for f in text[at + 1 :] if f.isspace() or not is_unseen(f)), " ")
+            if not (following.isalnum() or following == "-"):
+                return True
         if not any(name.startswith(read) for name in names):
             return False
     return False
@@ -78,6 +90,11 @@ def fenced(text: str, info: str = "") -> str:
     return f"{fence}{info}\n{text}{'' if text.endswith(chr(10)) else chr(10)}{fence}"
 
 
+def uncontrolled(text: str, write: Callable[[str], str] | None = None) -> str:
+    """Return the text with only its :data:`CONTROLS` written out, as ``<U+202E>`` or as ``write`` does."""
+    return _CONTROL.sub(lambda match: (write or _code)(match.group()), text)
+
+
 def visible(text: str, *, keep: str = "\n\t") -> str:
     """Return the text with all that hides or deceives written out, as ``<U+202E>``.
 
@@ -85,7 +102,7 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
     characters, blanks other than a space, halves of surrogate pairs, and look-alike letters in words where they
     pass for ours. Other letters of other alphabets stay.
     """
-    shown = "".join(c if c in keep or not _is_unseen(c) else _code(c) for c in text)
+    shown = "".join(c if c in keep or not is_unseen(c) else _code(c) for c in text)
     return _WORD.sub(lambda word: _unmasked(word.group()), shown)
 
 
@@ -97,12 +114,13 @@ def visible_line(text: str) -> str:
 def hidden(text: str) -> list[str]:
     """Return what :func:`visible` writes out of a text, each once with its name and count, for a warning."""
     deceiving = "".join(w for w in _WORD.findall(text) if _deceives(w))
-    found = Counter(c for c in text if c not in "\n\t" and _is_unseen(c))
-    found.update(c for c in deceiving if _looks_like_ascii(c))
+    found = Counter(c for c in text if c not in "\n\t" and is_unseen(c))
+    found.update(c for c in deceiving if looks_like_ascii(c))
     return [f"U+{ord(c):04X} {unicodedata.name(c, 'unnamed')} ×{count}" for c, count in found.items()]
 
 
-def _is_unseen(c: str) -> bool:
+def is_unseen(c: str) -> bool:
+    """Say whether a character shows nothing, or is a blank other than the space."""
     return not c.isprintable() or _UNSEEN.match(c) is not None
 
 
@@ -111,16 +129,17 @@ def _code(c: str) -> str:
 
 
 def _unmasked(word: str) -> str:
-    return "".join(_code(c) if _looks_like_ascii(c) else c for c in word) if _deceives(word) else word
+    return "".join(_code(c) if looks_like_ascii(c) else c for c in word) if _deceives(word) else word
 
 
 def _deceives(word: str) -> bool:
     """Return whether look-alikes stand among letters of ours, or make up the whole word."""
     if word.isascii():
         return False
-    masks = [_looks_like_ascii(c) for c in word]
+    masks = [looks_like_ascii(c) for c in word]
     return any(masks) and (all(masks) or any(c.isascii() and c.isalpha() for c in word))
 
 
-def _looks_like_ascii(c: str) -> bool:
+def looks_like_ascii(c: str) -> bool:
+    """Say whether a letter passes for one of ours."""
     return c in _LOOKALIKES or (not c.isascii() and c.isalnum() and unicodedata.normalize("NFKC", c).isascii())

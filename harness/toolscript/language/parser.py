@@ -13,13 +13,14 @@ from typing import Any, NoReturn
 
 from pydantic.alias_generators import to_snake
 
-from toolscript.errors import ConfigError, SourceTooLarge
+from toolscript.errors import ConfigError, ScriptFormatError, SourceTooLarge
 from toolscript.language._characters import check_characters
-from toolscript.language.forms import format_error, problem_of
+from toolscript.language.forms import problem_of
 from toolscript.language.positions import position_at
 from toolscript.limits import Limits
 
 _FENCED = re.compile(r"(\s*)(`{3,}|~{3,})([\w+.#-]*[ \t]*)(?=\r?\n)")
+_EXAMPLE = '// @script: {"calls": 4, "tools": ["readFile"]}'
 _PRAGMA = re.compile(r"[\s\ufeff]*//[ \t]*@script:([^\n\r]*)")
 _TOOL_NAME = re.compile(r"[\w$.*-]+")
 
@@ -54,7 +55,7 @@ def parse(source: str, limits: Limits) -> Parsed:
     """
     _check_size(source, limits)
     check_characters(source)
-    if problem := problem_of(source):
+    if problem := problem_of(source, tagged=False):
         raise problem
     bare = _without_fence(source.replace("\ufeff", " ", 1) if source.startswith("\ufeff") else source)
     tools: tuple[str, ...] | None = None
@@ -90,7 +91,8 @@ def _pragma(pragma: re.Match[str], limits: Limits) -> tuple[Limits, tuple[str, .
     where = position_at(pragma.string, pragma.start(1))
 
     def refuse(why: str) -> NoReturn:
-        raise format_error("pragma", f"the @script pragma {why}", where)
+        message = f"the @script pragma {why}; it is written like this: {_EXAMPLE}"
+        raise ScriptFormatError("pragma", message, position=where)
 
     try:
         wanted = json.loads(pragma.group(1), parse_constant=lambda name: refuse(f"holds {name}"))

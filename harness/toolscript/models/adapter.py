@@ -76,6 +76,8 @@ class ModelRequest:
     """The user's prompt as typed: what recordings are found by."""
     step: int = 1
     stop: tuple[str, ...] = ()
+    hosted: bool = False
+    """Whether the provider may run code of the model that calls these tools, where its API offers that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ _REASONS: dict[str, Reason] = {
     "tool_use": "tool_calls",
     "refusal": "refusal",
 }
-_KNOWN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+_KNOWN_BLOCKS = frozenset(
+    {"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "code_execution_tool_result"}
+)
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Reader:
     blocks: list[_Block] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=dict)
     reason: str | None = None
+    container: str | None = None
 
     def read(self, event: Any) -> Iterator[ModelEvent]:
         """Yield what one event means. Raises ProviderError for what breaks the protocol."""
@@ -56,6 +59,7 @@ class Reader:
         match kind:
             case "message_start":
                 self._count(getattr(event.message, "usage", None))
+                self._contained(event.message)
             case "content_block_start":
                 yield from self._start(event)
             case "content_block_delta":
@@ -65,9 +69,11 @@ class Reader:
             case "message_delta":
                 self._count(getattr(event, "usage", None))
                 self.reason = getattr(event.delta, "stop_reason", None) or self.reason
+                self._contained(event.delta)
             case "message_stop":
                 yield self._report()
-                yield Finished(reason=self._reason(), native=native(API, self.model, self._sent_back()))
+                kept = native(API, self.model, self._sent_back(), container=self.container)
+                yield Finished(reason=self._reason(), native=kept)
 
     def finish(self) -> Iterator[ModelEvent]:
         """Yield nothing: the stream itself says when it is finished."""
@@ -104,7 +110,7 @@ class Reader:
                 yield ReasoningDelta(delta.thinking)
             case "signature_delta", "thinking":
                 block.wire["signature"] = block.wire.get("signature", "") + _str(delta, "signature")
-            case "input_json_delta", "tool_use":
+            case "input_json_delta", "tool_use" | "server_tool_use":
                 self.reply.count(_str(delta, "partial_json"))
                 block.arguments += delta.partial_json
             case other:
@@ -113,6 +119,10 @@ class Reader:
 
     def _stop(self, block: _Block) -> Iterator[ModelEvent]:
         block.open = False
+        if block.kind == "server_tool_use":
+            block.wire["input"] = _object(block.arguments) if block.arguments else block.wire.get("input") or {}
+            # The provider runs it: to us it is how the model came to its calls.
+            yield ReasoningDelta(f"\n{block.wire['input'].get('code', '')}\n")
         if block.kind == "tool_use":
             arguments = block.arguments or json.dumps(block.wire.get("input") or {})
             block.wire["input"] = _object(arguments)
@@ -121,6 +131,11 @@ class Reader:
     def _sent_back(self) -> list[Json]:
         """Return the blocks as the next request carries them; thoughts only with their signature."""
         return [block.wire for block in self.blocks if block.sound and _whole(block)]
+
+    def _contained(self, holder: Any) -> None:
+        """Note where the provider runs the model's code."""
+        found = getattr(getattr(holder, "container", None), "id", None)
+        self.container = found if isinstance(found, str) else self.container
 
     def _count(self, usage: Any) -> None:
         for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens"):

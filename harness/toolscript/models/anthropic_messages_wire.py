@@ -13,9 +13,11 @@ from toolscript.models.adapter import (
     ModelRequest,
     UserMessage,
 )
-from toolscript.models.reply import native_items, script_output_message
+from toolscript.models.reply import native_items, native_of, script_output_message
 
 API = "anthropic-messages"
+HOSTED = "code_execution_20260120"
+"""The tool by which the provider runs the model's code, and the name by which that code is known as a caller."""
 DEFAULT_MAX_TOKENS = 16_000
 _CACHED: dict[str, Json] = {"cache_control": {"type": "ephemeral"}}
 
@@ -34,12 +36,28 @@ def body(request: ModelRequest) -> dict[str, Json]:
         "stream": True,
     }
     if request.tools:
-        fields["tools"] = [
-            {"name": t.name, "description": t.description, "input_schema": t.parameters} for t in request.tools
-        ]
+        fields["tools"] = _tools(request)
+    if request.hosted and (container := _container(request)) is not None:
+        fields["container"] = container
     if request.stop:
         fields["stop_sequences"] = list(request.stop)
     return fields
+
+
+def _tools(request: ModelRequest) -> list[Json]:
+    tools: list[Json] = [
+        {"name": t.name, "description": t.description, "input_schema": t.parameters} for t in request.tools
+    ]
+    if not request.hosted:
+        return tools
+    callers: Json = {"allowed_callers": ["direct", HOSTED]}
+    return [{"type": HOSTED, "name": "code_execution"}, *(tool | callers for tool in tools)]
+
+
+def _container(request: ModelRequest) -> Json:
+    """Return where the model's code waits for the calls that it made."""
+    said = (item for item in reversed(request.history) if isinstance(item, AssistantMessage))
+    return next((found for item in said if (found := native_of(item, API, request.model, "container"))), None)
 
 
 def messages(request: ModelRequest) -> list[Json]:

@@ -160,6 +160,8 @@ def _seconds(value: str) -> float | None:
 def _code_and_text(error: BaseException, begun: bool) -> tuple[str, str]:
     # The SDKs wrap the HTTP client's exceptions, but not all of them, and not all while a stream is read.
     names = {kind.__name__ for kind in type(error).__mro__}
+    if "ConnectTimeout" in names | {type(error.__cause__).__name__}:
+        return "provider_unreachable", "no answer"
     if names & {"APITimeoutError", "TimeoutException", "DeadlineExceededError", "TimeoutError"}:
         return "provider_timeout", ""
     if names & {"APIConnectionError", "RequestError", "StreamError", "ConnectionError"}:

@@ -14,7 +14,9 @@ from toolscript.models.openai_responses_wire import API
 from toolscript.models.reply import Reply, native
 
 _log = logging.getLogger(__name__)
-_KNOWN_ITEMS = frozenset({"message", "reasoning", "function_call"})
+_PROGRAM = frozenset({"program", "program_output"})
+"""Code of the model that the provider runs, and what it came to."""
+_KNOWN_ITEMS = frozenset({"message", "reasoning", "function_call"}) | _PROGRAM
 Reason = Literal["stop", "length", "tool_calls", "refusal", "content_filter"]
 
 
@@ -65,6 +67,9 @@ class Reader:
             _log.warning("the provider sent an output item of the unknown type %r; kept and ignored", kind)
         if kind == "function_call":
             yield self.reply.call(item.get("call_id"), item.get("name"), item.get("arguments"))
+        if kind == "program":
+            # The provider runs it: to us it is how the model came to its calls.
+            yield ReasoningDelta(f"\n{item.get('code', '')}\n")
         if (kept := _sent_back(item)) is not None:
             self.items[int(event.output_index)] = kept
 
@@ -107,6 +112,8 @@ def _sent_back(item: dict[str, Json]) -> dict[str, Json] | None:
     """
     if item.get("type") == "reasoning":
         return item if item.get("encrypted_content") else None
+    if item.get("type") in _PROGRAM:
+        return item
     return {name: value for name, value in item.items() if name != "id"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 from toolscript.errors import Json
@@ -18,6 +19,8 @@ from toolscript.models.adapter import (
 from toolscript.models.reply import native_items
 
 API = "openai-responses"
+_REASONING = re.compile(r"(?:o\d|gpt-(?:[5-9]|\d\d)|codex)(?!.*chat)")
+"""Names of models that reason, as their maker names them; for others ``settings.reasoning`` says it."""
 
 
 def body(request: ModelRequest) -> dict[str, Json]:
@@ -34,19 +37,40 @@ def body(request: ModelRequest) -> dict[str, Json]:
         "prompt_cache_key": hashlib.sha256(request.instructions.encode()).hexdigest()[:32],
     }
     if request.tools:
-        fields |= {"tools": [_tool(tool) for tool in request.tools], "parallel_tool_calls": True}
+        fields |= {"tools": _tools(request), "parallel_tool_calls": True}
+    if _reasons(request):
+        fields["include"] = ["reasoning.encrypted_content"]
     if request.max_output_tokens is not None:
         fields["max_output_tokens"] = request.max_output_tokens
     return fields
 
 
+def _reasons(request: ModelRequest) -> bool:
+    """Say whether to ask for encrypted reasoning: other models' servers refuse a request that does."""
+    return "reasoning" in request.settings or _REASONING.match(request.model) is not None
+
+
+def _tools(request: ModelRequest) -> list[Json]:
+    tools = [_tool(tool) for tool in request.tools]
+    if not request.hosted:
+        return tools
+    callers: Json = {"allowed_callers": ["direct", "programmatic"]}
+    return [*(tool | callers for tool in tools), {"type": "programmatic_tool_calling"}]
+
+
 def _history(request: ModelRequest) -> Iterator[Json]:
     sent: set[str] = set()
+    callers: dict[str, Json] = {}
     for item in request.history:
         if isinstance(item, AssistantMessage):
             back = native_items(item, API, request.model)
-            sent |= {str(i.get("call_id")) for i in back or () if i.get("type") == "function_call"}
+            called = {str(i.get("call_id")): i for i in back or () if i.get("type") == "function_call"}
+            sent |= called.keys()
+            callers |= {call_id: i["caller"] for call_id, i in called.items() if i.get("caller")}
             yield from back if back is not None else _assistant(item)
+        elif isinstance(item, FunctionCallOutputItem) and item.call_id in callers:
+            # What a program at the provider asked for goes back to that program.
+            yield _item(item) | {"caller": callers[item.call_id]}
         elif not (isinstance(item, FunctionCallItem) and item.call_id in sent):
             yield _item(item)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ from toolscript.models.adapter import (
 from toolscript.models.settings import ProviderSettings
 
 _SHOWN = 12
+_MIME = "application/vnd.toolscript.run+json"
 
 
 class _Frozen(BaseModel):
@@ -71,11 +73,26 @@ def shipped() -> tuple[Recording, ...]:
 
 
 def load(path: Path) -> Recording:
-    """Return the recordings in a file. Raises ConfigError naming the file and the place in it."""
+    """Return the recordings in a file, or the turns of an executed notebook.
+
+    Raises ConfigError naming the file and the place in it.
+    """
     try:
-        return _parsed(path.read_text("utf-8"), str(path))
+        text = path.read_text("utf-8")
+        return _parsed(_turns_of(text, path) if path.suffix == ".ipynb" else text, str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the recordings in {path}: {error}") from None
+
+
+def _turns_of(text: str, path: Path) -> str:
+    """Return the turns that a saved notebook holds in the metadata of its outputs, as a file of recordings."""
+    try:
+        cells = json.loads(text)["cells"]
+        metadata = [(output.get("metadata") or {}).get(_MIME) for cell in cells for output in cell.get("outputs", ())]
+        turns = [facts["turn"] for facts in metadata if isinstance(facts, dict) and "turn" in facts]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{path} is no notebook: {error!r}") from None
+    return json.dumps({"version": 1, "recordings": turns})
 
 
 def _parsed(text: str, name: str) -> Recording:

@@ -56,9 +56,16 @@ class Reply:
         return done
 
 
-def native(api: str, model: str, items: list[Json]) -> tuple[Json, ...]:
+def native(api: str, model: str, items: list[Json], **more: Json) -> tuple[Json, ...]:
     """Return what AssistantMessage carries back to the same model behind the same API."""
-    return ({"api": api, "model": model, "items": items},) if items else ()
+    kept = {name: value for name, value in more.items() if value is not None}
+    return ({"api": api, "model": model, "items": items} | kept,) if items else ()
+
+
+def native_of(message: AssistantMessage, api: str, model: str, name: str) -> Json:
+    """Return what was kept under a name beside the items, None where there is none for this model."""
+    kept = (k for k in message.native if isinstance(k, dict) and (k.get("api"), k.get("model")) == (api, model))
+    return next((k[name] for k in kept if name in k), None)
 
 
 def native_items(message: AssistantMessage, api: str, model: str) -> list[Json] | None:

@@ -30,6 +30,9 @@ from toolscript.registry.registry import Registry
 NOT_COUNTED = frozenset({"unknown_tool", "tool_not_allowed", "invalid_arguments"})
 """Errors of calls that the road refused before it counted them."""
 
+OTHER_QUESTIONS = frozenset({"question", "unknown"})
+"""What marks a request whose answer is no argument of the call."""
+
 
 @dataclass(slots=True, kw_only=True)
 class OpenCall:
@@ -105,7 +108,8 @@ class Past:
         if call is not None:
             # A withdrawn request was never answered: its host went down with it.
             call.waiting = decision.choice is Choice.WITHDRAWN
-            if decision.choice is Choice.EDIT and not self.asks[record.approval_id].request.get("extra"):
+            extra = self.asks[record.approval_id].request.get("extra") or {}
+            if decision.choice is Choice.EDIT and not OTHER_QUESTIONS & extra.keys():
                 call.edited = decision.arguments
         self.decisions.pop(record.approval_id, None)
         if decision.choice is not Choice.WITHDRAWN:
@@ -126,7 +130,8 @@ class Past:
             ask = self.asks[approval_id]
             request = request_from_json(ask.request)
             if decision.choice is Choice.ALLOW_CONVERSATION and ask.number in self.ended and request.tool in registry:
-                permissions.remember(registry.get(request.tool).spec, request.classification, by=decision.by)
+                spec = registry.get(request.tool).spec
+                permissions.remember(spec, request.classification, by=decision.by, arguments=request.arguments)
 
     @property
     def denials(self) -> int:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from toolscript.errors import Json
+from toolscript.errors import Json, ToolError, WorkerCrashed
 from toolscript.journal.records import LogRecord
 from toolscript.recovery.follow import Diverged, Divergence, Follower, ending_text, essence, reasons, shown
-from toolscript.recovery.tape import Tape
+from toolscript.recovery.tape import Tape, bearable
 from toolscript.runtime.session import Done, Failed, Sessions
+
+WORKERS = 3
+"""How many workers a replay may lose before it is given up."""
+NO_SCRIPT = {"call": "a structured call", "undo": "an undo"}
+"""What runs are that nobody wrote a script for, by their origin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +34,27 @@ class Replayed:
 async def replay(tape: Tape, sessions: Sessions, *, digests: Mapping[str, str] | None = None) -> Replayed:
     """Run the recorded script again, touching no tool, and say whether it did the same.
 
-    ``digests`` are those of this installation; where they differ from the record's, a divergence says so.
+    ``digests`` are those of this installation; where they differ from the record's, a divergence says so. A worker
+    that is lost on the way costs nothing: the tape is fed to another. Raises ToolError ``not_replayable`` for a run
+    without a script, and WorkerCrashed where one worker after the other is lost.
     """
+    if tape.run.origin in NO_SCRIPT:
+        raise ToolError(f"{tape.run.run_id} is {NO_SCRIPT[tape.run.origin]}: there is no script", code="not_replayable")
+    tape = bearable(tape)
+    for _ in range(WORKERS - 1):
+        with suppress(WorkerCrashed):
+            return await _once(tape, sessions, digests or {})
+    return await _once(tape, sessions, digests or {})
+
+
+async def _once(tape: Tape, sessions: Sessions, digests: Mapping[str, str]) -> Replayed:
     follower = Follower(tape)
     try:
         async with sessions.checkout() as session:
             ended = await follower.run(session)
         return _compared(tape, follower, ended)
     except Diverged as caught:
-        divergence = replace(caught.divergence, reasons=reasons(tape, dict(digests or {})))
+        divergence = replace(caught.divergence, reasons=reasons(tape, dict(digests)))
         return Replayed(outcome="diverged", logs=tuple(follower.logs), divergence=divergence)
 
 

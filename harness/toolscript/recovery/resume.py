@@ -116,7 +116,7 @@ class ResumedRoad(Road):
         if tool is None or call.begin is None:
             return None
         arguments = tool.spec.input.parse(tool.spec.path, call.arguments)
-        context = self._context(Trip(call=_as_call(call)))
+        context = self._context(Trip(call=as_call(call)))
         seen = await _classified(tool, arguments, context, Effect(call.begin.effect))
         if tool.spec.held and call.begin.effect == Effect.EXECUTE:
             if call.started is None or seen.danger is Danger.KNOWN_SAFE:
@@ -136,7 +136,7 @@ class ResumedRoad(Road):
             return False
         arguments = tool.spec.input.parse(tool.spec.path, json.loads(call.record.arguments) or {})
         try:
-            return await self.gate.verdict(tool, arguments, self._context(Trip(call=_as_call(call)))) is Verdict.ASK
+            return await self.gate.verdict(tool, arguments, self._context(Trip(call=as_call(call)))) is Verdict.ASK
         except ToolscriptError:
             return False
 
@@ -163,7 +163,7 @@ class ResumedCourse(Course):
         try:
             ended = await self._follow(session)
             if ended is None:
-                await self._treat()
+                await self.treat()
         except Diverged as caught:
             self.suspended = StillInterrupted(
                 f"the run does not replay, so it cannot go on:\n{caught.divergence}", code="diverged"
@@ -202,7 +202,7 @@ class ResumedCourse(Course):
             case _:
                 pass
 
-    async def _treat(self) -> None:
+    async def treat(self) -> None:
         """Decide on every open call. Raises StillInterrupted when somebody must say, and nobody can."""
         road, scope = self.resumed, self.scope
         unknowns: list[Unknown] = []
@@ -302,7 +302,8 @@ async def _classified(tool: Tool, arguments: Any, context: ToolContext, begun: E
         return Classification(effect=begun)
 
 
-def _as_call(call: OpenCall) -> Call:
+def as_call(call: OpenCall) -> Call:
+    """Return an open call as the script made it."""
     record = call.record
     return Call(
         number=record.number, tool=record.tool, arguments=record.arguments, line=record.line, column=record.column,
@@ -323,15 +324,12 @@ def announce(scope: RunScope, past: Past) -> None:
 
 
 def check_resumable(tape: Tape, workspace: str, digests: dict[str, str]) -> None:
-    """Raise StillInterrupted for a run that has ended, has no script, or was made by another installation."""
+    """Raise StillInterrupted for a run that has ended, belongs elsewhere, or was made by another installation."""
     run = tape.run
     if tape.end is not None:
         raise StillInterrupted(
             f"{run.run_id} has ended ({tape.end.status}); there is nothing to resume", code="not_resumable"
         )
-    if run.origin in ("undo", "call"):
-        what = "an undo: undo its runs again" if run.origin == "undo" else "a structured call: its turn asks again"
-        raise StillInterrupted(f"{run.run_id} is {what}", code="not_resumable")
     if run.workspace != workspace:
         raise StillInterrupted(f"{run.run_id} worked in {run.workspace}, not in {workspace}", code="not_resumable")
     if others := differing(tape, digests):

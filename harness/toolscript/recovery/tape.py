@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
-from toolscript.errors import JournalDamaged
+from toolscript.errors import ConfigError, JournalDamaged
 from toolscript.journal.records import CallRecord, EndRecord, LogRecord, Record, RunEndRecord, RunRecord, TimerRecord
-from toolscript.limits import Limits
+from toolscript.limits import MIB, Limits, limit_names
 from toolscript.runtime.session import FacadeEntry, Settlement, Start
 
 Act = CallRecord | TimerRecord | LogRecord
+CEILINGS: dict[str, float] = {
+    "guest_seconds": 60.0, "heap_bytes": 256 * MIB, "stack_bytes": 4 * MIB, "console_bytes": 16 * MIB,
+    "argument_bytes": 16 * MIB, "result_bytes": 16 * MIB, "source_bytes": MIB, "store_bytes": 16 * MIB,
+}  # fmt: skip
+"""The most that a replay may use, whatever the recording says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +26,8 @@ class Tape:
     acts: tuple[Act, ...]
     settlements: tuple[Settlement, ...]
     end: RunEndRecord | None
+    records: tuple[Record, ...] = ()
+    """What it was read from."""
 
     @classmethod
     def read(cls, records: Iterable[Record]) -> Tape:
@@ -29,13 +36,14 @@ class Tape:
         acts: list[Act] = []
         settlements: list[Settlement] = []
         end: RunEndRecord | None = None
-        for record in records:
+        kept = tuple(records)
+        for record in kept:
             match record:
                 case RunRecord():
                     run = record
                 case CallRecord() | TimerRecord() | LogRecord():
                     acts.append(record)
-                case EndRecord() if end is None:  # later ones are of tasks that outlived their script
+                case EndRecord() if end is None and not record.late:  # tasks outlive their script
                     settlements.append(_settlement(record))
                 case RunEndRecord():
                     end = record
@@ -43,7 +51,7 @@ class Tape:
                     pass
         if run is None:
             raise JournalDamaged("the journal", 1, "it does not begin with a run")
-        return cls(run=run, acts=tuple(acts), settlements=tuple(settlements), end=end)
+        return cls(run=run, acts=tuple(acts), settlements=tuple(settlements), end=end, records=kept)
 
     def start(self) -> Start:
         """Return the very inputs of the recorded run."""
@@ -61,7 +69,19 @@ def _settlement(record: EndRecord) -> Settlement:
 
 
 def recorded_limits(run: RunRecord) -> Limits:
-    """Return the limits of a recorded run."""
+    """Return the limits of a recorded run. Raises ConfigError for names and values that are none."""
     defaults = Limits()
-    whole = {n: int(v) if isinstance(getattr(defaults, n), int) else float(v) for n, v in run.limits.items()}
+    whole = {n: int(v) if isinstance(getattr(defaults, n, 0.0), int) else float(v) for n, v in run.limits.items()}
+    if unknown := whole.keys() - set(limit_names()):
+        raise ConfigError(f"{run.run_id} was recorded with limits that there are not: {', '.join(sorted(unknown))}")
     return Limits(**whole)  # type: ignore[arg-type]
+
+
+def bearable(tape: Tape) -> Tape:
+    """Return the tape with limits as far as a machine bears them.
+
+    A recording may come from anybody: what it says must not let a script take all memory, or run for hours.
+    """
+    limits = asdict(recorded_limits(tape.run))
+    cut = {name: min(value, CEILINGS.get(name, value)) for name, value in limits.items()}
+    return replace(tape, run=replace(tape.run, limits=cut))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from toolscript.errors import Json, ToolError, ToolscriptError
+from toolscript.errors import Json, StillInterrupted, ToolError, ToolscriptError
 from toolscript.events import (
     Emitter,
     OperationFinished,
@@ -33,10 +33,11 @@ from toolscript.journal.records import (
     RunEndRecord,
     RunRecord,
 )
-from toolscript.journal.state import run_files, run_path
+from toolscript.journal.state import run_path
 from toolscript.language.parser import script_hash
 from toolscript.limits import Limits
-from toolscript.recovery.undo import Effects, Pick, Undone, take_back
+from toolscript.recovery.history import changed_later, past_runs
+from toolscript.recovery.undo import Effects, Pick, Undone, begin_steps, carry_out, steps_of, undoable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,63 +52,86 @@ class Undoing:
     workspace: Path
 
     async def run(self, run_ids: Sequence[str], picks: Mapping[Path, Pick]) -> None:
-        """Undo the runs; events tell what was restored, or which paths need a choice first."""
-        wanted = self._with_nested(run_ids)
-        arguments: Json = {"runs": wanted, "picks": {str(path): pick for path, pick in picks.items()}}
+        """Undo these runs; events tell what was restored, or which paths need a choice first."""
+        arguments: Json = {"runs": list(run_ids), "picks": {str(path): pick for path, pick in picks.items()}}
         self._open(arguments)
+        await self._conclude(arguments, None)
+
+    async def resume(self) -> None:
+        """Go on with an undo whose host died: what it had restored is recognised, the rest is done, or nothing."""
+        kept = tuple(records(run_path(self.state, self.run_id)))
+        if any(isinstance(r, RunEndRecord) for r in kept):
+            self.journal.close()
+            raise StillInterrupted(f"{self.run_id} has ended; there is nothing to resume", code="not_resumable")
+        calls = (json.loads(r.arguments) for r in kept if isinstance(r, CallRecord))
+        begun = next((r for r in kept if isinstance(r, BeginRecord)), None)
+        arguments = next(calls, None)
+        if arguments is None:
+            arguments = {"runs": kept[0].source.split()[2:] if isinstance(kept[0], RunRecord) else [], "picks": {}}
+            self.journal.write(CallRecord(number=1, tool="undo", arguments=json.dumps(arguments), time_ms=_now()))
+        self._announce(arguments)
+        ended = next((r for r in kept if isinstance(r, EndRecord)), None)
+        if ended is None:
+            await self._conclude(arguments, begun)
+        else:
+            self._finish(json.loads(ended.value), ok=ended.ok, milliseconds=0.0)
+            await self._give_up()
+
+    async def _conclude(self, arguments: Json, begun: BeginRecord | None) -> None:
         began = time.monotonic()
         try:
-            undone = await self._take_back(wanted, picks)
+            undone = await self._take_back(arguments, begun)
         except ToolscriptError as error:
             self._close(None, error, began)
-            return
-        self._close(undone, _choice_needed(undone), began)
+        else:
+            self._close(undone, _choice_needed(undone), began)
+        await self._give_up()
 
-    def _with_nested(self, run_ids: Sequence[str]) -> list[str]:
-        """Return the runs and those of agents that they asked, in the order in which they began."""
-        wanted = set(run_ids)
-        found: list[tuple[int, str]] = []
-        for file in sorted(run_files(self.state), key=lambda f: f.path.stat().st_mtime_ns):
-            first = next(iter(records(file.path, unknown="skip")), None)
-            if not isinstance(first, RunRecord):
-                continue
-            if first.run_id in wanted or (first.parent or "").partition("/")[0] in wanted:
-                wanted.add(first.run_id)
-                found.append((first.time_ms, first.run_id))
-        if missing := set(run_ids) - {run_id for _, run_id in found}:
-            raise ToolError(f"there is no run {', '.join(sorted(missing))} in this workspace", code="not_found")
-        return [run_id for _, run_id in sorted(found)]
-
-    async def _take_back(self, run_ids: Sequence[str], picks: Mapping[Path, Pick]) -> Undone:
-        effects = await to_thread.run_sync(self._effects, run_ids)
-        paths = tuple({"path": str(c.path), "before": c.after.digest} for c in effects.net)
-        self.journal.write(BeginRecord(number=1, effect="write", paths=paths))
+    async def _give_up(self) -> None:
         await self.journal.sync()
-        return await to_thread.run_sync(take_back, effects, self.files, picks)
+        self.journal.close()
+
+    async def _take_back(self, arguments: Json, begun: BeginRecord | None) -> Undone:
+        run_ids = arguments["runs"]
+        effects = await to_thread.run_sync(self._effects, run_ids)
+        picks: dict[Path, Pick] = {Path(path): pick for path, pick in arguments["picks"].items()}
+        if begun is None:
+            plan = await to_thread.run_sync(undoable, effects, self.files, picks)
+            if plan.conflicts:
+                later = await to_thread.run_sync(self._later, run_ids, [c.path for c in plan.conflicts])
+                return Undone(conflicts=plan.conflicts, not_undone=effects.others, later=later)
+            begun = BeginRecord(number=1, effect="write", paths=begin_steps(plan.steps, self.journal))
+            self.journal.write(begun)
+            await self.journal.sync()
+        steps = steps_of(begun.paths, self.journal.body)
+        changes = await to_thread.run_sync(carry_out, steps, self.files)
+        kept = tuple(path for path, pick in picks.items() if pick == "keep")
+        return Undone(changes=changes, kept=kept, not_undone=effects.others)
+
+    def _later(self, run_ids: Sequence[str], paths: Sequence[Path]) -> Mapping[Path, str]:
+        past = past_runs(self.state)
+        return changed_later(past, [entry for entry in past if entry.run.run_id in run_ids], paths)
 
     def _effects(self, run_ids: Sequence[str]) -> Effects:
-        read = [self._read(run_path(self.state, run_id)) for run_id in run_ids]
-        changes = tuple(change for effects in read for change in effects.changes)
-        return Effects(changes=changes, others=tuple(other for effects in read for other in effects.others))
+        return Effects.joined(self._read(run_path(self.state, run_id)) for run_id in run_ids)
 
     def _read(self, path: Path) -> Effects:
         return Effects.read(records(path, unknown="skip"), partial(read_blob, path))
 
     def _open(self, arguments: Json) -> None:
-        source = "// undo " + " ".join(arguments["runs"])
-        digest = script_hash(source)
+        source = _source(arguments)
         self.journal.write(
             RunRecord(
                 run_id=self.run_id,
                 source=source,
-                script_hash=digest,
+                script_hash=script_hash(source),
                 origin="undo",
                 last_expression=False,
                 params="null",
                 context="{}",
                 store="{}",
                 seed=0,
-                time_ms=int(time.time() * 1000),
+                time_ms=_now(),
                 limits=asdict(Limits()),
                 allowed_tools=(),
                 workspace=str(self.workspace),
@@ -115,42 +139,55 @@ class Undoing:
                 digests={},
             )
         )
-        self.journal.write(CallRecord(number=1, tool="undo", arguments=json.dumps(arguments)))
-        self.emitter.emit(ScriptExecution, source=source, script_hash=digest, origin="undo")
+        self.journal.write(CallRecord(number=1, tool="undo", arguments=json.dumps(arguments), time_ms=_now()))
+        self._announce(arguments)
+
+    def _announce(self, arguments: Json) -> None:
+        source = _source(arguments)
+        self.emitter.emit(ScriptExecution, source=source, script_hash=script_hash(source), origin="undo")
         self.emitter.emit(OperationStarted, operation=1, tool="undo", arguments=arguments, effect="write")
 
     def _close(self, undone: Undone | None, error: ToolscriptError | None, began: float) -> None:
         status = OperationStatus.SUCCEEDED if error is None else OperationStatus.FAILED
-        result = undone.to_json() if undone else None
-        told = error.to_json() if error else None
-        milliseconds = round((time.monotonic() - began) * 1000, 3)
+        told: Json = error.to_json() if error else undone.to_json() if undone else None
         self.journal.write(
             EndRecord(
-                number=1,
-                ok=error is None,
-                value=json.dumps(told or result),
-                time_ms=int(time.time() * 1000),
-                status=status.value,
+                number=1, ok=error is None, value=json.dumps(told), time_ms=_now(), status=status.value,
                 changes=change_records(undone.changes if undone else (), self.journal),
             )
-        )
+        )  # fmt: skip
+        self._finish(told, ok=error is None, milliseconds=round((time.monotonic() - began) * 1000, 3))
+
+    def _finish(self, told: Json, *, ok: bool, milliseconds: float) -> None:
+        """Write the undo's last record, and tell of its end: ``told`` is its result, or its error."""
+        result, error = (told, None) if ok else (None, told)
+        status = OperationStatus.SUCCEEDED if ok else OperationStatus.FAILED
         self.emitter.emit(
-            OperationFinished, operation=1, tool="undo", status=status, output=result, error=told,
+            OperationFinished, operation=1, tool="undo", status=status, output=result, error=error,
             duration_ms=milliseconds,
         )  # fmt: skip
-        ended = RunStatus.COMPLETED if error is None else RunStatus.FAILED
+        ended = RunStatus.COMPLETED if ok else RunStatus.FAILED
         text = None if result is None else json.dumps(result)
-        self.journal.write(RunEndRecord(status=ended.value, result=text, error=told))
+        self.journal.write(RunEndRecord(status=ended.value, result=text, error=error, time_ms=_now()))
         self.emitter.emit(
-            ScriptExecutionOutput, status=ended, script_hash=script_hash("// undo"), result=result, error=told,
+            ScriptExecutionOutput, status=ended, script_hash=script_hash("// undo"), result=result, error=error,
             durations={"total": milliseconds},
         )  # fmt: skip
+
+
+def _source(arguments: Json) -> str:
+    return "// undo " + " ".join(arguments["runs"])
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def _choice_needed(undone: Undone) -> ToolError | None:
     if not undone.conflicts:
         return None
-    names = ", ".join(str(c.path) for c in undone.conflicts)
+    later = undone.later
+    names = ", ".join(f"{c.path}{f' (by {later[c.path]})' if c.path in later else ''}" for c in undone.conflicts)
     return ToolError(
         f"changed since, so nothing was undone: {names}; choose keep, restore or merge for each",
         tool="undo", code="changed", details=undone.to_json(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 class Effect(StrEnum):
@@ -58,6 +58,9 @@ class Classification:
     justification: str = ""
     undoable: bool = True
     remember: str | None = None
+    acts_as: tuple[str, Mapping[str, Any]] | None = None
+    """The tool, with its arguments, that really does what is asked: a command that turned out to be a patch. Rules
+    that ask or deny are held against that too."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property

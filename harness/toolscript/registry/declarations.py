@@ -5,71 +5,99 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from toolscript.errors import Json
+from toolscript.registry.ambient import AMBIENT, SPAWN, TAKEN
 from toolscript.registry.tool import Tool, ToolSpec
 
 IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*\Z")
 
-AMBIENT = """\
-interface TaskHandle<T> { readonly id: string; readonly done: Promise<T>; }
-interface TaskInfo { id: string; tool: string; status: string; result?: unknown; error?: ToolErrorInfo; }
-interface ToolErrorInfo { name: string; code: string; tool: string; message: string; details?: unknown; }
-/** Resolves after `ms` milliseconds. */
-declare function sleep(ms: number): Promise<void>;
-/** What this run is: frozen and synchronous. */
-declare const context: {
-  readonly workingDirectory: string; readonly conversationId: string; readonly turnId: string; readonly runId: string;
-  readonly scriptHash: string; readonly agent: string; readonly limits: Readonly<Record<string, number>>;
-  readonly env: Readonly<Record<string, string>>; readonly originalPrompt: string;
-};
-/** Frozen JSON given by the caller. */
-declare const params: any;
-/** JSON values that live across the scripts of a conversation. */
-declare const store: { get(key: string): any; set(key: string, value: unknown): void; delete(key: string): boolean; };
-declare const console: {
-  debug(...values: unknown[]): void; log(...values: unknown[]): void; info(...values: unknown[]): void;
-  warn(...values: unknown[]): void; error(...values: unknown[]): void;
-};
-"""
 
-SPAWN = """\
-/** `tools.spawn.exec({...})` starts a call as a task that may outlive this script; `scope: "conversation"` keeps it. */
-type Spawn = {
-  [K in keyof Tools]: Tools[K] extends (args: infer A) => Promise<infer R>
-    ? (args: A & { scope?: "turn" | "conversation" }) => TaskHandle<R> : never
-} & {
-  get(id: string): Promise<TaskInfo & TaskHandle<any>>; list(): Promise<TaskInfo[]>;
-  cancel(id: string): Promise<boolean>;
-};
-declare const tools: Tools & { spawn: Spawn };
-"""
-
-
-def declarations(tools: Iterable[Tool], *, lazy: bool = False) -> str:
+def declarations(tools: Iterable[Tool], *, lazy: bool = False, documented: bool = False) -> str:
     """Return the facade as TypeScript declarations, byte-stable for the same tools.
 
-    Tools marked lazy are left out unless ``lazy``; ``tools.search`` finds them. Results with a title become
-    named interfaces, so that tools that share one do not repeat it.
+    Tools marked lazy are left out unless ``lazy``; ``tools.search`` finds them. Results with a title, and the
+    arguments of tools that may get some by position, become named interfaces. ``documented`` says of each argument
+    what it is, for editors; prompts go without.
     """
     shown = sorted((t.spec for t in tools if lazy or not t.spec.lazy), key=lambda s: s.path)
-    named = {title: s.output.schema for s in shown if (title := _title(s))}
-    results = "".join(f"interface {title} {type_of(schema)}\n" for title, schema in sorted(named.items()))
+    names = _Names(shown)
     tree: dict[str, Json] = {}
     for spec in shown:
         node = tree
         for part in spec.namespace:
             node = node.setdefault(part, {})
         node[spec.name] = spec
-    flat = "".join(f"declare {_function(s)}\n" for s in shown if s.flat)
-    return f"{AMBIENT}{results}interface Tools {{\n{_members(tree, 1)}}}\n{SPAWN}{flat}"
+    flat = "".join(f'declare const {s.name}: Tools["{s.name}"];\n' for s in shown if s.flat)
+    interfaces = names.interfaces(documented=documented)
+    return f"{AMBIENT}{interfaces}interface Tools {{\n{_members(tree, names, 1)}}}\n{SPAWN}{flat}"
+
+
+class _Names:
+    """The interfaces of some tools: named where a name says more than the shape, and none twice."""
+
+    def __init__(self, specs: Sequence[ToolSpec]) -> None:
+        self._named: dict[str, dict[str, Json]] = {}
+        for spec in specs:
+            name, schema, _ = _named_part(spec.output.schema)
+            if schema.get("properties") and IDENTIFIER.match(name) and name not in TAKEN:
+                self._named.setdefault(name, schema)
+        for spec in specs:
+            if _more(spec) and (name := _args_name(spec)) not in TAKEN:
+                self._named.setdefault(name, spec.input.schema)
+
+    def result(self, spec: ToolSpec) -> str:
+        """Return the type of a tool's result."""
+        name, schema, many = _named_part(spec.output.schema)
+        return f"{name}{many}" if self._named.get(name) == schema else type_of(spec.output.schema)
+
+    def arguments(self, spec: ToolSpec) -> str:
+        """Return the type of a tool's arguments."""
+        name = _args_name(spec)
+        return name if _more(spec) and self._named.get(name) == spec.input.schema else type_of(spec.input.schema)
+
+    def interfaces(self, *, documented: bool) -> str:
+        """Return the declarations of all interfaces, by name."""
+        body = _documented if documented else type_of
+        return "".join(f"interface {name} {body(schema)}\n" for name, schema in sorted(self._named.items()))
+
+
+def _named_part(schema: dict[str, Json]) -> tuple[str, dict[str, Json], str]:
+    """Return the part of a result that can have a name, its name, and what stands behind the name: ``[]`` for many."""
+    items = schema.get("items")
+    reference = items.get("$ref", "") if isinstance(items, dict) else ""
+    name = str(reference).removeprefix("#/$defs/")
+    definition = schema.get("$defs", {}).get(name) if name else None
+    if schema.get("type") == "array" and isinstance(definition, dict):
+        return name, {**definition, "$defs": schema["$defs"]}, "[]"
+    return str(schema.get("title", "")), schema, ""
+
+
+def _args_name(spec: ToolSpec) -> str:
+    return f"{spec.name[:1].upper()}{spec.name[1:]}Args"
+
+
+def _more(spec: ToolSpec) -> bool:
+    """Say whether a tool that gets arguments by position has others, too."""
+    return bool(spec.positional) and len(spec.input.schema.get("properties", {})) > len(spec.positional)
+
+
+def _documented(schema: dict[str, Json]) -> str:
+    """Return an object's type with a comment on each property that has a description."""
+    required = set(schema.get("required", ()))
+    lines = []
+    for name, sub in schema.get("properties", {}).items():
+        lines.append(_doc(str(sub.get("description", "")) if isinstance(sub, dict) else "", 1))
+        lines.append(f"  {_key(name)}{_mark(name, required)}: {_property(sub, schema, 0)};\n")
+    return "{\n" + "".join(lines) + "}"
 
 
 def declaration(spec: ToolSpec) -> str:
     """Return one tool's declaration with its whole doc comment and examples."""
     examples = "".join(f"\n@example {e}" for e in spec.examples)
-    return f"{_doc(spec.doc + examples, 0)}{_method(spec, 'tools.' + spec.path)}"
+    given, result = type_of(spec.input.schema), type_of(spec.output.schema)
+    return f"{_doc(spec.doc + examples, 0)}tools.{spec.path}({_parameters(spec, given)}): Promise<{result}>;"
 
 
 def type_of(schema: Json, root: Json = None, indent: int = 0) -> str:
@@ -149,40 +177,42 @@ def _key(name: str) -> str:
     return name if IDENTIFIER.match(name) else json.dumps(name)
 
 
-def _members(tree: dict[str, Json], depth: int) -> str:
+def _members(tree: dict[str, Json], names: _Names, depth: int) -> str:
     pad = "  " * depth
     text = ""
     for name, node in tree.items():
         if isinstance(node, ToolSpec):
-            text += f"{_doc(node.doc, depth)}{pad}{_method(node, _key(node.name))}\n"
+            text += _doc(node.doc, depth) + "".join(f"{pad}{form}\n" for form in _forms(node, names))
         else:
-            text += f"{pad}{_key(name)}: {{\n{_members(node, depth + 1)}{pad}}};\n"
+            text += f"{pad}{_key(name)}: {{\n{_members(node, names, depth + 1)}{pad}}};\n"
     return text
 
 
-def _method(spec: ToolSpec, name: str) -> str:
-    return f"{name}({_parameters(spec)}): Promise<{_result(spec)}>;"
+def _forms(spec: ToolSpec, names: _Names) -> list[str]:
+    """Return the ways to call a tool: arguments by position, these with the others in an object, and one object.
 
-
-def _title(spec: ToolSpec) -> str | None:
-    title = spec.output.schema.get("title")
-    return title if spec.output.schema.get("properties") and title and IDENTIFIER.match(title) else None
-
-
-def _result(spec: ToolSpec) -> str:
-    return _title(spec) or type_of(spec.output.schema)
-
-
-def _function(spec: ToolSpec) -> str:
-    """Return the flat alias, which takes positional arguments where the tool names some."""
-    result = f'ReturnType<Tools["{spec.name}"]>'
+    The object comes last, since types made from overloads look at the last one.
+    """
+    name, result, given = _key(spec.name), names.result(spec), names.arguments(spec)
+    whole = _form(name, [p] if (p := _parameters(spec, given)) else [], result)
     if not spec.positional:
-        return f"function {spec.name}({_parameters(spec)}): {result};"
+        return [whole]
     properties = spec.input.schema.get("properties", {})
     required = set(spec.input.schema.get("required", ()))
-    names = [to_camel_key(p, properties) for p in spec.positional]
-    listed = [f"{n}{_mark(n, required)}: {_property(properties.get(n, True), spec.input.schema, 0)}" for n in names]
-    return f"function {spec.name}({', '.join(listed)}): {result};"
+    keys = [to_camel_key(p, properties) for p in spec.positional]
+    listed = [
+        f"{_key(k)}{_mark(k, required)}: {_property(properties.get(k, True), spec.input.schema, 0)}" for k in keys
+    ]
+    options = f"more{'?' if len(keys) == 1 or keys[-1] in required else ''}: Partial<{given}>"
+    if not _more(spec):
+        return [_form(name, listed, result), whole]
+    if len(keys) == 1 or keys[-1] in required:
+        return [_form(name, [*listed, options], result), whole]
+    return [_form(name, listed, result), _form(name, [listed[0], options], result), whole]
+
+
+def _form(name: str, parameters: list[str], result: str) -> str:
+    return f"{name}({', '.join(parameters)}): Promise<{result}>;"
 
 
 def to_camel_key(name: str, properties: dict[str, Json]) -> str:
@@ -193,12 +223,12 @@ def to_camel_key(name: str, properties: dict[str, Json]) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-def _parameters(spec: ToolSpec) -> str:
+def _parameters(spec: ToolSpec, given: str) -> str:
     schema = spec.input.schema
     optional = "" if schema.get("required") else "?"
     if not schema.get("properties"):
         return "" if schema.get("additionalProperties") is False else "args?: Record<string, any>"
-    return f"args{optional}: {type_of(schema)}"
+    return f"args{optional}: {given}"
 
 
 def _doc(text: str, depth: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from anyio import to_thread
-from pydantic import ConfigDict, create_model
+from pydantic import ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 
 from toolscript.errors import ConfigError, ToolError, ToolscriptError
@@ -31,16 +31,36 @@ class FunctionTool:
         return Classification(effect=self.spec.effect, undoable=False, remember=self.spec.path)
 
     async def call(self, arguments: Any, context: ToolContext) -> Any:
-        """Call the function with the checked arguments; its exceptions become ToolError ``tool_failed``."""
+        """Call the function with the checked arguments and return what it declares.
+
+        Raises ToolError ``tool_failed`` for its exceptions, ``bad_output`` where it returns something else.
+        """
         values = {name: getattr(arguments, name) for name in type(arguments).model_fields}
         try:
             if inspect.iscoroutinefunction(self.function):
-                return await self.function(**values)
-            return await to_thread.run_sync(lambda: self.function(**values), abandon_on_cancel=True)
+                returned = await self.function(**values)
+            else:
+                returned = await to_thread.run_sync(lambda: self.function(**values), abandon_on_cancel=True)
         except ToolscriptError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A function that ends the process is no reason to end the harness.
             raise ToolError(f"{type(error).__name__}: {error}", tool=self.spec.path, code="tool_failed") from error
+        return self._declared(returned)
+
+    def _declared(self, returned: Any) -> Any:
+        try:
+            value = self.spec.output.check(returned)
+            json.dumps(self.spec.output.dump(value), allow_nan=False)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'result'}: {e['msg']}" for e in error.errors()[:5])
+            raise self._bad_output(f"its result is not what it declares: {problems}") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._bad_output(f"its result is not JSON: {error}") from None
+        return value
+
+    def _bad_output(self, problem: str) -> ToolError:
+        return ToolError(f"{self.spec.path}: {problem}", tool=self.spec.path, code="bad_output")
 
     def render(self, arguments: Any, output: Any) -> str:
         """Return the output as JSON text."""

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 
 import rfc8785
 
 from toolscript.errors import ConfigError, Json, UnknownTool
-from toolscript.registry.tool import Tool
+from toolscript.registry.tool import Tool, ToolSpec
 
 GROUP = "toolscript.tools"
 """The entry point group in which packages offer a function that returns tools."""
 
 RESERVED = frozenset({"spawn"})
 """First path segments that the facade itself serves."""
+
+FACADE = frozenset({"tools", "context", "params", "store", "console", "sleep", "setTimeout", "clearTimeout"})
+"""Globals of scripts, which no flat tool may take."""
+
+UNCALLABLE = frozenset(
+    {"__proto__", "catch", "constructor", "finally", "prototype", "then", "toJSON", "toString", "valueOf"}
+)
+"""Names by which the language itself takes an object for something else."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+_NAMESPACE = re.compile(r"[A-Za-z0-9_]+\Z")
+LONGEST_WIRE_NAME = 64
+"""Characters that providers allow in the name of a structured call."""
 
 
 class Registry:
@@ -39,10 +53,16 @@ class Registry:
         return len(self._tools)
 
     def add(self, tool: Tool, *, replace: bool = False) -> None:
-        """Register a tool. Raises ConfigError when its path or wire name is taken (unless ``replace``)."""
+        """Register a tool.
+
+        Raises ConfigError when its path or wire name is taken (unless ``replace``), lies above or below another
+        tool's, or is none that scripts, declarations and providers can all use.
+        """
         path, wire = tool.spec.path, tool.spec.wire_name
-        if path.split(".")[0] in RESERVED:
-            raise ConfigError(f"a tool may not be called {path!r}: tools.{path.split('.')[0]} is the facade's own")
+        _check_names(tool.spec)
+        for other in self._tools:
+            if path.startswith(f"{other}.") or other.startswith(f"{path}."):
+                raise ConfigError(f"tools {path!r} and {other!r} cannot both be: one name leads through the other")
         owner = self._wire.get(wire)
         if (path in self._tools or owner is not None) and not (replace and owner in (None, path)):
             raise ConfigError(f"tool {path!r} ({wire}) is registered twice")
@@ -87,6 +107,21 @@ class Registry:
     def _changed(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+def _check_names(spec: ToolSpec) -> None:
+    path, first = spec.path, spec.path.split(".")[0]
+    if first in RESERVED:
+        raise ConfigError(f"a tool may not be called {path!r}: tools.{first} is the facade's own")
+    if spec.flat and spec.name in FACADE:
+        raise ConfigError(f"a flat tool may not be called {path!r}: that global is the facade's own")
+    form = _NAMESPACE if spec.namespace else _NAME
+    usable = all(map(_NAMESPACE.match, spec.namespace)) and form.match(spec.name)
+    if not usable or UNCALLABLE & {spec.name, *spec.namespace} or len(spec.wire_name) > LONGEST_WIRE_NAME:
+        raise ConfigError(
+            f"a tool may not be called {path!r}: names have letters, digits and underscores, begin with a letter, are "
+            f"none of {', '.join(sorted(UNCALLABLE))}, and have {LONGEST_WIRE_NAME} characters in all"
+        )
 
 
 def matches(path: str, pattern: str) -> bool:

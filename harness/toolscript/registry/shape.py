@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema
 from pydantic import TypeAdapter, ValidationError
 
 from toolscript.errors import InvalidArguments, Json
@@ -17,11 +16,20 @@ Dump = Callable[[Any], Json]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A JSON schema with the functions that check a JSON value against it and write one back."""
+    """A JSON schema with the functions that check a JSON value against it and write one back.
+
+    ``schema`` names arguments as scripts do (camelCase), ``structured`` as structured calls do (snake_case).
+    """
 
     schema: dict[str, Json]
     check: Check
     dump: Dump
+    snake_case: dict[str, Json] | None = None
+
+    @property
+    def structured(self) -> dict[str, Json]:
+        """The schema for structured calls; a foreign one is the same for both."""
+        return self.schema if self.snake_case is None else self.snake_case
 
     @classmethod
     def of(cls, kind: Any) -> Shape:
@@ -31,15 +39,22 @@ class Shape:
             schema=adapter.json_schema(by_alias=True),
             check=adapter.validate_python,
             dump=lambda value: adapter.dump_python(value, mode="json", by_alias=True, exclude_none=True),
+            snake_case=adapter.json_schema(by_alias=False),
         )
 
     @classmethod
     def of_schema(cls, schema: dict[str, Json]) -> Shape:
         """Return the shape that a foreign JSON schema describes (MCP tools); values stay plain JSON."""
+        # Imported here: it takes most of a second where all of its formats are installed, and few runs need it.
+        import jsonschema
+
         validator = jsonschema.validators.validator_for(schema)(schema)
 
         def check(value: Json) -> Json:
-            validator.validate(value)
+            try:
+                validator.validate(value)
+            except jsonschema.ValidationError as error:
+                raise _Unfit(".".join(map(str, error.absolute_path)), error.message) from None
             return value
 
         return cls(schema=schema, check=check, dump=lambda value: value)
@@ -50,8 +65,17 @@ class Shape:
             return self.check(value)
         except ValidationError as error:
             raise _invalid(tool, [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from None
-        except jsonschema.ValidationError as error:
-            raise _invalid(tool, [(".".join(map(str, error.absolute_path)), error.message)]) from None
+        except _Unfit as error:
+            raise _invalid(tool, [(error.where, error.message)]) from None
+
+
+class _Unfit(Exception):
+    """A value does not fit a foreign schema: where, and how."""
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(message)
+        self.where = where
+        self.message = message
 
 
 def _invalid(tool: str, problems: list[tuple[str, str]]) -> InvalidArguments:

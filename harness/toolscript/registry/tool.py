@@ -54,6 +54,8 @@ class ToolSpec:
     ``positional`` names the arguments that scripts may give by position: ``readFile("a.ts")``. A tool with
     ``flat`` is a global as well as a member of ``tools``. ``packs`` empty means: in every pack.
     ``held`` promises that nothing happens before ``ToolContext.started`` was awaited, as with commands.
+    ``through_files`` promises that a call which is classified as a write writes through ``ToolContext.files`` alone:
+    a dry run may make it, on files that keep every change aside.
     """
 
     name: str
@@ -68,6 +70,7 @@ class ToolSpec:
     packs: frozenset[str] = frozenset()
     lazy: bool = False
     held: bool = False
+    through_files: bool = False
     examples: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
 

@@ -13,6 +13,9 @@ from toolscript_kernel.approvals.controls import button, row
 from toolscript_kernel.approvals.panel import BY, Panel
 from toolscript_kernel.front import ipywidgets
 
+LINGER_SECONDS = 0.7
+"""So long a decided request stays in its place, its buttons dead: a second click must not hit the next request."""
+
 
 class Decides(Protocol):
     """What deciders need of the approval bridge."""
@@ -33,6 +36,7 @@ class ButtonDecider:
         self._offset = offset
         self._loop = asyncio.get_running_loop()
         self._panels: dict[str, Panel] = {}
+        self._decided: set[str] = set()
 
     def show(self, request: ApprovalRequest) -> None:
         """Put the request at the end of the list."""
@@ -41,18 +45,28 @@ class ButtonDecider:
 
     def withdraw(self, approval_id: str, decision: Decision) -> None:
         """Take the request off the list; later clicks on it do nothing."""
-        if (panel := self._panels.pop(approval_id, None)) is not None:
+        if (panel := self._panels.get(approval_id)) is not None and approval_id not in self._decided:
             panel.settled(decision)
+            self._decided.add(approval_id)
+            self._list()
+            self._loop.call_later(LINGER_SECONDS, self._remove, approval_id)
+
+    def _remove(self, approval_id: str) -> None:
+        self._decided.discard(approval_id)
+        if self._panels.pop(approval_id, None) is not None:
             self._list()
 
     def _list(self) -> None:
         boxes = tuple(panel.box for panel in self._panels.values())
-        together = [p for p in self._panels.values() if "question" not in p.request.extra]
-        self._place((self._all(len(together)), *boxes) if len(together) > 1 else boxes)
+        together = tuple(i for i, p in self._waiting().items() if "question" not in p.request.extra)
+        self._place((self._all(together), *boxes) if len(together) > 1 else boxes)
 
-    def _all(self, count: int) -> Any:
+    def _waiting(self) -> dict[str, Panel]:
+        return {i: p for i, p in self._panels.items() if i not in self._decided}
+
+    def _all(self, shown: tuple[str, ...]) -> Any:
         """Return buttons that answer all requests which are shown now, and none that come later."""
-        shown = tuple(i for i, p in self._panels.items() if "question" not in p.request.extra)
+        count = len(shown)
         head = ipywidgets().HTML(f"<b>{count} requests wait</b>")
         allow = button(f"Allow all {count} once", lambda: self._clicked_all(shown, Choice.ALLOW), style="success")
         deny = button(f"Deny all {count}", lambda: self._clicked_all(shown, Choice.DENY), style="danger")
@@ -63,14 +77,14 @@ class ButtonDecider:
             self._clicked(approval_id, Decision(choice=choice, by=BY))
 
     def _clicked(self, approval_id: str, decision: Decision) -> None:
-        if (panel := self._panels.get(approval_id)) is None:
+        if (panel := self._waiting().get(approval_id)) is None:
             return
         panel.wait()
         future = self._bridge.decide_threadsafe(approval_id, decision)
         future.add_done_callback(lambda f: self._loop.call_soon_threadsafe(self._ended, approval_id, f))
 
     def _ended(self, approval_id: str, future: concurrent.futures.Future[Decision]) -> None:
-        panel = self._panels.get(approval_id)
+        panel = self._waiting().get(approval_id)
         if panel is None or future.cancelled():
             return
         if isinstance(error := future.exception(), ToolscriptError):

@@ -47,8 +47,8 @@ def plan_text(plan: Plan, offset: int = 0) -> str:
 
 def plan_html(plan: Plan, offset: int = 0) -> str:
     """Return a plan as inert HTML."""
-    rows = "".join(f"<li>{_row_html(r, offset)}</li>" for r in plan.rows)
-    return f'<div class="toolscript-record"><b>{markup(_heading(plan, offset))}</b><ul>{rows}</ul></div>'
+    rows = "".join(f'<li value="{r.number}">{_row_html(r, offset)}</li>' for r in plan.rows)
+    return f'<div class="toolscript-record"><b>{markup(_heading(plan, offset))}</b><ol>{rows}</ol></div>'
 
 
 def _panel(plan: Plan, answered: Any, offset: int) -> Any:
@@ -69,14 +69,15 @@ def _panel(plan: Plan, answered: Any, offset: int) -> Any:
 
 def _box(widgets: Any, row: PlanRow) -> Any:
     return widgets.Checkbox(
-        value=not row.waits, indent=False, layout=widgets.Layout(width="2em"), description="",
+        value=not (row.waits or row.denied), disabled=bool(row.denied), indent=False,
+        description=f"#{row.number}", layout=widgets.Layout(width="4em", flex="0 0 auto"),
         description_allow_html=False, tooltip=f"carry out #{row.number}",
     )  # fmt: skip
 
 
 def _row_html(row: PlanRow, offset: int) -> str:
     aside = f'<small style="opacity:.75">{markup(_place(row, offset) + _notes(row))}</small>'
-    shown = f"#{row.number} {markup(_what(row))}{aside}"
+    shown = f"{markup(_what(row))}{aside}"
     if not row.diff:
         return shown
     return f'<details><summary style="cursor:pointer">{shown}</summary>{html.diff(row.diff)}</details>'
@@ -97,7 +98,9 @@ def _place(row: PlanRow, offset: int) -> str:
 
 
 def _notes(row: PlanRow) -> str:
-    notes = ["the dry run could not go on from here"] if row.waits else []
+    notes = [f"denied: {row.denied}"] if row.denied else []
+    notes += [f"asks: {row.asks}"] if row.asks else []
+    notes += ["the dry run could not go on from here"] if row.waits else []
     notes += [f"assumes that #{', #'.join(map(str, row.assumes))} succeeds"] if row.assumes else []
     notes += [] if row.undoable else ["cannot be undone"]
     return f" — {'; '.join(notes)}" if notes else ""

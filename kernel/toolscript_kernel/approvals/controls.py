@@ -38,7 +38,7 @@ def row(*controls: Any) -> Any:
 def card(*parts: Any, name: str) -> Any:
     """Return parts below each other in a box that calls for attention."""
     widgets = ipywidgets()
-    layout = widgets.Layout(border=BORDER, border_left=MARK, padding="8px 12px", margin="6px 0")
+    layout = widgets.Layout(border=BORDER, border_left=MARK, padding="8px 12px", margin="6px 0", max_width="960px")
     box = widgets.VBox(list(parts), layout=layout)
     box.add_class(name)
     return box

@@ -72,6 +72,7 @@ class Completer:
             self._registry = registry
             self._facades.clear()
             registry.subscribe(self._facades.clear)
+        self._desk.offer_own(registry)
         if params not in self._facades:
             self._facades[params] = Facade(registry, params=params, environment=ENVIRONMENT)
         return self._facades[params]

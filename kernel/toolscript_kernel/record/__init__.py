@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from toolscript.errors import Json
+from toolscript.journal.redact import Redactor, mapped, secret_values
 from toolscript_kernel.record import html, inert, markdown, text
 from toolscript_kernel.record.sheet import Sheet, sheet
 from toolscript_kernel.record.transcript import Folder, Transcript, fold
@@ -30,9 +32,12 @@ def record(
 ) -> tuple[dict[str, Any], dict[str, Json]]:
     """Return the display data of a finished cell and its output metadata.
 
-    The data holds only what a second run would say again; times, ids and outputs are in the metadata.
+    The data holds only what a second run would say again; times, ids and outputs are in the metadata. Secrets of the
+    environment stand in both as they do in journals, by their names: notebooks are passed on.
     """
-    return bundle(sheet(transcript, workspace=workspace, offset=offset)), {MIME: inert.sound(details(transcript))}
+    secrets = Redactor(secret_values(os.environ))
+    data = bundle(sheet(transcript, workspace=workspace, offset=offset))
+    return mapped(data, secrets.text), {MIME: inert.sound(details(transcript, secrets.json))}
 
 
 __all__ = ["MIME", "Folder", "Sheet", "Transcript", "bundle", "details", "fold", "record", "sheet"]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from toolscript.errors import Json
 from toolscript_kernel.record import inert
 
+_PLACE = re.compile(r"\Aline (\d{1,9}):")
 AROUND = 2
 """Lines of source shown before the one at fault."""
 
 
 def title(error: dict[str, Json]) -> str:
     """Return ``name: message`` as one text, without saying the name twice."""
-    name, message = label(error), str(error.get("message", ""))
+    # The place is said once, as the cell counts its lines.
+    place = f" (line {error.get('line')}, column {error.get('column')})"
+    name, message = label(error), str(error.get("message", "")).replace(place, "")
     return inert.text(message if message.startswith(f"{name}:") or message == name else f"{name}: {message}")
 
 
@@ -58,6 +63,11 @@ def report(error: dict[str, Json], source: str, *, offset: int = 0) -> list[str]
         place = f"line {line + offset}" + (f", column {column}" if column else "")
         lines += [f"  at {place} of the cell" if offset else f"  at {place}", "", *where]
     return lines
+
+
+def warning(text: str, *, offset: int = 0) -> str:
+    """Return a warning that begins with a line of the script, numbered as in the cell."""
+    return _PLACE.sub(lambda place: f"line {int(place[1]) + offset}:", text)
 
 
 def _flat(line: str) -> str:

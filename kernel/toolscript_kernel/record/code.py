@@ -7,14 +7,15 @@ from typing import Any
 
 from toolscript_kernel.record import inert
 
-# A page with Jupyter's theme variables colours code as its own editor does; others get mid-tones.
+# A page with Jupyter's theme variables colours code as its own editor does. Elsewhere nothing tells light from dark,
+# and no colour is read well enough on both: the text keeps the page's own, and weight and slant set it apart.
 _COLOURS = {
-    "Keyword": "var(--jp-mirror-editor-keyword-color,#9a52c8)",
-    "String": "var(--jp-mirror-editor-string-color,#3f8f4f)",
-    "Number": "var(--jp-mirror-editor-number-color,#2a86c4)",
+    "Keyword": "var(--jp-mirror-editor-keyword-color,inherit);font-weight:600",
+    "String": "var(--jp-mirror-editor-string-color,inherit)",
+    "Number": "var(--jp-mirror-editor-number-color,inherit)",
     "Comment": "inherit;opacity:.75;font-style:italic",
-    "Name.Builtin": "var(--jp-mirror-editor-builtin-color,#2a86c4)",
-    "Name.Function": "var(--jp-mirror-editor-def-color,#3b7dd8)",
+    "Name.Builtin": "var(--jp-mirror-editor-builtin-color,inherit)",
+    "Name.Function": "var(--jp-mirror-editor-def-color,inherit)",
 }
 
 _PRIMITIVES = frozenset({"any", "bigint", "boolean", "never", "null", "number", "object", "string", "unknown", "void"})

@@ -6,15 +6,15 @@ import html
 import re
 
 from toolscript.errors import Json
+from toolscript.language.inert import uncontrolled
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
 _SGR = re.compile(r"(\x1b\[[0-9;]{0,40}m)")
 _TICKS = re.compile(r"`+")
 
 
 def text(value: str) -> str:
     """Return the text with what could move a cursor, hide or reorder shown as a mark; newlines and tabs stay."""
-    return _CONTROLS.sub(_mark, value.replace("\r\n", "\n"))
+    return uncontrolled(value.replace("\r\n", "\n"), _mark)
 
 
 def sound(value: Json) -> Json:
@@ -61,8 +61,8 @@ def span(value: str) -> str:
     return f"{bar}{pad}{flat}{pad}{bar}" if flat else ""
 
 
-def _mark(match: re.Match[str]) -> str:
-    code = ord(match[0])
+def _mark(c: str) -> str:
+    code = ord(c)
     if code < 0x20:
         return chr(0x2400 + code)
     return "\u2421" if code == 0x7F else f"<U+{code:04X}>"

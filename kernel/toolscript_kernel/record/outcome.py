@@ -25,7 +25,7 @@ MARKS = {
 }
 """One sign for each status of an operation, a run or a turn; the word always stands beside it."""
 
-WORDS = {"awaiting_approval": "waits for approval", "pending": "called"}
+WORDS = {"awaiting_approval": "waits for approval"}
 
 
 def word(status: str) -> str:
@@ -55,12 +55,23 @@ def decided(approval: str) -> str:
     return f"{_DECIDED.get(choice, choice)}{f' ({by})' if by else ''}"
 
 
-def outcome(operation: Operation) -> str:
-    """Return how the operation came out: ``exit 1``, ``4 matches``, an error's message, or its status."""
+def standing(operation: Operation) -> str:
+    """Return the status that people see: a call that nobody is asked about runs from its beginning."""
+    status = operation.status
+    return "running" if status is OperationStatus.PENDING else status.value
+
+
+def outcome(operation: Operation, *, ended: bool = False) -> str:
+    """Return how the operation came out: ``exit 1``, ``4 matches``, an error's message, or its status.
+
+    ``ended`` tells that the script has; a task of it may go on.
+    """
+    if ended and operation.task_id and operation.duration_ms is None:
+        return "goes on as a task"
     if operation.error is not None:
         return inert.one_line(str(operation.error.get("message", operation.status.value)), 200)
     if operation.status is not OperationStatus.SUCCEEDED:
-        return word(operation.status.value)
+        return word(standing(operation))
     return _of_output(operation.output)
 
 

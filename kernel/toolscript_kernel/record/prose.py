@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 
-from toolscript_kernel.record import inert
+from toolscript_kernel.record import inert, rewrite
 
 _LINKS = ("http", "https", "mailto", "")
-_TARGET = re.compile(r"\]\(\s*<?\s*([A-Za-z][A-Za-z0-9+.-]*):")
-_DEFINITION = re.compile(r"^(\s{0,3}\[[^\]]+\]):", re.MULTILINE)
 
 
 def to_html(markdown: str) -> str:
@@ -22,18 +19,8 @@ def to_html(markdown: str) -> str:
 
 
 def to_markdown(markdown: str) -> str:
-    """Return Markdown that looks the same and holds no HTML, no image and no unsafe link outside code."""
-    source = inert.text(markdown)
-    lines = source.split("\n")
-    result: list[str] = []
-    start = 0
-    for first, last in _code_blocks(source):
-        result += _neutral("\n".join(lines[start:first])).split("\n") if first > start else []
-        result += lines[first:last]
-        start = last
-    if start < len(lines):
-        result += _neutral("\n".join(lines[start:])).split("\n")
-    return _closed("\n".join(result))
+    """Return Markdown that looks the same to every reader and holds no HTML, no image and no unsafe link."""
+    return rewrite.blocks(_parser().parse(inert.text(markdown)))
 
 
 def top_level(markdown: str) -> list[tuple[int, int]]:
@@ -76,47 +63,3 @@ def _link_open(self: Any, tokens: Any, index: int, options: Any, env: Any) -> st
 
 def _code(self: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
     return f'<pre style="overflow-x:auto;margin:6px 0"><code>{inert.markup(tokens[index].content)}</code></pre>\n'
-
-
-def _code_blocks(source: str) -> list[tuple[int, int]]:
-    """Return the line ranges of top-level code blocks, which stay as they are."""
-    tokens = _parser().parse(source)
-    return [(t.map[0], t.map[1]) for t in tokens if t.type in {"fence", "code_block"} and t.level == 0 and t.map]
-
-
-def _neutral(source: str) -> str:
-    """Escape what opens HTML or an image, outside code spans as CommonMark finds them."""
-    result, index = [], 0
-    for start, end in _code_spans(source):
-        result += [_escaped(source[index:start]), source[start:end]]
-        index = end
-    return "".join([*result, _escaped(source[index:])])
-
-
-def _code_spans(source: str) -> list[tuple[int, int]]:
-    spans, index = [], 0
-    while (tick := re.compile(r"\\.|`+", re.DOTALL).search(source, index)) is not None:
-        index = tick.end()
-        if tick[0].startswith("`"):
-            closing = re.compile(rf"(?<!`)`{{{len(tick[0])}}}(?!`)").search(source, index)
-            # A blank line ends the paragraph, and with it every code span.
-            if closing is not None and not re.search(r"\n[ \t]*\n", source[tick.start() : closing.start()]):
-                spans.append((tick.start(), closing.end()))
-                index = closing.end()
-    return spans
-
-
-def _escaped(source: str) -> str:
-    text = source.replace("<", "&lt;").replace("![", "!\\[")
-    text = _TARGET.sub(lambda m: m[0] if m[1].lower() in _LINKS else m[0].replace("](", "]\\("), text)
-    return _DEFINITION.sub(r"\1\\:", text)
-
-
-def _closed(source: str) -> str:
-    """Close a fence that a cut reply left open, so that what follows is not swallowed."""
-    for token in _parser().parse(source):
-        if token.type == "fence" and token.level == 0 and token.map:
-            last = source.split("\n")[token.map[1] - 1].strip()
-            if token.map[1] - token.map[0] < 2 or not last.startswith(token.markup) or last.strip(token.markup[0]):
-                return f"{source.rstrip()}\n{token.markup}"
-    return source

@@ -10,7 +10,8 @@ from typing import Any
 
 from toolscript.errors import Json
 from toolscript.run import LogLine, Operation
-from toolscript_kernel.record.outcome import outcome
+from toolscript_kernel.record import carets
+from toolscript_kernel.record.outcome import outcome, standing
 from toolscript_kernel.record.transcript import Call, Failure, Prose, Script, Transcript
 
 Hide = Callable[[str], str]
@@ -138,7 +139,7 @@ def _script(script: Script, hide: Hide, offset: int) -> ScriptSheet:
         error=_error(run.error, hide, offset),
         logs=tuple(replace(log, text=hide(log.text), line=_shift(log.line, offset)) for log in run.logs),
         operations=tuple(_row(o, script, hide, offset) for o in run.operations),
-        warnings=tuple(hide(w) for w in run.warnings),
+        warnings=tuple(carets.warning(hide(w), offset=offset) for w in run.warnings),
         offset=offset,
     )
 
@@ -149,8 +150,8 @@ def _row(operation: Operation, script: Script, hide: Hide, offset: int) -> Row:
         number=operation.number,
         tool=operation.tool,
         arguments=hidden(operation.arguments, hide),
-        status=operation.status.value,
-        outcome=hide(outcome(operation)),
+        status=standing(operation),
+        outcome=hide(outcome(operation, ended=script.run.status is not None)),
         effect=operation.effect,
         line=_shift(operation.line, offset),
         diff=hide(operation.diff) if operation.diff else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ class Script:
     run: Run
     mode: str = "on"
     tails: dict[int, str] = field(default_factory=dict)
+    progress: dict[int, str] = field(default_factory=dict)
     nested: dict[int, Transcript] = field(default_factory=dict)
 
 
@@ -78,6 +79,10 @@ class Transcript:
     tokens: Tokens | None = None
     started: float | None = None
     ended: float | None = None
+    tapes: Mapping[str, Json] = field(default_factory=dict)
+    """What a replay needs of each run, by its id; empty until the cell has ended."""
+    replies: tuple[Json, ...] = ()
+    """What the model said in this turn, step by step; empty until the cell has ended."""
 
     @property
     def scripts(self) -> tuple[Script, ...]:
@@ -114,6 +119,8 @@ class Folder:
     def _take(self, event: ev.BaseEvent) -> None:
         self._facts.setdefault("started", event.time)
         self._facts["ended"] = event.time
+        if event.step is not None:
+            self._facts["steps"] = event.step
         match event:
             case ev.TurnStarted():
                 self._facts |= {"prompt": event.prompt, "agent": event.agent, "model": event.model}
@@ -177,10 +184,14 @@ class _Script:
     def __init__(self) -> None:
         self.events: list[ev.BaseEvent] = []
         self.tails: dict[int, str] = {}
+        self.progress: dict[int, str] = {}
         self.mode = "on"
 
     def add(self, event: ev.BaseEvent) -> None:
         if isinstance(event, ev.OperationOutputDelta):
+            if event.stream == "progress":
+                self.progress[event.operation] = event.text.strip().rpartition("\n")[2]
+                return
             # Output may come in thousands of pieces: only its tail is shown, and the fold does not need it.
             self.tails[event.operation] = (self.tails.get(event.operation, "") + event.text)[-TAIL:]
             return
@@ -194,7 +205,7 @@ class _Script:
         below = {
             o.number: family[key].transcript() for o in run.operations if (key := f"{run_id}/{o.number}") in family
         }
-        return Script(run=run, mode=self.mode, tails=dict(self.tails), nested=below)
+        return Script(run=run, mode=self.mode, tails=dict(self.tails), progress=dict(self.progress), nested=below)
 
 
 def fold(events: Iterable[ev.BaseEvent]) -> Transcript:

@@ -1,9 +1,11 @@
-"""Decides what of a cell goes into output metadata: times, ids and outputs, which vary from run to run."""
+"""Decides what of a cell goes into output metadata: times, ids, outputs and tapes, which vary from run to run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
 from toolscript.errors import Json
 from toolscript.run import Operation
@@ -15,11 +17,17 @@ RUN_BYTES = 1024 * 1024
 """All outputs of one run together."""
 
 
-def details(transcript: Transcript) -> dict[str, Json]:
-    """Return times, ids, durations, tokens and outputs of a cell; ``complete`` is False where an output was cut."""
-    scripts = [_script(s) for s in transcript.scripts]
+def details(transcript: Transcript, clean: Callable[[Json], Json] = lambda value: value) -> dict[str, Json]:
+    """Return times, ids, durations, tokens, outputs and tapes of a cell; ``complete`` is False where one was cut.
+
+    ``clean`` takes secrets out of outputs and replies; tapes come without them already.
+    """
+    scripts = [_script(s, transcript.tapes.get(s.run.run_id), clean) for s in transcript.scripts]
     tokens = transcript.tokens
-    return {
+    turn = (
+        {"prompt": clean(transcript.prompt), "steps": clean(list(transcript.replies))} if transcript.replies else None
+    )
+    return ({} if turn is None else {"turn": turn}) | {
         "started": transcript.started,
         "ended": transcript.ended,
         "model": transcript.model,
@@ -32,17 +40,18 @@ def details(transcript: Transcript) -> dict[str, Json]:
     }  # fmt: skip
 
 
-def _script(script: Script) -> dict[str, Json]:
+def _script(script: Script, tape: Json, clean: Callable[[Json], Json]) -> dict[str, Json]:
     run, room, rows = script.run, RUN_BYTES, []
     for operation in run.operations:
-        row, size = _operation(operation, room)
+        row, size = _operation(replace(operation, output=clean(operation.output)), room)
         room -= size
         rows.append(row)
-    complete = all("sha256" not in row for row in rows)
-    return {
+    complete = all("sha256" not in row for row in rows) and (tape is None or bool(tape["complete"]))
+    facts: dict[str, Json] = {
         "runId": run.run_id, "scriptHash": run.script_hash, "durations": run.durations, "operations": rows,
         "complete": complete,
     }  # fmt: skip
+    return facts if tape is None else facts | {"tape": tape}
 
 
 def _operation(operation: Operation, room: int) -> tuple[dict[str, Json], int]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toolscript import events as ev
+from toolscript.errors import Json
 from toolscript_kernel.front import ipywidgets
-from toolscript_kernel.record import Transcript, bundle, html, record, sheet
+from toolscript_kernel.record import MIME, Transcript, bundle, html, record, sheet
 from toolscript_kernel.stage import Stage, new_slot
+from toolscript_kernel.view import left
 from toolscript_kernel.view.model import Model
 from toolscript_kernel.view.plain import print_log, worth_a_record
+from toolscript_kernel.view.shelf import Shelf
 from toolscript_kernel.view.widget import PageView
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -21,6 +25,26 @@ BYTES_PER_SECOND = 400_000
 """What one view sends at most: servers cut a kernel off at a million bytes a second."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a view stands: the output area of a cell, which other pages may show as well."""
+
+    stage: Stage
+    cell_id: str | None = None
+    shelf: Shelf | None = None
+
+    def begins(self, view: str, model: str) -> None:
+        """Let pages that come later find the widget."""
+        if self.shelf is not None and self.cell_id:
+            shelf, cell_id = self.shelf, self.cell_id
+            self.stage.run(lambda: shelf.begins(cell_id, view, model))
+
+    def ended(self, view: str, outputs: list[dict[str, Json]]) -> None:
+        """Let pages that missed the end have it."""
+        if self.shelf is not None and self.cell_id:
+            self.stage.run(self.shelf.ended, view, outputs)
+
+
 class LiveView:
     """A widget that follows a cell. A script cell gets one only when it calls a tool.
 
@@ -28,16 +52,18 @@ class LiveView:
     keeps holding the last state; the saved notebook holds the record that replaced it.
     """
 
-    def __init__(self, stage: Stage, *, workspace: Path, offset: int = 0, in_turn: bool, max_calls: int = 0) -> None:
+    def __init__(self, place: Place, *, workspace: Path, offset: int = 0, in_turn: bool, max_calls: int = 0) -> None:
         self.drawn = False
         """Whether a page has told that it draws the view."""
-        self._stage = stage
+        self._stage = place.stage
+        self._place = place
         self._workspace = workspace
         self._offset = offset
         self._in_turn = in_turn
         self._model = Model(offset=offset, max_calls=max_calls)
         self._slot = new_slot()
         self._page: PageView | None = None
+        self._finished = False
         self._still: Any = None
         self._patience: asyncio.TimerHandle | None = None
         self._last = Transcript(prompt="" if in_turn else None)
@@ -58,19 +84,26 @@ class LiveView:
 
     def place(self, panels: tuple[Any, ...]) -> None:
         """Show the requests that wait for consent, below what happened so far."""
+        if self._finished:
+            return
         if self._page is None:
             self._open()
         self._stage.run(lambda: setattr(self._panels, "children", panels))
 
     def finish(self, transcript: Transcript) -> None:
         """Leave the record in the notebook, and the last state in the widget."""
-        self._last = transcript
+        self._last, self._finished = transcript, True
         if self._patience is not None:
             self._patience.cancel()
         data, metadata = record(transcript, workspace=self._workspace, offset=self._offset)
         if self._page is not None:
+            # By this name a page knows that it has the end of this view.
+            metadata[MIME] |= {"view": self._slot}
             self._stage.run(self._settle)
             self._stage.replace(self._slot, data, metadata)
+            self._place.ended(
+                self._slot, left.outputs(transcript, data, metadata, offset=self._offset, count=self._stage.count)
+            )
         elif worth_a_record(transcript):
             self._stage.display(data, metadata)
 
@@ -81,6 +114,7 @@ class LiveView:
         # What a page shows that cannot render widgets, and a notebook that is saved half-way.
         still = {"text/html": first["text/html"], "text/plain": "running…"}
         self._stage.display({_VIEW: view} | still, slot=self._slot)
+        self._place.begins(self._slot, self._root.model_id)
 
     def _make(self) -> None:
         widgets = ipywidgets()

@@ -9,7 +9,7 @@ from toolscript.errors import Json
 from toolscript.events import BaseEvent, ScriptExecutionOutput
 from toolscript.run import Operation
 from toolscript_kernel.record import carets, inert, text, values
-from toolscript_kernel.record.outcome import decided, outcome, seen
+from toolscript_kernel.record.outcome import decided, outcome, seen, standing
 from toolscript_kernel.record.sheet import Row
 from toolscript_kernel.record.transcript import Call, Failure, Part, Prose, Script, Transcript
 from toolscript_kernel.view.blocks import Blocks
@@ -72,20 +72,23 @@ class Model:
             "source": inert.text(run.source).rstrip("\n") if in_turn else "", "logs": logs if in_turn else [],
             "failed": (run.error or {}).get("line"),
             "rows": [self._row(o, script) for o in run.operations],
-            "warnings": [inert.text(w) for w in run.warnings],
+            "warnings": [carets.warning(inert.text(w), offset=self._offset) for w in run.warnings],
             "error": carets.report(run.error, run.source) if run.error and in_turn else None,
             "result": values.pretty(run.result) if in_turn and run.result is not None else None,
         }  # fmt: skip
 
     def _row(self, operation: Operation, script: Script) -> dict[str, Json]:
-        shown = outcome(operation)
+        status = standing(operation)
+        shown = outcome(operation, ended=script.run.status is not None)
+        if status == "running" and script.run.status is None:
+            shown = inert.one_line(script.progress.get(operation.number, ""), 80) or shown
         output = _output(operation)
         asked = Row(number=operation.number, tool="", arguments=operation.arguments, status="")
         whole = values.compact(operation.arguments, 10_000)
         return {
             "n": operation.number, "tool": inert.one_line(operation.tool, 60), "args": text.arguments(asked, 300),
             "full": values.pretty(operation.arguments)[:OUTPUT_CHARS] if len(whole) > 60 else None,
-            "status": operation.status.value, "seen": seen(operation.status.value, shown), "outcome": shown,
+            "status": status, "seen": seen(status, shown), "outcome": shown,
             "line": operation.line and operation.line + self._offset, "started": operation.started,
             "ms": operation.duration_ms, "approval": decided(operation.approval) if operation.approval else None,
             "diff": operation.diff and inert.text(operation.diff)[:OUTPUT_CHARS], "output": output[:OUTPUT_CHARS],

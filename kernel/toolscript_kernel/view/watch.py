@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from toolscript.events import (
@@ -16,6 +17,7 @@ from toolscript.events import (
     TurnStarted,
 )
 from toolscript_kernel.record import Folder, Transcript
+from toolscript_kernel.view.plain import worth_a_record
 
 REFRESH_SECONDS = 0.05
 """The shortest time between two refreshes: 20 a second."""
@@ -67,10 +69,16 @@ class Mine:
 
 
 class Watch:
-    """Listens to the events of one cell, folds them and keeps one view up to date."""
+    """Listens to the events of one cell, folds them and keeps one view up to date.
 
-    def __init__(self, view: View, *, interval: float = REFRESH_SECONDS) -> None:
+    ``keep`` adds to what happened, when it has ended, what a later replay needs.
+    """
+
+    def __init__(
+        self, view: View, *, interval: float = REFRESH_SECONDS, keep: Callable[[Transcript], Transcript] | None = None
+    ) -> None:
         self.view = view
+        self._keep = keep
         self._folder = Folder()
         self._mine = Mine()
         self._loop = asyncio.get_running_loop()
@@ -99,6 +107,8 @@ class Watch:
         if self._timer is not None:
             self._timer.cancel()
         transcript = self._folder.transcript()
+        if self._keep is not None and worth_a_record(transcript):
+            transcript = self._keep(transcript)
         self.view.finish(transcript)
         return transcript
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -46,7 +47,8 @@ class PageView:
         self._state = state | {"seq": 0}
         self._ready = ready
         self._loop = asyncio.get_running_loop()
-        self.widget = _view_class()(lambda: self._state)
+        # Its clock is that of the moment of reading: the page counts on from there.
+        self.widget = _view_class()(lambda: self._state | {"now": time.time()})
         # Handlers may run on the thread of a subshell.
         self.widget.on_msg(lambda *heard: self._loop.call_soon_threadsafe(self._heard, heard[1]))
 
@@ -61,4 +63,4 @@ class PageView:
     def _heard(self, content: Any) -> None:
         if isinstance(content, dict) and content.get("kind") == "ready":
             self._ready()
-            self.widget.send({"kind": "snapshot", "snapshot": self._state})
+            self.widget.send({"kind": "snapshot", "snapshot": self.widget.current()})

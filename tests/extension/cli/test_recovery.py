@@ -12,6 +12,7 @@ import pytest
 from tests.extension.cli.test_run import COMMAND, environment, toolscript
 
 from toolscript.journal.state import run_files, state_dir
+from toolscript.recovery.notebook import saved
 
 
 @pytest.fixture
@@ -82,11 +83,77 @@ def test_a_live_replay_shows_what_changed(workspace):
     assert '- completed: "one"' in changed.stderr and '+ completed: "two"' in changed.stderr
 
 
-def test_a_notebook_replays_the_runs_that_it_names(workspace):
-    path = recorded(workspace, "return 7")
-    output = {"metadata": {"application/vnd.toolscript.run+json": {"scripts": [{"runId": path.stem}]}}}
+def notebook(workspace: Path, **facts: object) -> None:
+    output = {"metadata": {"application/vnd.toolscript.run+json": facts}}
     (workspace / "n.ipynb").write_text(json.dumps({"cells": [{"outputs": [output]}]}))
+
+
+def test_a_notebook_that_holds_the_tape_replays_without_the_journal(workspace):
+    path = recorded(workspace, "console.log('said'); await writeFile('a.txt', 'a'); return 7")
+    notebook(workspace, scripts=[{"runId": path.stem, "tape": saved(path)}])
+    path.unlink()
+    (workspace / "a.txt").unlink()
+
+    done = toolscript(workspace, "replay", "n.ipynb")
+
+    assert (done.returncode, done.stdout) == (0, "7\n")
+    assert done.stderr == "cell 1: script, 1 run\nsaid\nreplayed: the same\n"
+    assert not (workspace / "a.txt").exists()
+
+
+def test_a_notebook_without_the_tape_needs_the_journal_and_says_so(workspace):
+    path = recorded(workspace, "return 7")
+    notebook(workspace, scripts=[{"runId": path.stem}, {"runId": "../../etc/passwd"}])
     (workspace / "empty.ipynb").write_text(json.dumps({"cells": []}))
 
+    done = toolscript(workspace, "replay", "n.ipynb")
+
+    assert done.returncode == 2 and "does not hold all of ../../etc/passwd" in done.stderr
+    notebook(workspace, scripts=[{"runId": path.stem}])
     assert toolscript(workspace, "replay", "n.ipynb").stdout == "7\n"
     assert "names no recorded run" in toolscript(workspace, "replay", "empty.ipynb").stderr
+
+
+def test_an_undo_from_a_shell_restores_names_what_it_cannot_and_tells_of_a_second_one(workspace):
+    (workspace / "a.txt").write_text("old")
+    path = recorded(workspace, "await writeFile('a.txt', 'new'); await shell('echo x > b.txt'); return 1")
+
+    listed = toolscript(workspace, "undo")
+    done = toolscript(workspace, "undo", path.stem)
+    again = toolscript(workspace, "undo", path.stem)
+
+    assert path.stem in listed.stdout and "writeFile" in listed.stdout
+    assert (done.returncode, (workspace / "a.txt").read_text()) == (0, "old")
+    assert f"restored {workspace}/a.txt" in done.stderr
+    assert 'not undone: shell {"command":"echo x > b.txt"}' in done.stderr
+    assert again.returncode == 1 and "was undone already, by r-" in again.stderr
+    assert f"undone by {again.stderr.rpartition('undo that: ')[2].strip()}" in toolscript(workspace, "undo").stdout
+
+
+def test_an_undo_from_a_shell_asks_for_a_choice_where_a_file_changed_since(workspace):
+    (workspace / "a.txt").write_text("old")
+    path = recorded(workspace, "await writeFile('a.txt', 'new'); return 1")
+    (workspace / "a.txt").write_text("mine")
+
+    refused = toolscript(workspace, "undo", path.stem)
+    bad = toolscript(workspace, "undo", path.stem, "--pick", "a.txt=burn")
+    kept = (workspace / "a.txt").read_text()
+    chosen = toolscript(workspace, "undo", path.stem, "--pick", "a.txt=restore", "--json")
+
+    assert refused.returncode == 1 and "choose keep, restore or merge" in refused.stderr
+    assert f"{workspace}/a.txt changed since (before: file " in refused.stderr
+    assert bad.returncode == 2 and kept == "mine"
+    assert json.loads(chosen.stdout)["result"]["restored"] == [f"{workspace}/a.txt"]
+    assert (workspace / "a.txt").read_text() == "old"
+
+
+def test_an_audit_tells_each_call_with_its_arguments_and_times(workspace):
+    path = recorded(workspace, "await shell('exit 3'); await readFile('none').catch(() => 0); return 1")
+
+    told = toolscript(workspace, "audit", path.stem).stdout.splitlines()
+    as_json = [json.loads(line) for line in toolscript(workspace, "audit", str(path), "--json").stdout.splitlines()]
+
+    assert " · exit 3 · line 1 · {" in told[1] and '"exit 3"' in told[1]
+    assert "readFile: failed" in told[2] and "not_found: " in told[2]
+    assert [entry["kind"] for entry in as_json] == ["script", "call", "call", "end"]
+    assert as_json[1]["exit_code"] == 3 and as_json[1]["began_ms"] > 1_600_000_000_000

@@ -65,8 +65,23 @@ def test_events_are_json_lines_in_order(tmp_path):
         (["-"], "enum A { B }", 1, "unsupported_typescript"),
         (["-"], "await tools.nope({})", 1, "unknown_tool"),
         (["missing.ts"], "", 2, "missing.ts"),
-        (["-", "--param", "x"], "", 2, "key=value"),
+        (["-", "--param", "x"], "", 2, "KEY=JSON"),
         (["-", "--param", "x=y"], "", 2, "is not JSON"),
+        (["-", "--param", "x=1", "--param", "x=2"], "", 2, "given twice"),
+        (["-", "--param", "=1"], "", 2, "KEY=JSON"),
+        (["-", "--param", "x=NaN"], "", 2, "NaN is no number"),
+        (["-", "--param", "x=1e400"], "", 2, "1e400 is no number"),
+        (["-", "--param", "x=" + "[" * 600 + "]" * 600], "", 2, "too deeply"),
+        (["-", "--param", "x=" + "[" * 5000 + "]" * 5000], "", 2, "too deeply"),
+        (["-", "--param", 'x="\\ud800"'], "return params.x", 0, ""),
+        (["-", "--limit", "calls=many"], "return 1", 2, "'many' is not a number"),
+        (["-", "--limit", "calls=nan"], "return 1", 2, "'nan' is not a number"),
+        (["-", "--limit", "calls=²"], "return 1", 2, "is not a number"),
+        (["-", "--limit", "calls=0"], "return 1", 2, "greater than zero"),
+        (["/"], "", 2, "Is a directory"),
+        ([""], "", 2, "is empty"),
+        (["/dev/zero"], "", 4, "source size limit of 20 KB"),
+        (["-"], "", 1, "the script is empty"),
         (["-", "--limit", "calls=99"], "return 1", 2, "lowered, not raised"),
         (["-", "--limit", "speed=1"], "return 1", 2, "no limit 'speed'"),
         (["-", "--workspace", "nowhere"], "return 1", 2, "not a directory"),
@@ -172,10 +187,79 @@ def test_consent_is_asked_on_the_terminal_and_never_on_stdin_or_stdout(tmp_path,
     assert (tmp_path / "out").read_text() == ("0\n" if code == 0 else "")
 
 
-def read_until(terminal: int, mark: bytes) -> bytes:
+PLANNED = """
+await writeFile('a.txt', 'a\\n');
+await writeFile('b.txt', 'b\\n').catch(() => 1);
+return (await shell('touch c.txt')).exitCode"""
+
+
+def test_a_dry_run_prints_the_table_of_effects_and_does_nothing(tmp_path):
+    (tmp_path / "a.txt").write_text("old\n")
+    done = toolscript(tmp_path, "run", "-", "--dry-run", script=PLANNED)
+    told = json.loads(toolscript(tmp_path, "run", "-", "--dry-run", "--json", script=PLANNED).stdout)
+
+    assert done.returncode == 0
+    assert "plan: 3 effects (complete)" in done.stdout
+    for part in ("#1 writeFile", "-old", "+a", "#3 shell", "touch c.txt", "line 2"):
+        assert part in done.stdout
+    assert [(r["number"], r["tool"], r["effect"]) for r in told["rows"]] == [
+        (1, "writeFile", "write"), (2, "writeFile", "write"), (3, "shell", "execute"),
+    ]  # fmt: skip
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old\n"
+
+
+def test_a_dry_run_of_a_script_that_fails_fails(tmp_path):
+    done = toolscript(tmp_path, "run", "-", "--dry-run", script="throw new Error('no')")
+
+    assert done.returncode == 1 and "no" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "there"),
+    [
+        ("a\n", 0, ["a.txt", "b.txt", "c.txt"]),
+        ("1 3\n", 0, ["a.txt", "c.txt"]),
+        ("what\nn\n", 3, []),
+        ("9\nn\n", 3, []),
+    ],
+)
+def test_a_plan_is_chosen_from_on_the_terminal_before_anything_happens(tmp_path, key, code, there):
+    work = tmp_path / "work"
+    work.mkdir()
+    (tmp_path / "a.ts").write_text(PLANNED)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(work)
+        with open(tmp_path / "out", "w") as out:
+            os.dup2(out.fileno(), 1)
+        os.execve(sys.executable, [*COMMAND, "run", "../a.ts", "--plan"], environment())
+    shown = read_until(terminal, b"ne: ", b"plan: 3 effects")
+    assert list(work.iterdir()) == []
+    for line in key.splitlines(keepends=True):
+        os.write(terminal, line.encode())
+        if line.strip() in ("what", "9"):
+            read_until(terminal, b"ne: ", b"")
+    drain(terminal)
+    _, status = os.waitpid(pid, 0)
+
+    assert b"touch c.txt" in shown
+    assert os.waitstatus_to_exitcode(status) == code
+    assert sorted(p.name for p in work.iterdir()) == there
+    assert (tmp_path / "out").read_text() == ("0\n" if code == 0 else "")
+
+
+def test_a_plan_needs_a_terminal(tmp_path):
+    done = toolscript(tmp_path, "run", "-", "--plan", script=PLANNED)
+
+    assert done.returncode == 3 and "--dry-run only shows" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def read_until(terminal: int, mark: bytes, and_: bytes = b"rm -f") -> bytes:
     seen = b""
     end = time.monotonic() + 30
-    while not (b"rm -f" in seen and mark in seen):
+    while not (and_ in seen and mark in seen):
         assert time.monotonic() < end, seen
         if select.select([terminal], [], [], 1)[0]:
             seen += os.read(terminal, 4096)

@@ -72,6 +72,9 @@ class Ran:
     def keep(self, data: bytes) -> str:
         return self.outputs.keep(data)
 
+    def kept(self, handle: str) -> bytes:
+        return self.outputs.read(handle)
+
     async def end_turn(self) -> None:
         await anyio.lowlevel.checkpoint()
         self.ended += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -182,7 +183,7 @@ def test_a_file_that_is_not_utf8_or_too_large_or_no_file_at_all_is_refused(place
         load(None, user=place.user, trust=place.trust)
 
     place.user.write_text("#" * 300_000)
-    with pytest.raises(ConfigError, match="at most 262,144 bytes"):
+    with pytest.raises(ConfigError, match="at most 256 KB"):
         load(None, user=place.user, trust=place.trust)
 
     place.user.unlink()
@@ -248,6 +249,25 @@ def test_what_is_withheld_is_told_with_its_line_and_how_to_trust_it(place):
     }
     assert "https://evil.example/v1" in configuration.notice
     assert f"toolscript trust {place.file}" in configuration.notice
+
+
+def test_servers_that_a_workspace_wants_are_told_until_their_file_is_trusted(place):
+    servers = place.file.parent / ".mcp.json"
+    servers.write_text('{"mcpServers": {"x": {"command": "sh"}}}')
+
+    notice = place.load("", "").notice
+    place.trust.grant(servers, sha256(servers.read_bytes()).hexdigest())
+
+    assert f"{servers} is not trusted; its MCP servers are not started" in notice
+    assert f"toolscript trust {servers}" in notice
+    assert place.load("", "").notice == ""
+
+
+def test_no_name_in_a_file_reaches_a_terminal_as_it_is(place):
+    notice = place.load("", '[agents."\\u001b[2Jx"]\nprovider = "recorded"\ninstructions = "\\u001b[2J"\n').notice
+
+    assert "\x1b" not in notice
+    assert "is not trusted" in notice
 
 
 def test_a_trusted_file_has_its_way_until_a_byte_of_it_changes(place):

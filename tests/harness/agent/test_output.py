@@ -173,3 +173,27 @@ def test_a_fence_is_longer_than_any_run_inside(text):
 
 def test_control_characters_in_lines_are_spelt_out():
     assert as_lines("a\x1b[31mb\x00") == "| a\\u001b[31mb\\u0000"
+
+
+SPELLINGS = [
+    "< tool-calls >",
+    "<\u200btool-calls>",
+    "\uff1ctool-calls>",
+    "</ script-output>",
+    "<\n/original-user-prompt>",
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_reserved_tags_begin_nowhere_however_they_are_spelt(spelling):
+    assert "&lt;" in reserved_escaped(spelling)
+    assert "<" not in as_lines(spelling) and "\uff1c" not in as_lines(spelling)
+    assert "<" not in as_json({"a": spelling}) and "\uff1c" not in as_json({"a": spelling})
+    assert json.loads(as_json({"a": spelling})) == {"a": spelling}
+
+
+@pytest.mark.parametrize("control", ["\u202e", "\u2066", "\u200b", "\x1b", "\x9b", "\U000e0072"])
+def test_what_reorders_or_smuggles_text_is_written_out_for_models(control):
+    assert control not in reserved_escaped(f"a{control}b")
+    assert control not in as_lines(f"a{control}b") and control not in fenced(f"a{control}b")
+    assert control not in as_json(f"a{control}b") and json.loads(as_json(f"a{control}b")) == f"a{control}b"

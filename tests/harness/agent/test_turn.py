@@ -8,17 +8,22 @@ from tests.harness.agent.parts import Ran, script, stage
 
 from toolscript.agent.executor import ToolReply
 from toolscript.errors import ProviderError
-from toolscript.events import ErrorEvent, FunctionCallOutput, MessageDelta, ScriptExecution, TurnFinished, TurnStarted
+from toolscript.events import (
+    ErrorEvent,
+    FunctionCallOutput,
+    MessageDelta,
+    ScriptExecution,
+    TurnFinished,
+    TurnStarted,
+)
 from toolscript.models.adapter import (
     AssistantMessage,
-    Finished,
     FunctionCallDone,
     FunctionCallItem,
     FunctionCallOutputItem,
     ReasoningDelta,
     Restarting,
     TextDelta,
-    UsageReport,
     UserMessage,
 )
 from toolscript.testing.scripted import ScriptedModel
@@ -181,58 +186,6 @@ async def test_reasoning_is_shown_apart_and_never_run():
     assert s.executor.sources == []
     assert [e.channel for e in turn.events if isinstance(e, MessageDelta)] == ["reasoning", "text"]
     assert turn.text == "No need."
-
-
-async def test_max_steps_stops_the_turn_and_keeps_what_it_did():
-    s = stage(ScriptedModel([script(f"return {n}") for n in range(9)]), max_steps=3)
-
-    turn = await s.loop.run_turn("go")
-
-    assert (turn.status, turn.reason, turn.steps, len(turn.runs)) == ("stopped", "max_steps", 3, 3)
-
-
-async def test_the_same_script_failing_three_times_stops_the_turn():
-    s = stage(ScriptedModel([script("throw 1")] * 9), Ran(results={"throw 1": ValueError("boom")}))
-
-    turn = await s.loop.run_turn("go")
-
-    assert (turn.status, turn.reason, turn.steps) == ("stopped", "repeated_failure", 3)
-
-
-async def test_replies_without_a_sound_script_do_not_go_on_for_ever():
-    s = stage(ScriptedModel(["<tool-calls>\nx"] * 9))
-
-    turn = await s.loop.run_turn("go")
-
-    assert (turn.status, turn.reason, turn.steps) == ("stopped", "repeated_failure", 3)
-
-
-async def test_the_token_budget_stops_before_the_next_step():
-    reply = [TextDelta(script("return 1")), UsageReport(input_tokens=900, output_tokens=200), Finished(reason="stop")]
-    s = stage(ScriptedModel([reply] * 3), max_tokens=1000)
-
-    turn = await s.loop.run_turn("go")
-
-    assert (turn.status, turn.reason, turn.steps) == ("stopped", "max_tokens", 1)
-    assert turn.usage == UsageReport(input_tokens=900, output_tokens=200)
-
-
-async def test_a_silent_model_is_left_when_the_time_budget_is_spent():
-    class Silent(ScriptedModel):
-        async def _play(self, step):
-            try:
-                yield TextDelta("one moment ")
-                await anyio.sleep_forever()
-            finally:
-                self.closed += 1
-
-    model = Silent(["x"])
-    s = stage(model, max_seconds=0.05)
-
-    turn = await s.loop.run_turn("go")
-
-    assert (turn.status, turn.reason, turn.text) == ("stopped", "max_seconds", "one moment")
-    assert model.closed == 1
 
 
 async def test_a_provider_error_fails_the_turn_and_the_next_turn_works():

@@ -8,6 +8,7 @@ import pytest
 from tests.harness.approvals.parts import Person, Scene, command, request
 
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
+from toolscript.approvals.ways import NOTEBOOK
 from toolscript.errors import (
     AlreadyDecided,
     ApprovalUnavailable,
@@ -19,6 +20,7 @@ from toolscript.errors import (
 )
 from toolscript.events import ApprovalRequested, ApprovalResolved
 from toolscript.journal.records import AskRecord, DecisionRecord, MemoryJournal
+from toolscript.registry.classification import Danger
 
 pytestmark = pytest.mark.anyio
 
@@ -55,10 +57,28 @@ class Asking:
 async def test_nobody_to_ask_is_refused_at_once_saying_how_to_allow_it(scene: Scene) -> None:
     with pytest.raises(ApprovalUnavailable) as refused:
         await scene.ask(request(why="it reaches the network"))
-    assert "%toolscript allow exec" in refused.value.message
-    assert "%toolscript answer allow" in refused.value.message
+    assert "run it at a terminal" in refused.value.message
+    assert '[[rules]] tool = "exec", verdict = "allow"' in refused.value.message
     assert "it reaches the network" in refused.value.message
+    assert "%toolscript" not in refused.value.message
     assert scene.events == [] and scene.journal.records == []
+
+
+async def test_a_refusal_in_a_notebook_names_the_notebooks_ways(scene: Scene) -> None:
+    scene.bridge.ways = NOTEBOOK
+    with pytest.raises(ApprovalUnavailable) as refused:
+        await scene.ask(request())
+    assert "`%toolscript allow exec …`" in refused.value.message
+    assert "`%toolscript answer allow`" in refused.value.message
+    assert "terminal" not in refused.value.message
+
+
+async def test_a_refusal_of_a_dangerous_call_gives_the_rule_that_covers_it(scene: Scene) -> None:
+    asked = request(arguments={"command": ["rm", "-f", "a"]}, classification=command(Danger.DANGEROUS))
+    with pytest.raises(ApprovalUnavailable) as refused:
+        await scene.ask(asked)
+    assert "a rule with exactly its arguments" in refused.value.message
+    assert 'arguments = {command = ["rm", "-f", "a"]}' in refused.value.message
 
 
 @pytest.mark.parametrize("choice", [Choice.ALLOW, Choice.ALLOW_CONVERSATION, Choice.DENY, Choice.DENY_AND_STOP])
@@ -241,6 +261,16 @@ async def test_an_answer_given_ahead_is_used_once(scene: Scene) -> None:
     assert not scene.bridge.can_ask
     with pytest.raises(ApprovalUnavailable):
         await scene.ask(request())
+
+
+async def test_an_answer_given_ahead_is_for_runs_that_begin_later(scene: Scene) -> None:
+    scene.bridge.answer_next(Choice.ALLOW)
+    given = scene.bridge.answers[0].time
+    with pytest.raises(ApprovalUnavailable):
+        await scene.ask(request(run_began=given - 1))
+    assert [a.choice for a in scene.bridge.answers] == [Choice.ALLOW]
+    assert (await scene.ask(request(run_began=given + 1))).choice is Choice.ALLOW
+    assert scene.bridge.answers == ()
 
 
 async def test_only_plain_answers_can_be_given_ahead(scene: Scene) -> None:

@@ -439,3 +439,65 @@ async def test_a_log_line_that_looks_like_consent_is_a_log_line(tmp_path: Path) 
         run = await running.result()
     assert [e.source for e in desk.events if e.type == "script_log"] == ["script"]
     assert run.operations[0].approval == "deny by desk"
+
+
+async def test_what_was_allowed_is_another_call_once_a_link_leads_its_directory_elsewhere(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text(name)
+    (tmp_path / "link").symlink_to("first")
+    async with at_desk(tmp_path) as desk, anyio.create_task_group() as group:
+        running = Running(desk, group, "return (await exec({command: ['rm', '-f', 'x'], cwd: 'link'})).exitCode")
+        await desk.waiting()
+        (tmp_path / "link").unlink()
+        (tmp_path / "link").symlink_to(tmp_path.parent)
+        await desk.answer(Choice.ALLOW)
+        await until(lambda: len(desk.shown) == 2)
+        assert str(tmp_path.parent) in {str(p.path) for p in desk.shown[1].classification.paths}
+        await desk.answer(Choice.DENY)
+        await running.result()
+    assert desk.exists("first/x") and desk.exists("second/x")
+
+
+async def test_a_call_that_a_rule_denies_by_the_time_it_begins_is_refused_though_it_was_allowed(tmp_path: Path) -> None:
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.mkdir()
+    inside.mkdir()
+    (outside / "plain.txt").write_text("plain")
+    (outside / "secret.txt").write_text("secret")
+    (inside / "link").symlink_to(outside / "plain.txt")
+    rule = Rule(tool="readFile", verdict="deny", arguments={"path": str(outside / "secret.txt")})
+    async with at_desk(inside, rules=[rule]) as desk, anyio.create_task_group() as group:
+        running = Running(desk, group, "return readFile('link')")
+        await desk.waiting()
+        (inside / "link").unlink()
+        (inside / "link").symlink_to(outside / "secret.txt")
+        await desk.answer(Choice.ALLOW)
+        run = await running.result()
+    assert run.error is not None and run.error["code"] == "approval_unavailable"
+    assert len(desk.shown) == 1
+
+
+async def test_concurrent_edits_of_one_file_need_no_consent_and_are_written_down_as_they_happened(
+    tmp_path: Path,
+) -> None:
+    source = """
+        await Promise.all(['b', 'c', 'd'].map((n) => writeFile('a', n)));
+        return readFile('a')"""
+    async with at_desk(tmp_path) as desk:
+        run = await desk.harness.run(source)
+    begins = [r for r in desk.journals[0].records if isinstance(r, BeginRecord)]
+    digests = [(r.paths[0]["before"]["digest"], r.paths[0]["after"]) for r in begins]
+    assert run.error is None and [before for before, _ in digests[1:]] == [after for _, after in digests[:-1]]
+
+
+async def test_waiting_for_a_person_is_told_apart_from_running(tmp_path: Path) -> None:
+    async with at_desk(tmp_path) as desk, anyio.create_task_group() as group:
+        running = Running(desk, group, "return (await shell('rm -f a')).exitCode")
+        await desk.waiting()
+        await anyio.sleep(1.5)  # the wait itself is the subject
+        await desk.answer(Choice.ALLOW)
+        run = await running.result()
+    (operation,) = run.operations
+    assert operation.waited_ms >= 1_500
+    assert operation.duration_ms is not None and operation.duration_ms < 1_400

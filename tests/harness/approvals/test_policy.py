@@ -13,7 +13,7 @@ from toolscript.approvals.rules import Rule
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.tool import Ask, ToolSpec
 
-ALLOW, ASK, REFUSE = Verdict.ALLOW, Verdict.ASK, Verdict.REFUSE
+ALLOW, ASK, REFUSE, DENY = Verdict.ALLOW, Verdict.ASK, Verdict.REFUSE, Verdict.DENY
 LS = command(Danger.KNOWN_SAFE)
 MAKE = command()
 RM = command(Danger.DANGEROUS, reasons=("rm -rf removes without asking",))
@@ -91,7 +91,7 @@ ASK_EXEC = Rule(tool="exec", verdict="ask")
 def test_the_strictest_of_several_rules_wins_whatever_their_order() -> None:
     assert judged(PUSH, ALLOW_GIT) is ALLOW
     assert judged(PUSH, ALLOW_GIT, ASK_EXEC) is judged(PUSH, ASK_EXEC, ALLOW_GIT) is ASK
-    assert judged(PUSH, ALLOW_GIT, DENY_PUSH, ASK_EXEC) is judged(PUSH, DENY_PUSH, ALLOW_GIT) is REFUSE
+    assert judged(PUSH, ALLOW_GIT, DENY_PUSH, ASK_EXEC) is judged(PUSH, DENY_PUSH, ALLOW_GIT) is DENY
 
 
 def test_a_refusal_by_a_rule_names_where_the_rule_stands() -> None:
@@ -134,4 +134,4 @@ def test_a_deny_rule_stands_above_what_the_conversation_allowed() -> None:
     permissions.allow("exec", "git", "push", "origin")
     assert judged(PUSH, permissions=permissions) is ALLOW
     assert judged(PUSH, ASK_EXEC, permissions=permissions) is ALLOW
-    assert judged(PUSH, DENY_PUSH, permissions=permissions) is REFUSE
+    assert judged(PUSH, DENY_PUSH, permissions=permissions) is DENY

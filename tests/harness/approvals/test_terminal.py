@@ -201,7 +201,7 @@ def test_an_answer_from_elsewhere_closes_the_question(terminals: list[Terminal])
     terminal.read_until("iew all: ")
     terminal.tell()
     assert terminal.says()["by"] == "widget"
-    terminal.read_until("exec: deny by widget")
+    terminal.read_until("exec: denied by a person in the notebook")
     assert terminal.says() == {"ended": True}
 
 
@@ -297,7 +297,7 @@ def test_without_a_terminal_nobody_is_attached() -> None:
     )  # fmt: skip
     attached, refused, _ = [json.loads(line) for line in program.stdout.splitlines()]
     assert attached == {"attached": False}
-    assert "%toolscript allow exec" in refused["unavailable"]
+    assert "run it at a terminal" in refused["unavailable"]
 
 
 def test_a_file_is_no_terminal(tmp_path: Path) -> None:

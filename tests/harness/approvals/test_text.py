@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.harness.approvals.parts import command, request, touches
 
+from toolscript.approvals.prompting import question
 from toolscript.approvals.text import as_markdown, as_text, sections
 from toolscript.approvals.visible import one_line, visible
 from toolscript.registry.classification import Classification, Effect
@@ -183,3 +184,12 @@ def test_many_paths_are_cut_with_their_count() -> None:
     one = touches("/w/a").paths[0]
     asked = request(classification=Classification(effect=Effect.WRITE, paths=(one,) * 60))
     assert "and 10 more" in as_text(asked)
+
+
+def test_a_request_says_what_allowing_it_for_the_conversation_would_allow() -> None:
+    asked = request(classification=command(remember="without the sandbox, git push …"))
+    assert "Allowing it for this conversation would allow: exec: without the sandbox, git push …" in as_text(asked)
+    assert "git push …" in question(asked)
+    long = request(classification=command(remember="exactly: " + "x" * 300))
+    assert "x" * 300 in as_text(long) and "as shown above" in question(long)
+    assert "conversation" not in question(request(classification=command()))

@@ -12,7 +12,7 @@ import pytest
 from tests.harness.confine.commands import begun, done, gone, launch, line, read, shell
 
 import toolscript
-from toolscript.confine.command import Commands, LaunchFailed
+from toolscript.confine.command import Commands, LaunchFailed, Running
 from toolscript.confine.processes import alive, boot_id, children, descendants, start_time
 from toolscript.errors import HostError
 
@@ -25,9 +25,15 @@ async def commands() -> AsyncIterator[Commands]:
         yield owned
 
 
+def supervisor(commands: Commands) -> int:
+    assert commands.warden is not None
+    (found,) = [pid for pid in children(commands.warden) if alive(pid)][:1]
+    return found
+
+
 async def test_nothing_is_started_before_the_first_command() -> None:
     async with Commands() as commands:
-        assert commands.supervisor is None
+        assert commands.warden is None
 
 
 async def test_a_command_does_not_begin_before_it_is_released(commands: Commands, tmp_path: Path) -> None:
@@ -196,8 +202,8 @@ async def test_commands_run_side_by_side_and_end_by_themselves(commands: Command
 async def test_closing_ends_every_command(commands: Commands) -> None:
     async with begun(commands, shell("setsid sleep 600 & echo $!; wait")) as running:
         pid = int(await line(running.stdout))
-        assert commands.supervisor is not None
-        family = [pid, commands.supervisor, *descendants(commands.supervisor)]
+        assert commands.warden is not None
+        family = [pid, commands.warden, *descendants(commands.warden)]
         # Far less than the supervisor waits for keepers that do not hear it.
         with anyio.move_on_after(5) as scope:
             await commands.aclose()
@@ -208,8 +214,7 @@ async def test_closing_ends_every_command(commands: Commands) -> None:
 async def test_a_killed_keeper_is_an_error_and_leaves_nothing(commands: Commands) -> None:
     async with begun(commands, shell("setsid sleep 600 & echo $!; wait")) as running:
         pid = int(await line(running.stdout))
-        assert commands.supervisor is not None
-        for keeper in children(commands.supervisor):
+        for keeper in children(supervisor(commands)):
             os.kill(keeper, signal.SIGKILL)
         with pytest.raises(HostError, match="keeper"):
             await running.exited()
@@ -218,22 +223,65 @@ async def test_a_killed_keeper_is_an_error_and_leaves_nothing(commands: Commands
 
 async def test_a_killed_supervisor_is_replaced(commands: Commands) -> None:
     await done(commands, launch("true"))
-    first = commands.supervisor
-    assert first is not None
+    first = supervisor(commands)
     os.kill(first, signal.SIGKILL)
     assert await gone([first])
     assert (await done(commands, shell("echo again"))).stdout == "again\n"
-    assert commands.supervisor != first
+    assert supervisor(commands) != first
 
 
 async def test_a_supervisor_killed_at_any_moment_is_a_typed_error_or_none(commands: Commands) -> None:
     await done(commands, launch("true"))
-    assert commands.supervisor is not None
-    os.kill(commands.supervisor, signal.SIGKILL)
+    os.kill(supervisor(commands), signal.SIGKILL)
     try:
         assert (await done(commands, shell("echo again"))).stdout == "again\n"
     except HostError:
         assert (await done(commands, shell("echo again"))).stdout == "again\n"
+
+
+async def test_supervisor_and_keepers_killed_together_leave_nothing(commands: Commands) -> None:
+    script = "setsid sleep 600 & echo $!; (setsid sh -c 'echo $$; sleep 600; true' &); wait"
+    async with begun(commands, shell(script)) as running:
+        pids = [int(await line(running.stdout)) for _ in range(2)]
+        first = supervisor(commands)
+        # One signal to the group reaches them all at once.
+        os.killpg(first, signal.SIGKILL)
+        with pytest.raises(HostError, match="keeper"):
+            await running.exited()
+        assert await gone([first, *pids])
+
+
+async def test_a_keeper_killed_after_its_supervisor_leaves_nothing_and_others_go_on(commands: Commands) -> None:
+    async with begun(commands, shell("setsid sleep 600 & echo $!; wait")) as one, begun(commands, shell(READ)) as other:
+        pid = int(await line(one.stdout))
+        assert await line(other.stdout) == "ready"
+        first = supervisor(commands)
+        keeper = next(each for each in children(first) if pid in descendants(each))
+        os.kill(first, signal.SIGKILL)
+        assert await gone([first])
+        os.kill(keeper, signal.SIGKILL)
+        assert await gone([keeper, pid])
+        assert await one_line_more(other) == "still here"
+
+
+READ = "trap 'echo still here; exit' TERM; echo ready; while :; do sleep 0.05; done"
+
+
+async def one_line_more(running: Running) -> str:
+    await running._tell(b"t")
+    return await line(running.stdout)
+
+
+async def test_stopped_keepers_and_supervisors_are_set_going_again(commands: Commands) -> None:
+    async with begun(commands, shell("setsid sleep 600 & echo $!; wait")) as running:
+        pid = int(await line(running.stdout))
+        for stopped in [*children(supervisor(commands)), supervisor(commands)]:
+            os.kill(stopped, signal.SIGSTOP)
+        # Far less than the host waits for a keeper that does not answer.
+        with anyio.fail_after(5):
+            assert (await done(commands, shell("echo again"))).stdout == "again\n"
+            await running.end()
+        assert await gone([pid])
 
 
 HOST = """
@@ -246,7 +294,7 @@ async def main():
         async with begun(commands, shell("setsid sleep 600 & echo $!; trap '' TERM; sleep 600")) as running:
             detached = await line(running.stdout)
             FORK
-            print(commands.supervisor, detached, flush=True)
+            print(commands.warden, detached, flush=True)
             await anyio.sleep_forever()
 anyio.run(main)
 """

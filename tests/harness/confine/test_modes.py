@@ -3,80 +3,23 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.harness.confine.commands import Done, done, launch, shell
+from tests.harness.confine.box import ALL, MOUNTED, Box, Ways, bubblewrap, own_namespace, rules_only
+from tests.harness.confine.commands import Done, done, launch
 from tests.needs import need
 
-from toolscript.confine import modes, mounts
-from toolscript.confine.command import Commands, LaunchFailed
+from toolscript.confine import modes
+from toolscript.confine.command import LaunchFailed
 from toolscript.confine.detect import detect
-from toolscript.confine.modes import Means, plan, unguarded
-from toolscript.confine.wire import Confinement
+from toolscript.confine.modes import Means, plan
 from toolscript.errors import ConfigError
 
 pytestmark = pytest.mark.anyio
 need("seccomp")
-
-
-def own_namespace() -> Means:
-    need("landlock")
-    if not mounts.privileged():
-        pytest.skip("only root makes namespaces of its own")
-    return Means(landlock=True, seccomp=True, namespace=True)
-
-
-def user_namespace() -> Means:
-    need("landlock", "user namespaces")
-    return Means(landlock=True, seccomp=True, namespace=True, user_namespace=True)
-
-
-def bubblewrap() -> Means:
-    need("bubblewrap")
-    return Means(seccomp=True, bubblewrap=str(detect().bubblewrap))
-
-
-def rules_only() -> Means:
-    need("landlock")
-    return Means(landlock=True, seccomp=True)
-
-
-ALL = (own_namespace, user_namespace, bubblewrap, rules_only)
-MOUNTED = ALL[:3]
-Ways = Callable[[], Means]
-
-
-class Box:
-    """A workspace beside other directories, none of which is a place for temporary files."""
-
-    def __init__(self, base: Path, commands: Commands) -> None:
-        self.commands = commands
-        self.root = base / "workspace"
-        self.outside = base / "outside"
-        self.secrets = base / "state" / "secrets"
-        for path in (self.root, self.outside, self.secrets):
-            path.mkdir(parents=True)
-        (self.secrets / "token").write_text("canary")
-        (self.outside / "plain").write_text("outside")
-
-    def plan(self, by: Means, *, writes: bool = True, network: bool = False) -> Confinement:
-        found = plan(writes=writes, roots=[self.root], secrets=[self.secrets], network=network, by=by)
-        assert found is not None
-        return found
-
-    async def run(self, script: str, confinement: Confinement) -> Done:
-        return await done(self.commands, shell(script, cwd=str(self.root), confinement=confinement))
-
-
-@pytest.fixture
-async def box(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Box]:
-    # The tests' own directories lie in /tmp, where commands may write.
-    monkeypatch.setattr(modes, "temporary_directories", lambda configured: ())
-    async with Commands() as commands:
-        yield Box(tmp_path, commands)
 
 
 @pytest.mark.parametrize("way", ALL)
@@ -198,9 +141,7 @@ CHANGES = """
 async def test_protected_files_are_as_before_whatever_a_command_does(box: Box, way: Ways) -> None:
     files = _repository(box)
     modes_before = {path: path.stat().st_mode for path in files.values()}
-    confinement = box.plan(way())
-    with box.commands.guard.holding(unguarded(confinement, [box.root])) as restored:
-        await box.run(CHANGES, confinement)
+    restored = await box.guarded(CHANGES, way())
     assert [path.read_text() for path in files.values()] == ["original"] * 3
     assert {path: path.stat().st_mode for path in files.values()} == modes_before
     assert [path.name for path in (box.root / ".git" / "hooks").iterdir()] == ["pre-commit"]
@@ -249,13 +190,14 @@ async def test_the_rest_of_a_repository_can_be_changed(box: Box, way: Ways) -> N
 
 
 @pytest.mark.parametrize("way", ALL)
-async def test_protected_files_that_a_command_newly_makes_are_removed(box: Box, way: Ways) -> None:
-    confinement = box.plan(way())
-    with box.commands.guard.holding(unguarded(confinement, [box.root])) as restored:
-        await box.run("mkdir -p .git/hooks; echo evil | tee .git/config .git/hooks/x toolscript.toml", confinement)
+async def test_what_a_command_newly_makes_of_protected_files_is_taken_away(box: Box, way: Ways) -> None:
+    restored = await box.guarded("mkdir -p .git/hooks; echo evil | tee .git/config .git/hooks/x toolscript.toml", way())
     assert sorted(path.name for path in box.root.iterdir()) == [".git"]
-    assert list((box.root / ".git").iterdir()) == []
-    assert {each.path.name for each in restored} == {"config", "hooks", "toolscript.toml"}
+    assert list((box.root / ".git" / "hooks").iterdir()) == []
+    assert (box.root / ".git" / "config").read_text() == ""
+    assert {each.path.name: each.did for each in restored} == {
+        "config": "made harmless", "x": "removed", "toolscript.toml": "put back",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("way", ALL)

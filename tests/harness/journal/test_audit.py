@@ -60,8 +60,14 @@ def test_the_view_says_who_ran_what_who_allowed_it_how_long_it_took_and_how_it_e
         ApprovalSeen(
             number=1, tool="exec", decision="allow", by="widget", reason="fine", time=103.5, waited=3.5, digest="d" * 64
         ),
-        CallSeen(number=2, tool="readFile", line=1, status="succeeded", duration_ms=10, changed=0),
-        CallSeen(number=1, tool="exec", line=1, status="succeeded", duration_ms=3_500, changed=1),
+        CallSeen(
+            number=2, tool="readFile", line=1, status="succeeded", duration_ms=10, changed=0, began_ms=1_010,
+            arguments='{"command":["ls"]}', exit_code=0,
+        ),
+        CallSeen(
+            number=1, tool="exec", line=1, status="succeeded", duration_ms=3_500, changed=1, began_ms=1_010,
+            arguments='{"command":["ls"]}', exit_code=0, waited_ms=3_500,
+        ),
         EndSeen(
             status="completed", error=None, duration_ms=3_600, tools={"exec": 1, "readFile": 1},
             statuses={"succeeded": 2}, approvals={"allow": 1}, unfinished=0, logs=1,
@@ -70,14 +76,50 @@ def test_the_view_says_who_ran_what_who_allowed_it_how_long_it_took_and_how_it_e
 
 
 def test_a_run_without_end_is_interrupted_and_its_open_calls_are_counted(tmp_path: Path) -> None:
-    *_, last = audited(tmp_path, run(), call(1), call(2), end(1))
-    assert isinstance(last, EndSeen)
+    *_, open_call, last = audited(tmp_path, run(), call(1), call(2), end(1))
+    assert isinstance(open_call, CallSeen) and isinstance(last, EndSeen)
+    assert (open_call.number, open_call.status, open_call.duration_ms) == (2, "interrupted", None)
     assert (last.status, last.unfinished, last.statuses) == ("interrupted", 1, {"succeeded": 1})
 
 
 def test_a_call_without_a_time_of_its_own_counts_from_the_settlement_before_it(tmp_path: Path) -> None:
     entries = audited(tmp_path, run(), call(1), end(1, time_ms=1_200), call(2), end(2, time_ms=1_500))
     assert [e.duration_ms for e in entries if isinstance(e, CallSeen)] == [200, 300]
+
+
+def test_what_a_script_left_behind_has_a_line_too_and_so_have_its_tasks(tmp_path: Path) -> None:
+    entries = audited(
+        tmp_path, run(), call(1), call(2, spawn=True, time_ms=1_100), call(3, spawn=True), run_end(status="aborted"),
+        end(2, time_ms=9_100, late=True),
+    )  # fmt: skip
+    seen = [(e.number, e.status, e.task, e.duration_ms) for e in entries if isinstance(e, CallSeen)]
+    assert seen == [(1, "cancelled", False, None), (2, "succeeded", True, 8_000), (3, "cancelled", True, None)]
+    assert isinstance(entries[-1], EndSeen) and entries[-1].unfinished == 2
+
+
+def test_a_call_is_told_with_arguments_exit_code_error_and_the_time_it_waited(tmp_path: Path) -> None:
+    failed = end(2, ok=False, status="failed", value='{"code":"not_found","message":"no such file"}', time_ms=1_020)
+    entries = audited(
+        tmp_path, run(), call(1, time_ms=1_000, arguments="x" * 500), asked(1, created=1.0),
+        DecisionRecord(approval_id="a", decision="allow", by="anna", time=3.0), call(2, "readFile", time_ms=1_010),
+        failed, end(1, value='{"exitCode":3}', time_ms=3_500, changes=({}, {})), run_end(),
+    )  # fmt: skip
+    told = [entry_text(e) for e in entries]
+    assert told[1] == "#1 exec: allow by anna after 2.0 s at 1970-01-01 00:00:03Z"
+    assert told[2] == (
+        '#2 readFile: failed in 10 ms at 1970-01-01 00:00:01Z · line 1 · not_found: no such file · {"command":["ls"]}'
+    )
+    assert told[3].startswith(
+        "#1 exec: succeeded in 2500 ms, 2000 ms of them waiting for consent at 1970-01-01 00:00:01Z"
+        " · exit 3 · 2 paths changed · line 1 · xxx"
+    )
+    assert told[3].endswith("x…") and len(told[3]) < 320
+
+
+@pytest.mark.parametrize("time_ms", [-1, 10**30, 0])
+def test_times_that_cannot_be_are_left_out(tmp_path: Path, time_ms: int) -> None:
+    for entry in audited(tmp_path, run(time_ms=time_ms), call(time_ms=time_ms), end(time_ms=time_ms), run_end()):
+        assert " at " not in entry_text(entry)
 
 
 def test_timers_are_no_calls(tmp_path: Path) -> None:
@@ -117,7 +159,7 @@ def test_every_entry_is_json_and_one_printable_line(tmp_path: Path) -> None:
 def test_large_bodies_are_named_by_their_size(tmp_path: Path) -> None:
     (first, *_) = audited(tmp_path, run(policy="p" * 20_000), run_end())
     assert isinstance(first, ScriptSeen)
-    assert first.policy == "(20002 bytes)"
+    assert first.policy == "(19.5 KB)"
 
 
 def test_damage_is_told_after_what_could_be_read(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_a_line_without_end_is_damage_not_memory(tmp_path: Path) -> None:
     path = written(tmp_path, run())
     with path.open("ab") as file:
         file.write(b"x" * (2 * 1024 * 1024))
-    with pytest.raises(JournalDamaged, match="more than 1048576 bytes"):
+    with pytest.raises(JournalDamaged, match="more than 1 MB"):
         list(lines(path))
 
 

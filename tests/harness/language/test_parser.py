@@ -127,7 +127,7 @@ def test_what_is_no_script_is_refused_with_the_accepted_form(source: str, reason
 
     assert isinstance(error, ScriptFormatError)
     assert error.reason == reason
-    assert "<tool-calls>" in error.message
+    assert "tools.exec(" in error.message
 
 
 def test_a_source_is_measured_in_bytes():

@@ -123,7 +123,9 @@ def test_every_exception_of_the_http_client_is_mapped(kind, begun):
 
     code = mapped(error, begun=begun).code
 
-    if issubclass(kind, httpx2.TimeoutException):
+    if issubclass(kind, httpx2.ConnectTimeout):
+        assert code == "provider_unreachable"
+    elif issubclass(kind, httpx2.TimeoutException):
         assert code == "provider_timeout"
     elif issubclass(kind, httpx2.RequestError | httpx2.StreamError):
         assert code == ("provider_stream_cut" if begun else "provider_unreachable")
@@ -166,3 +168,13 @@ def test_retry_after_is_read_in_all_its_forms(headers, seconds):
 
 def test_only_what_can_succeed_is_tried_again():
     assert not RETRYABLE & {"provider_auth", "provider_quota", "context_too_long", "unknown_model", "reply_too_large"}
+
+
+def test_an_address_that_nobody_answers_at_is_named():
+    error = openai.APITimeoutError.__new__(openai.APITimeoutError)
+    error.__cause__ = httpx2.ConnectTimeout("")
+
+    said = mapped(error, where="https://10.0.0.1/v1")
+
+    assert said.code == "provider_unreachable"
+    assert "https://10.0.0.1/v1" in said.message

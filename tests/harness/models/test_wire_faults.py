@@ -147,3 +147,24 @@ async def test_a_reply_that_a_filter_ended_says_so(wire):
         events = await collect(wire.adapter(served.url))
 
     assert events[-1].reason == "content_filter"
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "asked"),
+    [
+        ("gpt-5.5", {}, True),
+        ("gpt-5-mini", {}, True),
+        ("gpt-12", {}, True),
+        ("o4-mini", {}, True),
+        ("codex-2", {}, True),
+        ("gpt-5-chat-latest", {}, False),
+        ("gpt-4.1", {}, False),
+        ("ollama-x", {}, False),
+        ("mine", {"reasoning": {"effort": "low"}}, True),
+    ],
+)
+async def test_responses_encrypted_reasoning_is_asked_for_of_models_that_reason(model, settings, asked):
+    async with provider(Answer([Responses().reply(Text("x"))])) as served:
+        await collect(Responses().adapter(served.url), request(model=model, settings=settings))
+
+    assert (served.requests[0].get("include") == ["reasoning.encrypted_content"]) is asked

@@ -1,6 +1,6 @@
 """A host of one run as its own process: it may die at a record of its journal, and another resumes the run.
 
-Called as ``python host.py WORKSPACE run|resume STOP ANSWER``. ``STOP`` is ``-``, ``before:N`` (dies instead of
+Called as ``python host.py WORKSPACE run|call|resume STOP ANSWER``. ``STOP`` is ``-``, ``before:N`` (dies instead of
 writing its N-th record: what happened before it stays unrecorded), ``after:N``, or ``before:KIND:CALL``. ``ANSWER`` is what its person
 says to an unknown outcome: ``again``, ``fail``, a JSON text for what it gave, or ``nobody``.
 """
@@ -17,14 +17,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy
 from toolscript.errors import StillInterrupted
 from toolscript.harness import Harness
 from toolscript.journal.records import Record
-from toolscript.journal.state import interrupted, state_dir
+from toolscript.journal.state import RunFile, interrupted, state_dir
 from toolscript.journal.writer import DiskJournal
 from toolscript.registry.function import tool
+from toolscript.workshop import Order
 
 
 def stop_at(when: str) -> None:
@@ -88,6 +91,25 @@ def tools(workspace: Path) -> list[Any]:
     return [send, look]
 
 
+async def released(workspace: Path) -> RunFile:
+    """Return the interrupted run as soon as no process of the dead host holds its journal any more.
+
+    A child that the host was just forking has the lock too, until it executes its own program.
+    """
+    with anyio.fail_after(30):
+        while not (found := interrupted(state_dir(workspace))):
+            await anyio.sleep(0.02)
+    return found[0]
+
+
+async def called(harness: Harness, workspace: Path) -> dict[str, Any]:
+    """Serve a structured call, ``[wire name, arguments]``, as a turn does."""
+    name, arguments = json.loads((workspace / "script.ts").read_text())
+    order = Order(limits=harness.limits, policy=harness.policy)
+    reply = await harness._workshop.call(name, json.dumps(arguments), order, harness._emitter)
+    return {"text": reply.text, "is_error": reply.is_error}
+
+
 async def main(workspace: Path, what: str, when: str, answer: str) -> None:
     harness = Harness(workspace, tools=tools(workspace), policy=Policy.ON_REQUEST)
     stop_at(when)
@@ -97,10 +119,13 @@ async def main(workspace: Path, what: str, when: str, answer: str) -> None:
             if answer != "nobody":
                 stack.enter_context(harness.approvals.attach(person))
             try:
+                if what == "call":
+                    print(json.dumps(await called(harness, workspace)))
+                    return
                 if what == "run":
                     run = await harness.run((workspace / "script.ts").read_text())
                 else:
-                    (found,) = interrupted(state_dir(workspace))
+                    found = await released(workspace)
                     began = time.monotonic()
                     run = await harness.resume(found.run_id)
                     print(f"{time.monotonic() - began:.3f}", file=sys.stderr)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from toolscript.approvals.request import Choice, Decision
+from toolscript.approvals.request import Choice, Decision, Policy
+from toolscript.approvals.rules import Rule
 from toolscript.errors import ConfigError
 from toolscript.events import OperationStatus, RunStatus
 from toolscript.harness import Harness
+from toolscript.journal.records import AskRecord, BeginRecord, DecisionRecord, MemoryJournal
+from toolscript.recovery.past import Past
+from toolscript.registry.function import tool
 
 pytestmark = pytest.mark.anyio
 
@@ -133,6 +138,119 @@ async def test_a_dry_run_keeps_the_store_as_it_was(harness):
     await harness.run("store.set('k', 1)", mode="dry-run")
 
     assert (await harness.run("return store.get('k') ?? null")).result is None
+
+
+def rule(verdict, tool, **named):
+    return Rule(tool=tool, verdict=verdict, arguments=named)
+
+
+@asynccontextmanager
+async def ruled(workspace, *rules, **options):
+    (workspace / "a.txt").write_text("one\n")
+    async with Harness(workspace, rules=rules, **options) as opened:
+        yield opened
+
+
+async def test_what_a_rule_denies_is_denied_in_the_plan_and_never_runs_under_it(tmp_path):
+    source = """
+        const said = await writeFile('b.txt', 'x').catch((e) => e.code);
+        await writeFile('c.txt', said);
+        return said"""
+    async with ruled(tmp_path, rule("deny", "writeFile", path="b.txt")) as harness:
+        plan = await harness.plan(source)
+        first, second = plan.rows
+        with pytest.raises(ConfigError, match="deny writeFile"):
+            plan.approve([first.number])
+        run = await harness.run(source, plan=plan.approve())
+
+    assert "deny writeFile" in first.denied and not second.denied
+    assert "deny writeFile" in plan.to_json()["rows"][0]["denied"]
+    assert (run.result, run.error) == ("approval_unavailable", None)
+    assert names(tmp_path) == ["a.txt", "c.txt"]
+
+
+async def test_a_rule_that_denies_since_the_plan_was_approved_counts(tmp_path):
+    source = "await writeFile('b.txt', 'x')"
+    async with ruled(tmp_path) as harness:
+        approved = (await harness.plan(source)).approve()
+        harness.rules = (rule("deny", "writeFile"),)
+        run = await harness.run(source, plan=approved)
+
+    assert run.error["code"] == "approval_unavailable"
+    assert names(tmp_path) == ["a.txt"]
+
+
+async def test_a_plan_says_what_would_ask(tmp_path):
+    source = "await writeFile('toolscript.toml', ''); await writeFile('b.txt', 'x'); await writeFile('c.txt', 'x')"
+    async with ruled(tmp_path, rule("ask", "writeFile", path="b.txt")) as harness:
+        rows = (await harness.plan(source)).rows
+
+    assert "protected" in rows[0].asks and "ask writeFile" in rows[1].asks and not rows[2].asks
+
+
+@pytest.mark.parametrize(
+    ("rules", "options"),
+    [
+        ([rule("deny", "shell", command="cat *")], {}),
+        ([rule("ask", "shell")], {}),
+        ([], {"policy": Policy.ALWAYS_ASK}),
+    ],
+    ids=["deny", "ask", "always-ask"],
+)
+async def test_a_dry_run_runs_no_known_safe_command_that_would_be_denied_or_asked_about(tmp_path, rules, options):
+    async with ruled(tmp_path, *rules, **options) as harness:
+        run = await harness.run("return shell('cat a.txt').then((r) => r.stdout, (e) => e.code)", mode="dry-run")
+
+    assert run.result in ("", "approval_unavailable")
+
+
+@pytest.mark.parametrize("effect", ["write", "execute", "network"])
+async def test_a_dry_run_never_calls_a_function_that_writes_by_itself(tmp_path, effect):
+    @tool(effect=effect)
+    def make(name: str) -> str:
+        """Make a file."""
+        (tmp_path / name).write_text("made")
+        return name
+
+    async with ruled(tmp_path, tools=[make]) as harness:
+        plan = await harness.plan("await tools.make({name: 'b.txt'}); await writeFile('c.txt', 'x')")
+
+    assert names(tmp_path) == ["a.txt"]
+    assert (plan.status, plan.line) == ("partial", 1)
+    assert [(row.tool, row.waits) for row in plan.rows] == [("make", True)]
+
+
+async def test_a_patch_given_to_a_command_is_planned_as_a_patch(tmp_path):
+    source = "await exec(['apply_patch', params]); return readFile('b.txt')"
+    params = "*** Begin Patch\n*** Add File: b.txt\n+x\n*** End Patch"
+    async with ruled(tmp_path) as harness:
+        run = await harness.run(source, params=params, mode="dry-run")
+
+    assert run.result == "x\n"
+    assert names(tmp_path) == ["a.txt"]
+
+
+async def test_what_was_approved_with_a_plan_is_written_down_so_that_a_resume_knows_of_it(tmp_path):
+    journals: list[MemoryJournal] = []
+
+    def journal(run_id: str) -> MemoryJournal:
+        journals.append(MemoryJournal())
+        return journals[-1]
+
+    async with ruled(tmp_path, journals=journal) as harness:
+        plan = await harness.plan("await writeFile('b.txt', 'x')")
+        await harness.run("await writeFile('b.txt', 'x')", plan=plan.approve(by="terminal"))
+
+    kept = list(journals[-1].records)
+    (ask,) = [r for r in kept if isinstance(r, AskRecord)]
+    (decision,) = [r for r in kept if isinstance(r, DecisionRecord)]
+    begin = next(r for r in kept if isinstance(r, BeginRecord))
+    assert kept.index(ask) < kept.index(decision) < kept.index(begin)
+    assert (decision.decision, decision.by, decision.reason) == ("allow", "terminal", "row #1 of the approved plan")
+    memory = Past.read(kept[: kept.index(begin)]).memory()
+    assert memory.recall(1, "another digest") is None
+    recalled = memory.recall(1, ask.digest)
+    assert recalled is not None and recalled.choice is Choice.ALLOW
 
 
 class Answering:

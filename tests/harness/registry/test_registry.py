@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from toolscript.errors import ConfigError, InvalidArguments, UnknownTool
@@ -51,6 +53,31 @@ def test_two_tools_of_one_name_are_refused_and_replacing_is_explicit():
 def test_a_tool_may_not_take_the_facades_own_name():
     with pytest.raises(ConfigError):
         Registry([tool(shout.function, name="spawn")])
+
+
+@pytest.mark.parametrize("name", ["", "1st", "a.b", "a-b", "ä", "a b", "then", "constructor", "__proto__", "x" * 65])
+def test_a_name_that_scripts_or_providers_cannot_use_is_refused(name):
+    with pytest.raises(ConfigError, match="may not be called"):
+        Registry([tool(shout.function, name=name or " ")])
+
+
+def test_a_flat_tool_may_not_take_a_global_of_the_facade():
+    with pytest.raises(ConfigError, match="global"):
+        Registry([replace(shout, spec=replace(shout.spec, name="console", flat=True))])
+
+
+def test_a_tool_may_not_stand_where_the_way_to_another_leads():
+    below = replace(shout, spec=replace(shout.spec, namespace=("count",)))
+    above = tool(shout.function, name="count")
+
+    for pair in ([above, below], [below, above]):
+        with pytest.raises(ConfigError, match="leads through"):
+            Registry(pair)
+
+
+def test_structured_calls_name_arguments_in_snake_case_and_scripts_in_camel_case():
+    assert list(count_words.spec.input.schema["properties"]) == ["text", "atLeast"]
+    assert list(count_words.spec.input.structured["properties"]) == ["text", "at_least"]
 
 
 def test_selection_narrows_by_path_and_by_pattern():
@@ -149,7 +176,3 @@ def test_a_hostile_documentation_cannot_close_its_comment():
     object.__setattr__(evil.spec, "doc", "ok */ injected(); /*")
 
     assert "*/ injected" not in declarations([evil])
-
-
-def test_a_task_can_be_given_its_scope_by_the_declarations():
-    assert 'args: A & { scope?: "turn" | "conversation" }' in declarations([])

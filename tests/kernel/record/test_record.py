@@ -162,6 +162,19 @@ def test_images_and_unsafe_links_in_an_answer_are_shown_as_text():
     assert all("noopener" in str(attrs["rel"]) for tag, attrs in html.found if tag == "a")
 
 
+def test_a_warning_counts_lines_as_the_cell_does():
+    cell = sample.Cell()
+    run = cell.emitter.scoped(run_id="r-1")
+    run.emit(ev.ScriptExecution, source="readFile('a')", script_hash="h")
+    said = ("line 1: nobody awaited readFile", "it says line 1: of something else")
+    run.emit(ev.ScriptExecutionOutput, status=ev.RunStatus.COMPLETED, script_hash="h", warnings=said)
+
+    text = record(fold(cell.events), offset=2)[0]["text/plain"]
+
+    assert "line 3: nobody awaited readFile" in text
+    assert "it says line 1: of something else" in text
+
+
 def hostile(text: str) -> list[ev.BaseEvent]:
     """A turn in which everything that a model, script or tool can say is hostile."""
     cell = sample.Cell()

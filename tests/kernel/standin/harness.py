@@ -46,7 +46,7 @@ class StandIn:
         self.sandbox = SandboxMode.WORKSPACE_WRITE
         self.limits = Limits()
         self.registry = Registry()
-        self.configuration = SimpleNamespace(agents={"critic": None, "recorded": None})
+        self.configuration = SimpleNamespace(agents={"critic": None, "recorded": None}, notice="")
         self.approvals = Bridge()
         self.permissions = Permissions()
         self.conversation = Conversation()
@@ -63,6 +63,9 @@ class StandIn:
         for child in self.children:
             child.kill()
             await child.wait()
+
+    def recording(self, run_id: str) -> None:
+        """Nothing is written down here."""
 
     def listening(self, listener):
         return self._emitter.listening(listener)

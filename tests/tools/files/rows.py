@@ -70,6 +70,19 @@ READ: list[tuple[str, bytes, dict[str, Any], dict[str, str]]] = [
     ("CRLF ends are cut", b"one\r\ntwo\r\n", {"offset": 1, "limit": 2}, {"output": "L1: one\nL2: two"}),
     ("offset zero", b"a\n", {"offset": 0}, {"error": "offset must be a 1-indexed line number"}),
     ("limit zero", b"a\n", {"limit": 0}, {"error": "limit must be greater than zero"}),
+    (
+        "one blank line is all that a block of one line has",
+        b"a\n\nb\n",
+        {"offset": 2, "mode": "indentation", "indentation": {"max_lines": 1}},
+        {"output": "L2: "},
+    ),
+    ("a block of blanks alone", b"\n \n\n", {"offset": 2, "mode": "indentation"}, {"output": ""}),
+    (
+        "comments at the edge belong to the block",
+        b"def f():\n    # c\n    if a:\n        x()\n\n    y()\n    z()\n",
+        {"offset": 4, "mode": "indentation", "indentation": {"max_levels": 1}},
+        {"output": "L2:     # c\nL3:     if a:\nL4:         x()\nL5: \nL6:     y()"},
+    ),
     ("any offset in an empty file", b"", {"offset": 1}, {"error": "offset exceeds file length"}),
     (
         "block around a line",

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.tools.files.world import text_of, use, world
 
 from toolscript.errors import InvalidArguments, OutputTooLarge, ToolError
-from toolscript_tools.image import ViewImage
+from toolscript_tools.image import MAX_BYTES, ViewImage
 from toolscript_tools.image_data import image_of
 
 pytestmark = pytest.mark.anyio
@@ -97,11 +97,22 @@ async def test_what_is_no_image_is_told(path: str, message: str, code: str, tmp_
     assert (caught.value.message, caught.value.code) == (message, code)
 
 
-async def test_an_image_larger_than_a_result_carries_is_refused(tmp_path: Path):
+async def test_an_image_larger_than_a_result_carries_comes_under_a_handle(tmp_path: Path):
     context = world(tmp_path / "w", max_output_bytes=1500)
-    (tmp_path / "w" / "plot.png").write_bytes(IMAGES["png"] * 3)
-    with pytest.raises(OutputTooLarge, match="smaller copy"):
+    data = image("PNG", compress_level=0)
+    (tmp_path / "w" / "plot.png").write_bytes(data)
+    output = view.spec.output.dump(await use(view, context, path="plot.png"))
+
+    assert "imageUrl" not in output
+    assert (output["type"], output["bytes"], context.outputs.read(output["handle"])) == ("image", len(data), data)
+
+
+async def test_an_image_that_no_provider_takes_is_refused_with_the_limit(tmp_path: Path):
+    context = world(tmp_path / "w")
+    (tmp_path / "w" / "plot.png").write_bytes(IMAGES["png"].ljust(MAX_BYTES + 1, b"\0"))
+    with pytest.raises(OutputTooLarge, match="smaller copy") as caught:
         await use(view, context, path="plot.png")
+    assert caught.value.details == {"limit": 3_750_000}
 
 
 async def test_an_unknown_detail_is_an_invalid_argument(tmp_path: Path):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import anyio
 import pytest
-from tests.needs import need
+from tests.oracles import npm_program
 from tests.tools.mcp.world import World
 
 from toolscript.errors import McpToolError
@@ -33,11 +32,7 @@ def from_pypi(module: str, *args: str) -> McpServer:
 
 
 def from_npm(program: str, *args: str) -> McpServer:
-    need("node")
-    local = Path(__file__).parents[3] / "node_modules" / ".bin" / program
-    command = str(local) if local.exists() else shutil.which(program)
-    if command is None:
-        pytest.skip(f"npm install -g @modelcontextprotocol/{program.removeprefix('mcp-')} makes this test run")
+    command = npm_program(program)
     return McpServer(name=program.removeprefix("mcp-server-"), command=command, args=args, startup_timeout=60)
 
 

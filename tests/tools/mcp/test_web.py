@@ -55,7 +55,7 @@ async def test_configured_headers_are_sent_and_the_session_is_ended(world: World
     ("mode", "reason"),
     [
         ("gzip", "compresses its answer"),
-        ("endless", "more than 16777216 bytes"),
+        ("endless", "more than 16 MB"),
         ("endless_events", "SSE"),
         ("page", "Unexpected content type"),
         ("error", "error response"),

@@ -362,6 +362,15 @@ async def test_what_is_no_regular_file_is_refused_without_blocking(
         assert caught.value.code in ("bad_path", "not_a_file")
 
 
+async def test_a_path_that_leads_through_a_file_is_told_apart_from_a_missing_one(
+    context: ToolContext, tmp_path: Path
+) -> None:
+    (tmp_path / "f").write_text("x")
+    with pytest.raises(ToolError, match=r"f/g: Not a directory \(os error 20\)") as caught:
+        await call(context, patch("*** Update File: f/g", "@@", "-a", "+b"))
+    assert caught.value.code == "not_a_directory"
+
+
 @pytest.mark.slow
 async def test_a_file_of_200_megabytes_is_edited_by_the_tool(context: ToolContext, tmp_path: Path) -> None:
     line = b"%07d " + b"." * 71 + b"\n"

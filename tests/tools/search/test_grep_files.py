@@ -353,3 +353,9 @@ async def test_a_failing_program_costs_no_results(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(ripgrep, "_OPTIONS", ("-c", "exit 2"))
     monkeypatch.setattr(grep_files, "program", lambda roots: "/bin/sh")
     assert len(await found(context, pattern="X")) == 1
+
+
+@pytest.mark.parametrize("pattern", ["x{1000000000}", "(a{100}){100}", "x{99999999999999999999}", "((a{20}){20}){20}"])
+def test_repetitions_that_an_engine_would_write_out_for_ever_are_refused(pattern: str):
+    with pytest.raises(ToolError, match="more than 1000 repetitions"):
+        compile_pattern(pattern)

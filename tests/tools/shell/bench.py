@@ -61,6 +61,9 @@ class Bench:
         parsed = SHELL.spec.input.parse("shell", {"command": command, **arguments})
         return await SHELL.classify(parsed, self.context)
 
+    def with_environment(self, **variables: str) -> ToolContext:
+        return replace(self.context, environment={**self.context.environment, **variables})
+
     def unconfined(self) -> Bench:
         from toolscript.registry.context import SandboxMode
 

@@ -14,7 +14,7 @@ from tests.harness.confine.commands import gone
 from tests.needs import need
 from tests.tools.shell.bench import Bench
 
-from toolscript.confine import modes
+from toolscript.confine import modes, mounts
 from toolscript.confine.processes import alive
 from toolscript.registry.classification import Danger
 from toolscript.registry.context import SandboxMode
@@ -200,14 +200,35 @@ async def test_secret_directories_stay_closed_in_every_mode_but_full_access(benc
     assert (await bench.shell(f"cat {secret}/token")).stdout == "canary"
 
 
+async def test_escalation_does_not_open_secret_directories_where_they_can_be_hidden(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "state"
+    secret.mkdir()
+    (secret / "token").write_text("canary")
+    bench.context = replace(bench.context, secret_paths=(secret,))
+    escalated = {"withEscalatedPermissions": True, "justification": "x"}
+    if mounts.privileged():
+        host = os.getpid()
+        ways = (f"cat {secret}/token", f"umount {secret}; cat {secret}/token", f"cat /proc/{host}/root{secret}/token",
+                f"nsenter -t {host} -m cat {secret}/token", f"mount --bind {tmp_path} /mnt; cat /mnt/state/token")  # fmt: skip
+        for way in ways:
+            assert "canary" not in (await bench.shell(way, **escalated)).aggregated_output
+        assert (await bench.shell(f"echo x > {tmp_path}/made && id -u", **escalated)).stdout == "0\n"
+        assert (await bench.classify("true", **escalated)).reasons == ("it only reads",)
+    means = modes.Means(landlock=True, seccomp=True, namespace=True, user_namespace=True)
+    monkeypatch.setattr(modes, "means", lambda: means)
+    assert "approvals" in " ".join((await bench.classify("make", **escalated)).reasons)
+
+
 async def test_protected_files_stay_as_they_were_and_that_is_said(bench: Bench) -> None:
     need("landlock", "seccomp")
     output = await bench.shell(
         "echo 'policy = \"never\"' > toolscript.toml; mkdir -p .git/hooks; echo evil > .git/hooks/pre-commit"
     )
     assert not (bench.root / "toolscript.toml").exists()
-    assert not (bench.root / ".git" / "hooks").exists()
-    assert output.restored == [f"{bench.root}/toolscript.toml", f"{bench.root}/.git/hooks"]
+    assert not (bench.root / ".git" / "hooks" / "pre-commit").exists()
+    assert output.restored == [f"{bench.root}/toolscript.toml", f"{bench.root}/.git/hooks/pre-commit"]
     assert "put back" in (output.note or "")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -55,6 +56,45 @@ def test_the_environment_policy_decides_what_is_inherited(row: dict[str, Any]) -
 def test_secrets_are_left_out_by_their_names() -> None:
     secrets = ["API_KEY", "x_secret", "TOKENS", "PASSWORD", "DB_PASS", "CREDENTIALS", "SSH_AUTH_SOCK", "Authorization"]
     assert EnvironmentPolicy().apply(dict.fromkeys([*secrets, "LANG"], "x")) == {"LANG": "x"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MYSQL_PWD", "PGPASSWORD", "PGPASSFILE", "DATABASE_URL", "TEST_DATABASE_URL", "SENTRY_DSN", "DSN", "AZURE_STORAGE_CONNECTION_STRING",
+     "SLACK_WEBHOOK", "GITLAB_PAT", "SESSION_COOKIE", "dbpwd", "NPM_CONFIG__AUTH"],
+)  # fmt: skip
+def test_variables_that_hold_secrets_under_other_names_are_left_out(name: str) -> None:
+    assert EnvironmentPolicy().apply({name: "x", "PWD": "/w", "OLDPWD": "/o"}) == {"PWD": "/w", "OLDPWD": "/o"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["postgres://me:hunter2@db/x", "HTTPS://:pw@proxy:3128", "redis://:p%40ss@host:6379/0", "https://0123456789abcdef0123@host/repo.git",
+     "mongodb+srv://u:p@h/?x=y", "Server=db;User Id=sa;Password=x;", "host=h password=x", "ghp_0123456789abcdefghijABCD",
+     "sk-proj-0123456789abcdefghij", "AKIAABCDEFGHIJKLMNOP", "x -----BEGIN RSA PRIVATE KEY----- y", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi",
+     "--index-url https://u:p@h/simple"],
+)  # fmt: skip
+def test_a_value_that_is_a_secret_is_left_out_whatever_the_name(value: str) -> None:
+    assert EnvironmentPolicy().apply({"PLAIN": value, "LANG": "C"}) == {"LANG": "C"}
+    assert EnvironmentPolicy(ignore_default_excludes=True).apply({"PLAIN": value}) == {"PLAIN": value}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["http://proxy:3128", "https://example.com/a@b", "git@github.com:x/y.git", "ssh://git@host/x", "/usr/bin:/bin", "a=b;c=d",
+     "https://example.com/?q=a:b@c", "unix:///run/x.sock", "::1", "skeleton-key"],
+)  # fmt: skip
+def test_a_plain_value_stays(value: str) -> None:
+    assert EnvironmentPolicy().apply({"PLAIN": value}) == {"PLAIN": value}
+
+
+@pytest.mark.parametrize(
+    "value", ["a" * 200_000, "eyJ-" * 50_000, "a://" * 50_000, "password " * 20_000, "-----BEGIN " * 20_000]
+)
+def test_looking_for_secrets_takes_time_in_proportion_to_the_value(value: str) -> None:
+    began = time.process_time()
+    EnvironmentPolicy().apply({"PLAIN": value})
+    assert time.process_time() - began < 5
 
 
 def test_a_call_may_add_what_is_filtered_and_has_the_last_word() -> None:

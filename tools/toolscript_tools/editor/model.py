@@ -15,7 +15,9 @@ class EditorInput(ToolModel):
     command: str = Field(
         description="One of view, create, str_replace, insert, undo_edit", json_schema_extra={"enum": list(COMMANDS)}
     )
-    path: str = Field(description="Absolute path of a file, or of a directory to view")
+    path: str = Field(
+        description="Path of a file, or of a directory to view: absolute, or relative to the working directory"
+    )
     view_range: list[int] | None = Field(
         default=None, description="view: first and last line, from 1, both included; -1 for the end"
     )

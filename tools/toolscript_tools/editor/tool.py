@@ -10,6 +10,7 @@ from typing import Literal
 
 import anyio.to_thread
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript.registry.classification import Classification, Danger, Effect, PathEffect
 from toolscript.registry.context import ToolContext
@@ -27,10 +28,11 @@ SPEC = ToolSpec(
     "(a file that does not exist yet), str_replace (old_str must occur exactly once), insert (lines after "
     "insert_line), undo_edit (takes back the last edit of the file in this conversation).",
     effect=Effect.WRITE,
+    through_files=True,
     input=Shape.of(EditorInput),
     output=Shape.of(EditorOutput),
     flat=True,
-    examples=('strReplaceEditor({command: "str_replace", path: "/home/me/a.ts", oldStr: "let", newStr: "const"})',),
+    examples=('strReplaceEditor({command: "str_replace", path: "src/a.ts", oldStr: "let", newStr: "const"})',),
 )
 
 
@@ -138,8 +140,8 @@ def _small_enough(output: EditorOutput, context: ToolContext) -> EditorOutput:
     size = len((output.content or "").encode()) + sum(len(entry.encode()) + 3 for entry in output.entries or ())
     if size > context.max_output_bytes:
         raise OutputTooLarge(
-            f"{output.path} has {size} bytes to show, {context.max_output_bytes} at most fit one result: "
-            "read it in parts with view_range",
+            f"{output.path} has {units.size(size)} to show, {units.size(context.max_output_bytes)} at most fit one "
+            "result: read it in parts with view_range",
             tool="strReplaceEditor",
             details={"bytes": size},
         )

@@ -11,6 +11,7 @@ from toolscript.registry.files import Files, Place, State
 from toolscript_tools.editor.history import History, Step
 from toolscript_tools.editor.model import COMMANDS, EditorInput, EditorOutput
 from toolscript_tools.editor.text import inserted, refused, replaced, viewed
+from toolscript_tools.files.effects import check_editable
 from toolscript_tools.patch import file_diff
 
 MAX_ENTRIES = 10_000
@@ -40,7 +41,7 @@ def work_out(arguments: EditorInput, context: ToolContext, history: History, *, 
     place = _place(command, path, context)
     match command:
         case "view":
-            return _view(arguments, place, context) if looking else _unseen(arguments, place, context.files)
+            return _view(arguments, place, context) if looking else _unseen(arguments, place)
         case "create":
             text = _required(arguments.file_text, "file_text", command)
             return _writing(place, path, State(kind="missing"), encoded(text), EditorOutput(path=path))
@@ -63,12 +64,6 @@ def encoded(text: str) -> bytes:
 
 
 def _place(command: str, path: str, context: ToolContext) -> Place:
-    if not path.startswith("/"):
-        raise refused(
-            f"The path {path} is not an absolute path, it should start with `/`. Maybe you meant {path}?",
-            "bad_path",
-            absolute=str(context.cwd / path),
-        )
     place = context.files.place(path, context.cwd)
     if place.kind == "missing" and command != "create":
         raise refused(f"The path {path} does not exist. Please provide a valid path.", "not_found")
@@ -80,8 +75,9 @@ def _place(command: str, path: str, context: ToolContext) -> Place:
     return place
 
 
-def _unseen(arguments: EditorInput, place: Place, files: Files) -> Work:
-    return Work(place=place, before=files.state(place), output=EditorOutput(path=arguments.path))
+def _unseen(arguments: EditorInput, place: Place) -> Work:
+    # No digest: a view changes nothing, and the file may be large.
+    return Work(place=place, before=State(kind=place.kind), output=EditorOutput(path=arguments.path))
 
 
 def _view(arguments: EditorInput, place: Place, context: ToolContext) -> Work:
@@ -167,6 +163,7 @@ def _allowed(place: Place, path: str, files: Files) -> bytes:
 
 def _read(place: Place, path: str, files: Files) -> State:
     try:
+        check_editable(files, place)
         state = files.state(place, content=True)
         if state.kind != "file":
             raise ToolError("it is not a regular file", code="not_a_file")

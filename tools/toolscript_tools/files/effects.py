@@ -14,7 +14,7 @@ from anyio import NoEventLoopError, from_thread
 from toolscript.errors import InvalidArguments, ToolError
 from toolscript.registry.classification import Classification, Danger, Effect, PathEffect
 from toolscript.registry.context import ToolContext
-from toolscript.registry.files import Kind, Place
+from toolscript.registry.files import Files, Kind, Place
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,6 +54,23 @@ async def classify_read(context: ToolContext, path: str, verb: str) -> Classific
         reasons=() if place.inside else ("the path leads outside the workspace",),
         remember=os.fspath(place.path),
     )
+
+
+EDITABLE = 512 * 1024 * 1024
+"""Bytes of a file that can be read, and so edited, as a whole."""
+
+
+def check_editable(files: Files, place: Place) -> None:
+    """Raise ToolError ``file_too_large`` for a file that is too large to be read: its digest alone takes minutes."""
+    try:
+        with files.open(place) as file:
+            size = file.seek(0, os.SEEK_END)
+    except ToolError:
+        return  # whatever is wrong with it is told by who reads it
+    if size > EDITABLE:
+        raise ToolError(
+            f"the file has {size} bytes, more than the {EDITABLE} that can be edited", code="file_too_large"
+        )
 
 
 def below(place: Place, name: str, kind: Kind) -> Place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript_tools.files.effects import check_cancelled
 
@@ -48,7 +49,7 @@ def read_slice(file: BinaryIO, offset: int | None, limit: int | None, cap: int) 
 def too_large(cap: int) -> OutputTooLarge:
     """Return the error that names the way out: reading in parts."""
     return OutputTooLarge(
-        f"the lines have more than {cap} bytes; read them in parts with offset and limit",
+        f"the lines have more than {units.size(cap)}; read them in parts with offset and limit",
         details={"limit": cap, "arguments": ["offset", "limit"]},
     )
 
@@ -108,6 +109,8 @@ def indentation_block(
     index = anchor - 1
     floor = max(0, depths[index] - levels * TAB_WIDTH) if levels else 0
     cap = min(cap, len(lines))
+    if cap == 1:
+        return index, index + 1
     top, end = index, index + 1
     up, down = index > 0, end < len(lines)
     above = below = 0

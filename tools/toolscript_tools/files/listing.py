@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
@@ -122,7 +123,7 @@ def _list(arguments: ListDirInput, context: ToolContext, place: Place) -> Listin
     size += len(page) * (0 if base == "." else len(base) + 1)
     if size > context.max_output_bytes:
         raise OutputTooLarge(
-            f"the {len(page)} entries have more than {context.max_output_bytes} bytes; "
+            f"the {len(page)} entries have more than {units.size(context.max_output_bytes)}; "
             "list them in parts with offset and limit, or with a smaller depth",
             tool="listDir",
             details={"entries": len(page), "limit": context.max_output_bytes, "arguments": ["offset", "limit"]},

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
@@ -91,7 +92,7 @@ class ReadFile:
         first = getattr(output, "first", arguments.offset or 1)
         lines = split_lines(output)[: arguments.limit or SHOWN_LINES]
         if not lines:
-            return "offset exceeds file length"
+            return "offset exceeds file length" if arguments.mode == "slice" else ""
         return "\n".join(f"L{number}: {_cut(line)}" for number, line in enumerate(lines, first))
 
 
@@ -121,7 +122,8 @@ def _check(arguments: ReadFileInput) -> None:
 def _block(data: bytes, arguments: ReadFileInput, cap: int) -> FileText:
     if len(data) > BLOCK_FILE_BYTES:
         raise ToolError(
-            f"the file has more than {BLOCK_FILE_BYTES} bytes; read it with offset and limit", code="file_too_large"
+            f"the file has more than {units.size(BLOCK_FILE_BYTES)}; read it with offset and limit",
+            code="file_too_large",
         )
     how = arguments.indentation or Indentation()
     lines = [line + b"\n" for line in data.split(b"\n")]
@@ -150,7 +152,7 @@ def _encoded(data: bytes, more: bytes, cap: int) -> str:
     text = base64.b64encode(data).decode()
     if more or len(text) > cap:
         raise OutputTooLarge(
-            f"the file has more than {cap * 3 // 4} bytes, too many for base64 in one result; "
+            f"the file has more than {units.size(cap * 3 // 4)}, too many for base64 in one result; "
             "read text in parts with offset and limit",
             details={"limit": cap, "arguments": ["offset", "limit"]},
         )

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
+from toolscript import units
 from toolscript.errors import ToolError
 from toolscript.registry.classification import Classification, Effect, PathEffect
 from toolscript.registry.context import ToolContext
@@ -46,6 +47,7 @@ class WriteFile:
         name="writeFile",
         doc="Replace or create a file: atomically, keeping its mode. The file holds exactly the content given.",
         effect=Effect.WRITE,
+        through_files=True,
         input=Shape.of(WriteFileInput),
         output=Shape.of(WriteFileOutput),
         positional=("path", "content"),
@@ -73,7 +75,7 @@ class WriteFile:
                     protected=place.protected,
                 ),
             ),
-            summary=f"{'replace' if exists else 'create'} {shown} ({len(data)} bytes)",
+            summary=f"{'replace' if exists else 'create'} {shown} ({units.size(len(data))})",
             diff=await in_thread(unified, shown, before.data if exists else None, data) if keepable else None,
             reasons=tuple(_reasons(place, keepable)),
             undoable=keepable,
@@ -92,7 +94,7 @@ class WriteFile:
 
     def render(self, arguments: WriteFileInput, output: WriteFileOutput) -> str:
         """Return one sentence."""
-        return f"{'Created' if output.created else 'Replaced'} {output.path} ({output.size} bytes)."
+        return f"{'Created' if output.created else 'Replaced'} {output.path} ({units.size(output.size)})."
 
 
 def _write(context: ToolContext, place: Place, data: bytes, create_dirs: bool) -> Change:

@@ -8,6 +8,7 @@ import json
 
 from mcp_types import CallToolResult, ReadResourceResult
 
+from toolscript import units
 from toolscript.errors import Json, McpToolError, OutputTooLarge, ToolError
 from toolscript.registry.context import ToolContext
 from toolscript_tools.mcp.clean import clean
@@ -106,7 +107,7 @@ def _small_enough(tool: str, value: dict[str, Json], context: ToolContext) -> di
         return value
     handle = context.outputs.keep(data)
     raise OutputTooLarge(
-        f"{tool} answered with {len(data)} bytes, {context.max_output_bytes} at most fit one result; "
+        f"{tool} answered with {units.size(len(data))}, {units.size(context.max_output_bytes)} at most fit one result; "
         f'readOutput({{handle: "{handle}"}}) reads it in parts',
         tool=tool,
         details={"bytes": len(data), "handle": handle},

@@ -14,6 +14,7 @@ import httpx2
 from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
 
+from toolscript import units
 from toolscript.errors import ConfigError
 from toolscript_tools.mcp.clean import clean
 from toolscript_tools.mcp.config import McpServer
@@ -85,7 +86,7 @@ class _Bounded(httpx2.AsyncByteStream):
         async for chunk in self._inner:
             size += len(chunk)
             if size > self._limit:
-                raise _refused(self._guard, f"the server answered with more than {self._limit} bytes")
+                raise _refused(self._guard, f"the server answered with more than {units.size(self._limit)}")
             yield chunk
 
     async def aclose(self) -> None:

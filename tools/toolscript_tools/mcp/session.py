@@ -44,7 +44,7 @@ Listing = dict[str, mcp_types.Tool]
 T = TypeVar("T")
 
 # What a server sends must not reach our standard error by way of the library's tracebacks.
-for _name in ("mcp.client", "client"):
+for _name in ("mcp.client", "mcp.shared", "client"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
     logging.getLogger(_name).propagate = False
 

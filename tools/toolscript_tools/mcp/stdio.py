@@ -16,6 +16,7 @@ from mcp.client._transport import TransportStreams
 from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 
+from toolscript import units
 from toolscript.errors import ToolError
 from toolscript_tools.mcp.clean import clean
 from toolscript_tools.mcp.config import McpServer
@@ -99,7 +100,7 @@ async def _read(process: Process, incoming: MemoryObjectSendStream[Received], gu
                 parts.append(rest)
                 size += len(rest)
                 if size > MESSAGE_BYTES:
-                    guard.end(f"the server sent a message of more than {MESSAGE_BYTES} bytes")
+                    guard.end(f"the server sent a message of more than {units.size(MESSAGE_BYTES)}")
                     return
     guard.end("the server closed its standard output")
 

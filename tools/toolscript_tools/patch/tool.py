@@ -78,6 +78,7 @@ SPEC = ToolSpec(
     "(optionally `*** Move to: path`, then chunks: `@@ a line before`, context lines with a blank in front, - and + "
     "lines; `*** End of File` ties a chunk to the end).",
     effect=Effect.WRITE,
+    through_files=True,
     input=Shape.of(PatchInput),
     output=Shape.of(Applied),
     positional=("patch",),

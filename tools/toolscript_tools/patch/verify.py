@@ -10,6 +10,7 @@ from typing import Literal
 
 from toolscript.errors import ToolError
 from toolscript.registry.files import Files, Place, State
+from toolscript_tools.files.effects import check_editable
 from toolscript_tools.patch.edits import Edit
 from toolscript_tools.patch.failures import InvalidPatch, failed, verification_failed
 from toolscript_tools.patch.model import AddFile, DeleteFile, Hunk, Patch, UpdateFile
@@ -143,7 +144,8 @@ class _Verifier:
         try:
             state = self._whole(place)
             if state.kind == "missing":
-                raise ToolError("missing", code="not_found")
+                above = self._files.place(os.fspath(place.path.parent), self._cwd).kind
+                raise ToolError("missing", code="not_a_directory" if above in ("file", "other") else "not_found")
             if state.kind == "directory":
                 raise ToolError("a directory", code="is_directory")
             if state.kind == "other":
@@ -160,6 +162,7 @@ class _Verifier:
         return state
 
     def _whole(self, place: Place) -> State:
+        check_editable(self._files, place)
         # Large files come without their bytes; putting back needs them all the same.
         state = self._files.state(place, content=True)
         if state.kind == "file" and state.data is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import Field
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
@@ -126,7 +127,7 @@ def _search(arguments: FileSearchInput, context: ToolContext, place: Place) -> F
     size = sum(len(one.path.encode()) + 32 for one in results)
     if size > context.max_output_bytes:
         raise OutputTooLarge(
-            f"the {len(results)} paths have more than {context.max_output_bytes} bytes; "
+            f"the {len(results)} paths have more than {units.size(context.max_output_bytes)}; "
             "get them in parts with offset and limit",
             tool="fileSearch",
             details={"limit": context.max_output_bytes, "arguments": ["offset", "limit"]},

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, PrivateAttr
 
+from toolscript import units
 from toolscript.errors import OutputTooLarge, ToolError
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
@@ -121,7 +122,7 @@ def _checked(arguments: GrepFilesInput) -> tuple[Pattern, re.Pattern[str] | None
 def _files(
     arguments: GrepFilesInput, context: ToolContext, place: Place, include: re.Pattern[str] | None
 ) -> list[Visit]:
-    kind = place.kind if not place.inside else context.files.state(place).kind
+    kind = place.kind
     if kind == "missing":
         raise ToolError(
             f"unable to access `{arguments.path}`: No such file or directory", tool="grepFiles", code="not_found"
@@ -172,7 +173,7 @@ def _results(
         size += _size(match)
         if size > context.max_output_bytes:
             raise OutputTooLarge(
-                f"the results have more than {context.max_output_bytes} bytes; get them in parts with offset and "
+                f"the results have more than {units.size(context.max_output_bytes)}; get them in parts with offset and "
                 "limit, or search less",
                 tool="grepFiles",
                 details={"limit": context.max_output_bytes, "arguments": ["offset", "limit"]},

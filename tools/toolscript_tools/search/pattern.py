@@ -10,6 +10,8 @@ import regex
 from toolscript.errors import ToolError
 
 MAX_PATTERN = 4096
+MAX_REPEATS = 1000
+"""The highest number in a repetition, and of repetitions of groups all multiplied: engines write them out."""
 SAFE_LINE = 2000
 """Up to so many characters a simple pattern (one repetition, not of a group) needs no timer."""
 
@@ -87,6 +89,8 @@ class _Scan:
         self._spelt: list[str] = []
         self._depth = 0
         self._length = 1
+        self._highest = 1
+        self._written_out = 1
         self._runs: list[str] = [""]
 
     def run(self) -> tuple[str, str]:
@@ -149,6 +153,7 @@ class _Scan:
                 self._put(r"\{", read=1, plain=char)
                 return
             length = len(found[0])
+            self._count(max(int(digits) for digits in re.findall(r"\d+", found[0])))
         token = self.text[self.at : self.at + length]
         following = self.text[self.at + length : self.at + length + 1]
         if following == "+":
@@ -161,6 +166,14 @@ class _Scan:
         self.repeated_group |= self._ours[-1:] == [")"]
         lazy = following == "?"
         self._put(token + ("?" if lazy else ""), read=length + lazy)
+
+    def _count(self, number: int) -> None:
+        if self._ours[-1:] == [")"]:
+            self._written_out *= max(1, number)
+        else:
+            self._highest = max(self._highest, number)
+        if self._highest * self._written_out > MAX_REPEATS:
+            raise refused(f"more than {MAX_REPEATS} repetitions; write + or * and look at the text")
 
     def _group(self) -> None:
         found = _GROUP.match(self.text, self.at)

@@ -15,6 +15,7 @@ _NAMED = frozenset(
 )  # fmt: skip
 _TOKENS = frozenset(("&&", "||", ";", "|", '"', "'"))
 _EXPANDING = frozenset("\\{}*?[]")
+_FIRST_PRINTED, _DELETE = 32, 127
 MAX_SCRIPT = 100_000
 """Longer scripts are not looked into: nobody can say that they are safe."""
 
@@ -61,10 +62,22 @@ def plain_commands(script: str) -> list[list[Word]] | None:
     if len(script) > MAX_SCRIPT:
         return None
     root = parse(script)
-    if root.has_error or not all(_is_plain(node) for node in walk(root)):
+    if root.has_error or not all(_is_plain(node) for node in walk(root)) or not _plainly_parted(root):
         return None
     commands = [_words(node) for node in walk(root) if node.type == "command"]
     return None if None in commands else [words for words in commands if words is not None]
+
+
+def _plainly_parted(root: Node) -> bool:
+    """Say whether the words are parted as the shell parts them: a grammar takes more characters for blanks."""
+    text, before = root.text or b"", root.start_byte
+    quoted = [node for node in walk(root) if node.type in ("string", "raw_string")]
+    for node in reversed(quoted):
+        text = text[: node.start_byte - before] + text[node.end_byte - before :]
+    bare = text.decode("utf-8", "replace").replace(" ", "").replace("\t", "").replace("\n", "")
+    return not any(
+        character.isspace() or ord(character) < _FIRST_PRINTED or ord(character) == _DELETE for character in bare
+    )
 
 
 def _is_plain(node: Node) -> bool:

@@ -18,9 +18,9 @@ MAX_DEPTH = 8
 
 _ALWAYS = frozenset(
     ("cat", "cd", "cut", "echo", "expr", "false", "grep", "head", "id", "ls", "nl", "paste", "pwd", "rev", "seq",
-     "stat", "tail", "tr", "true", "uname", "uniq", "wc", "which", "whoami")
+     "stat", "tail", "tr", "true", "uname", "wc", "which", "whoami")
 ) | (frozenset(("numfmt", "tac")) if sys.platform == "linux" else frozenset())  # fmt: skip
-_CHECKED = frozenset(("base64", "find", "git", "rg", "sed"))
+_CHECKED = frozenset(("base64", "find", "git", "rg", "sed", "uniq"))
 _FIND_ACTS = frozenset(("-exec", "-execdir", "-ok", "-okdir", "-delete", "-fls", "-fprint", "-fprint0", "-fprintf"))
 _RG_RUNS = ("--search-zip", "--pre", "--hostname-bin")
 _RG_VALUED = frozenset("ABCdefgjMmErTt")
@@ -29,7 +29,15 @@ _GIT_READS = frozenset(("status", "log", "diff", "show", "branch"))
 _GIT_VALUED = (
     "-C", "-c", "--config-env", "--exec-path", "--git-dir", "--namespace", "--super-prefix", "--work-tree",
 )  # fmt: skip
-_GIT_WRITES = ("--output", "--ext-diff", "--textconv", "--exec")
+_GIT_PLAIN = frozenset((
+    "--", "-P", "--no-pager", "--no-optional-locks", "--no-replace-objects", "--no-lazy-fetch", "--no-advice",
+    "--literal-pathspecs", "--glob-pathspecs", "--noglob-pathspecs", "--icase-pathspecs",
+))  # fmt: skip
+"""Options before a subcommand that neither take a value nor lead git elsewhere; all others do, or may one day."""
+_GIT_WRITES = ("--output", "--ext-diff", "--textconv", "--exec", "--help")
+_GIT_SHORTEST = 4
+_UNIQ_VALUED = frozenset("fsw")
+_UNIQ_WORDED = ("--skip-fields", "--skip-chars", "--check-chars")
 _BRANCH_LISTS = frozenset(
     ("--list", "-l", "--show-current", "-a", "--all", "-r", "--remotes", "-v", "-vv", "--verbose")
 )
@@ -80,12 +88,30 @@ def _reads_only(words: Sequence[Word]) -> bool:
     if name in _CHECKED:
         # What the shell may rewrite could become one of the options that are looked for.
         return all(word.exact for word in words) and _CHECKS[name](arguments)
-    return name in _ALWAYS and (name != "uniq" or _one_operand(arguments))
+    return name in _ALWAYS
 
 
-def _one_operand(arguments: Sequence[str]) -> bool:
-    # The second operand of uniq is the file that it writes.
-    return sum(not argument.startswith("-") or argument == "-" for argument in arguments) <= 1
+def _uniq_reads(arguments: Sequence[str]) -> bool:
+    """Say whether there is at most one operand: the second is the file that uniq writes."""
+    operands, rest = 0, list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument == "--":
+            return operands + len(rest) <= 1
+        if not argument.startswith("-") or argument == "-":
+            operands += 1
+        elif _uniq_takes_next(argument):
+            rest = rest[1:]
+    return operands <= 1
+
+
+def _uniq_takes_next(option: str) -> bool:
+    """Say whether the value of an option is the next word."""
+    if option.startswith("--"):
+        # Long options may be shortened; what could be meant by several is refused by uniq itself.
+        return "=" not in option and len(option) > 3 and any(word.startswith(option) for word in _UNIQ_WORDED)
+    valued = next((place for place, letter in enumerate(option) if letter in _UNIQ_VALUED), None)
+    return valued is not None and valued == len(option) - 1
 
 
 def _has(arguments: Iterable[str], options: Iterable[str]) -> bool:
@@ -94,7 +120,8 @@ def _has(arguments: Iterable[str], options: Iterable[str]) -> bool:
 
 
 def _base64_reads(arguments: Sequence[str]) -> bool:
-    return not any(a.startswith("--output") or re.match(r"-[^-]*o", a) for a in arguments)
+    # Long options may be shortened: --o is --output.
+    return not any(a.startswith("--o") or re.match(r"-[^-]*o", a) for a in arguments)
 
 
 def _find_reads(arguments: Sequence[str]) -> bool:
@@ -129,7 +156,7 @@ def _git_reads(arguments: Sequence[str]) -> bool:
     if position is None or arguments[position] not in _GIT_READS:
         return False
     before, after = arguments[:position], arguments[position + 1 :]
-    if any(_redirects_git(option) for option in before) or _has(after, _GIT_WRITES):
+    if not _GIT_PLAIN.issuperset(before) or any(map(_git_writes, after)):
         return False
     return arguments[position] != "branch" or all(a in _BRANCH_LISTS or a.startswith("--format=") for a in after)
 
@@ -146,12 +173,22 @@ def _git_subcommand(arguments: Sequence[str]) -> int | None:
     return None
 
 
-def _redirects_git(option: str) -> bool:
-    glued = re.match(r"-[Cc].", option) is not None
-    return glued or option in ("-p", "--paginate") or _has([option], _GIT_VALUED)
+def _git_writes(option: str) -> bool:
+    """Say whether an option, which git lets be shortened, writes or runs something."""
+    name = option.partition("=")[0]
+    if name == "--text" or len(name) < _GIT_SHORTEST:
+        return False
+    return any(writing.startswith(name) for writing in _GIT_WRITES)
 
 
-_CHECKS = {"base64": _base64_reads, "find": _find_reads, "git": _git_reads, "rg": _rg_reads, "sed": _sed_prints}
+_CHECKS = {
+    "base64": _base64_reads,
+    "find": _find_reads,
+    "git": _git_reads,
+    "rg": _rg_reads,
+    "sed": _sed_prints,
+    "uniq": _uniq_reads,
+}
 
 
 def dangerous(argv: Sequence[str], depth: int = 0) -> str | None:

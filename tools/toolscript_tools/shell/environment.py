@@ -8,7 +8,23 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 CORE = frozenset(("PATH", "SHELL", "TMPDIR", "TEMP", "TMP", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "USER"))
-SECRETS = ("*KEY*", "*SECRET*", "*TOKEN*", "*PASS*", "*CRED*", "*AUTH*")
+SECRETS = (
+    "*KEY*", "*SECRET*", "*TOKEN*", "*PASS*", "*CRED*", "*AUTH*", "*PWD*", "DSN", "*_DSN", "*DATABASE_URL*", "*DB_URL*",
+    "*CONNECTION_STRING*", "*CONNECTIONSTRING*", "*CONN_STR*", "*WEBHOOK*", "*COOKIE*", "*BEARER*", "*JWT*", "*_PAT",
+)  # fmt: skip
+"""Variables that are secret by their names."""
+_DIRECTORIES = frozenset(("PWD", "OLDPWD"))
+_SECRET_TEXT = re.compile(
+    r"""\b[a-z][a-z0-9+.-]{0,30}://[^\s/?\#@:]*:[^\s/?\#@]+@     # a password in an address
+      | \b[a-z][a-z0-9+.-]{0,30}://[^\s/?\#@:]{16,}@             # a token in the place of a user
+      | \b(?:password|passwd|pwd|secret|token|api_?key|(?:access|account)_?key|sharedaccesskey)\s{0,9}=\s{0,9}[^\s;&]+
+      | \b(?:gh[a-z]_|github_pat_|glpat-|sk-|xox[a-z]-|hf_|npm_|pypi-)[a-z0-9_-]{20,}
+      | \bA(?:KIA|SIA)[0-9A-Z]{16}\b | \bAIza[a-z0-9_-]{35} | \beyJ[a-z0-9_-]{10,2000}\.eyJ
+      | -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What is secret whatever the variable is called: credentials in addresses and connection strings, tokens, keys."""
+_LONGEST_LOOKED_INTO = 64 * 1024
 NEVER = frozenset(("OPENAI_FEDERATION_RULE_ID", "OPENAI_IDENTITY_TOKEN_FILE"))
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 UNATTENDED = {"GIT_TERMINAL_PROMPT": "0", "PAGER": "cat", "GIT_PAGER": "cat", "GH_PAGER": "cat", "TERM": "dumb"}
@@ -19,6 +35,7 @@ UNATTENDED = {"GIT_TERMINAL_PROMPT": "0", "PAGER": "cat", "GIT_PAGER": "cat", "G
 class EnvironmentPolicy:
     """Which variables are inherited. Patterns know ``*`` and ``?``, match whole names, in any case.
 
+    ``ignore_default_excludes`` lets through what is secret by its name (``default_excludes``) or by its value.
     ``include_only`` filters what ``set`` adds as well; ``set`` may bring an excluded name back.
     """
 
@@ -33,12 +50,20 @@ class EnvironmentPolicy:
         """Return what is left of the host's variables, with the additions."""
         kept = self._inherited(variables)
         if not self.ignore_default_excludes:
-            kept = _without(kept, self.default_excludes)
+            kept = self._without_secrets(kept)
         kept = _without(kept, self.exclude) | dict(self.set)
         if self.include_only:
             wanted = _matcher(self.include_only)
             kept = {name: value for name, value in kept.items() if wanted(name)}
         return {name: value for name, value in kept.items() if name not in NEVER}
+
+    def _without_secrets(self, variables: Mapping[str, str]) -> dict[str, str]:
+        named = _matcher(self.default_excludes)
+        return {
+            name: value
+            for name, value in variables.items()
+            if name in _DIRECTORIES or not (named(name) or (name.upper() not in CORE and holds_secret(value)))
+        }
 
     def _inherited(self, variables: Mapping[str, str]) -> dict[str, str]:
         if self.inherit == "none":
@@ -46,6 +71,11 @@ class EnvironmentPolicy:
         if self.inherit == "core":
             return {name: value for name, value in variables.items() if name.upper() in CORE}
         return dict(variables)
+
+
+def holds_secret(value: str) -> bool:
+    """Say whether a value looks like a secret: an address with a password, a token, a key."""
+    return _SECRET_TEXT.search(value[:_LONGEST_LOOKED_INTO]) is not None
 
 
 def command_environment(

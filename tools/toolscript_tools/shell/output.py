@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toolscript import units
 from toolscript.confine.protect import Restored
 from toolscript.registry.context import ToolContext
 from toolscript_tools.shell.collect import Collector
@@ -85,7 +86,7 @@ def _cut(stream: HeadTail, context: ToolContext, limit: int, kept: dict[bytes, s
 def _endings(ending: Ending, collector: Collector, code: int) -> list[str]:
     notes = []
     if collector.flooded:
-        notes.append(f"ended: it wrote more than {collector.most} bytes")
+        notes.append(f"ended: it wrote more than {units.size(collector.most)}")
     elif ending.too_many_processes:
         notes.append("ended: it had too many processes")
     elif ending.code is not None and ending.code < 0:
@@ -101,13 +102,24 @@ def _denial(denied: bool) -> list[str]:
     return ["the sandbox probably stopped it: withEscalatedPermissions and a justification ask for consent"]
 
 
+_DONE = {
+    "put back": "protected files were changed and put back",
+    "removed": "what would make git (or another program) run something was removed",
+    "made harmless": "settings that could make git run a program were taken out of",
+    "not searched": "too many directories to look through for new git configuration in",
+}
+
+
 def _restoration(restored: Sequence[Restored], context: ToolContext) -> list[str]:
     if not restored:
         return []
     # Somebody else may have written them meanwhile: what they had become is not lost.
     handle = context.outputs.keep("\n".join(f"{each.path}\n{each.became}" for each in restored).encode())
-    names = ", ".join(os.fspath(each.path) for each in restored)
-    return [f"protected files were changed and put back: {names} (what they had become: handle {handle})"]
+    notes = []
+    for did, words in _DONE.items():
+        if names := ", ".join(os.fspath(each.path) for each in restored if each.did == did):
+            notes.append(f"{words}: {names}")
+    return [*notes, f"what they had become: handle {handle}"]
 
 
 def rendered(output: CommandOutput, budget: Budget | None = None) -> str:

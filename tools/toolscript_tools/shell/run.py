@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import anyio
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from toolscript.confine.command import Commands, Running
+from toolscript.confine.guard import Guard
 from toolscript.confine.protect import Restored
 from toolscript.confine.wire import Launch
 from toolscript.errors import HostError
@@ -43,17 +44,29 @@ async def run(
     *,
     timeout: float,
     stdin: str | None = None,
-    watched: Sequence[tuple[Path, str]] = (),
 ) -> Ending:
     """Run one command to its end within ``timeout`` seconds; leaves no process behind, however it ends.
 
-    ``watched`` are paths (root and relative path) that are put back if the command changes them. Raises
-    LaunchFailed when it could not begin, HostError when its keeper was killed.
+    Raises LaunchFailed when it could not begin, HostError when its keeper was killed.
     """
-    async with _commands(context) as commands:
-        with commands.guard.holding(watched) as restored:
-            ending = await _run(commands, launch, context, collector, timeout, stdin)
+    async with _commands(context) as commands, _guarded(commands.guard, launch, context) as (kept, restored):
+        ending = await _run(commands, kept, context, collector, timeout, stdin)
     return replace(ending, restored=tuple(restored))
+
+
+@asynccontextmanager
+async def _guarded(guard: Guard, launch: Launch, context: ToolContext) -> AsyncIterator[tuple[Launch, list[Restored]]]:
+    """Yield the launch with what must not change held, and a list that tells afterwards what was put back."""
+    restored: list[Restored] = []
+    if launch.confinement is None or not launch.confinement.writable:
+        yield launch, restored
+        return
+    watch = await to_thread.run_sync(guard.begin, launch.confinement, context.roots)
+    try:
+        yield replace(launch, confinement=watch.confinement), restored
+    finally:
+        with anyio.CancelScope(shield=True):
+            restored += await to_thread.run_sync(guard.finish, watch)
 
 
 async def _run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolscript.confine import modes
@@ -50,7 +50,8 @@ class Commandlike:
         argv = self.argv(arguments, context)
         place = directory(arguments, context)
         if (patch := apply_patch_invocation(argv)) is not None:
-            return await classify_text(patch.patch, context, patch.directory(place))
+            seen = await classify_text(patch.patch, context, patch.directory(place))
+            return replace(seen, acts_as=("applyPatch", {"patch": patch.patch}))
         return await verdict.of_any(argv, arguments, context)
 
     def failed(self, output: CommandOutput) -> bool:
@@ -73,7 +74,9 @@ class Commandlike:
         place = directory(arguments, context)
         if (patch := apply_patch_invocation(argv)) is not None:
             return await _patched(patch, context, place)
-        confinement = None if verdict.escalated(arguments, context) else verdict.confinement(context)
+        confinement = verdict.confinement(context)
+        if verdict.escalated(arguments, context):
+            confinement = modes.hiding(context.secret_paths)
         return await self._run(argv, place, confinement, arguments, context)
 
     async def _run(
@@ -85,16 +88,13 @@ class Commandlike:
             environment=_environment(arguments, context, confinement), confinement=confinement,
             max_processes=MAX_PROCESSES,
         )  # fmt: skip
+        confined = confinement is not None and not confinement.only_hides
         collector = Collector(context.emit, shown=context.max_output_bytes)
-        watched = modes.unguarded(confinement, context.roots) if confinement is not None else []
         try:
-            ending = await run(
-                launch, context, collector, timeout=arguments.timeout_ms / 1000, stdin=arguments.stdin,
-                watched=watched,
-            )  # fmt: skip
+            ending = await run(launch, context, collector, timeout=arguments.timeout_ms / 1000, stdin=arguments.stdin)
         except LaunchFailed as failure:
-            raise not_begun(failure, argv[0], self.spec.name, confined=confinement is not None) from failure
-        limit, confined = arguments.max_output_bytes, confinement is not None
+            raise not_begun(failure, argv[0], self.spec.name, confined=confined) from failure
+        limit = arguments.max_output_bytes
         return output.describe(ending, collector, context, limit=limit, confined=confined)
 
     def render(self, arguments: CommandInput, output_value: CommandOutput) -> str:
@@ -114,7 +114,7 @@ def directory(arguments: CommandInput, context: ToolContext) -> Path:
 
 def _environment(arguments: CommandInput, context: ToolContext, confinement: Confinement | None) -> dict[str, str]:
     environment = command_environment(context.environment, arguments.env)
-    if confinement is not None:
+    if confinement is not None and not confinement.only_hides:
         # Programs and test suites can tell why the network is not there.
         environment["TOOLSCRIPT_SANDBOX"] = context.sandbox.value
         if not confinement.network:
@@ -158,7 +158,7 @@ class Exec(Commandlike):
 
     spec = ToolSpec(
         name="exec", doc=_EXEC_DOC, effect=Effect.EXECUTE, input=Shape.of(ExecInput), output=Shape.of(CommandOutput),
-        positional=("command",), flat=True, held=True,
+        positional=("command",), flat=True, held=True, through_files=True,
         examples=('const { exitCode, stdout } = await tools.exec({ command: ["git", "status", "--short"] })',),
     )  # fmt: skip
 
@@ -174,7 +174,7 @@ class Shell(Commandlike):
 
     spec = ToolSpec(
         name="shell", doc=_SHELL_DOC, effect=Effect.EXECUTE, input=Shape.of(ShellInput),
-        output=Shape.of(CommandOutput), positional=("command",), flat=True, held=True,
+        output=Shape.of(CommandOutput), positional=("command",), flat=True, held=True, through_files=True,
         examples=('const { stdout } = await shell("npm test 2>&1 | tail -20")',),
     )  # fmt: skip
 

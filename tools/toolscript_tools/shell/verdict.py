@@ -15,8 +15,10 @@ from toolscript.confine.wire import Confinement
 from toolscript.registry.classification import Classification, Danger, Effect, PathEffect
 from toolscript.registry.context import SandboxMode, ToolContext
 from toolscript_tools.shell.bash import MAX_SCRIPT, Word
+from toolscript_tools.shell.binding import bound, content
 from toolscript_tools.shell.classify import dangerous, known_safe, shell_script, simple_commands
 from toolscript_tools.shell.environment import command_environment
+from toolscript_tools.shell.gitreads import repository_trouble
 from toolscript_tools.shell.models import CommandInput
 from toolscript_tools.shell.remember import pattern
 
@@ -32,8 +34,9 @@ LONG = 4096
 
 
 async def of_any(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Classification:
-    """Return the classification of a command, however long."""
-    if sum(map(len, argv)) > LONG:
+    """Return the classification of a command, however long; repositories and programs are read in a thread."""
+    reads = escalated(arguments, context) or any("git" in word for word in argv)
+    if reads or sum(map(len, argv)) > LONG:
         return await to_thread.run_sync(of, argv, arguments, context)
     return of(argv, arguments, context)
 
@@ -43,16 +46,25 @@ def of(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Cl
     unconfined = escalated(arguments, context)
     danger, reasons = _danger(argv, arguments, context)
     place = context.files.place(arguments.cwd or os.fspath(context.cwd), context.cwd)
-    paths = () if place.inside else (PathEffect(path=place.path, kind="read", inside=False),)
+    confined = not unconfined and confinement(context) is not None
+    paths: tuple[PathEffect, ...] = () if place.inside else (PathEffect(path=place.path, kind="read", inside=False),)
+    if not confined and danger is not Danger.KNOWN_SAFE:
+        paths = bound(argv, place.path, context)
+        reasons += [f"{p.path} as it is now (sha256 {p.before[:12]}…)" for p in paths if p.before is not None]
+    if unconfined and context.secret_paths and modes.hiding(context.secret_paths) is None:
+        reasons.append("it can read the directories in which approvals and the tokens of notebooks are kept")
     changed = bool(_telling(arguments)) or arguments.arg0 is not None or unconfined
     exact = changed or bool(_foreign_programs(argv, context))
     name = None if danger is Danger.DANGEROUS else pattern(argv, exact=exact)
     elsewhere = os.path.realpath(place.path) != os.path.realpath(context.cwd)
     remembered = _remembered(name, arguments, escalated=unconfined, where=os.fspath(place.path) if elsewhere else None)
+    if remembered is not None and (files := content(paths)):
+        # Commands can write these programs: consent to one is none to what they become.
+        remembered += f" (files {files})"
     return Classification(
         effect=Effect.EXECUTE, danger=danger, paths=paths, reasons=tuple(reasons), remember=remembered,
         summary=f"run {shlex.join(argv)}" + (f" in {place.spelt}" if elsewhere else ""),
-        confined=not unconfined and confinement(context) is not None, escalated=unconfined,
+        confined=confined, escalated=unconfined,
         justification=arguments.justification, undoable=danger is Danger.KNOWN_SAFE,
         environment=dict(arguments.env),
     )  # fmt: skip
@@ -76,8 +88,8 @@ def confinement(context: ToolContext) -> Confinement | None:
 def _danger(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> tuple[Danger, list[str]]:
     if len(shell_script(argv) or "") > MAX_SCRIPT:
         return Danger.DANGEROUS, ["the script is too long to be looked into"]
-    if (found := dangerous(argv)) is not None:
-        return Danger.DANGEROUS, [f"{found}: it removes files without asking"]
+    if dangerous(argv) is not None:
+        return Danger.DANGEROUS, ["it removes files by force, without asking"]
     if not known_safe(argv):
         return Danger.ORDINARY, []
     if arguments.arg0 is not None:
@@ -86,7 +98,13 @@ def _danger(argv: Sequence[str], arguments: CommandInput, context: ToolContext) 
         return Danger.ORDINARY, [f"variables may change what it does: {', '.join(telling)}"]
     if foreign := _foreign_programs(argv, context):
         return Danger.ORDINARY, [f"the program lies where commands can write: {', '.join(foreign)}"]
+    if trouble := repository_trouble(simple_commands(argv) or [], _cwd(arguments, context), context):
+        return Danger.ORDINARY, [trouble]
     return Danger.KNOWN_SAFE, ["it only reads"]
+
+
+def _cwd(arguments: CommandInput, context: ToolContext) -> Path:
+    return context.files.place(arguments.cwd or os.fspath(context.cwd), context.cwd).path
 
 
 def _telling(arguments: CommandInput) -> list[str]:
@@ -104,13 +122,15 @@ def _foreign_programs(argv: Sequence[str], context: ToolContext) -> list[str]:
     writable = [*context.roots, *map(Path, modes.temporary_directories(context.environment.get("TMPDIR")))]
     return sorted(
         program for name, program in found.items()
-        if program is not None and not (in_shell and name in _BUILTINS) and _below(program, writable, context.cwd)
+        if program is not None and not (in_shell and name in _BUILTINS) and _below(program, writable)
     )  # fmt: skip
 
 
-def _below(program: str, directories: Sequence[Path], cwd: Path) -> bool:
-    real = Path(os.path.realpath(cwd / program))
-    return any(real.is_relative_to(os.path.realpath(directory)) for directory in directories)
+def _below(program: str, directories: Sequence[Path]) -> bool:
+    # What a relative path means depends on where the command is by then.
+    if not program.startswith("/"):
+        return True
+    return any(Path(os.path.realpath(program)).is_relative_to(os.path.realpath(d)) for d in directories)
 
 
 def _remembered(name: str | None, arguments: CommandInput, *, escalated: bool, where: str | None) -> str | None:

@@ -5,8 +5,10 @@ import { h } from "./view.js";
 function recordState(record, details, markdown) {
   const known = details || {};
   const runs = [...(known.scripts || [])];
-  const parts = (record.parts || []).map((part) => {
-    if (part.type === "script") return scriptState(part, runs.shift() || {}, record.kind === "turn");
+  // The error that ended a turn is the cell's own error output already.
+  const drawn = (record.parts || []).filter((part, index, all) => !(part.type === "error" && record.status === "failed" && index === all.length - 1));
+  const parts = drawn.map((part) => {
+    if (part.type === "script") return scriptState(part, runs.shift() || {}, record.kind === "turn", known.started);
     if (part.type === "call") return { type: "call", name: part.name, arguments: part.arguments, state: part.error ? "failed" : "succeeded" };
     if (part.type === "error") return { type: "error", text: part.error.message || part.error.code || "error" };
     return { type: "prose", reasoning: part.type === "reasoning", blocks: [markdown(part.text)] };
@@ -18,10 +20,10 @@ function recordState(record, details, markdown) {
   };
 }
 
-function scriptState(part, run, inTurn) {
+function scriptState(part, run, inTurn, began) {
   const facts = new Map((run.operations || []).map((row) => [row.number, row]));
   const starts = [...facts.values()].map((row) => row.started).filter((time) => typeof time === "number");
-  const started = starts.length ? Math.min(...starts) : null;
+  const started = starts.length ? Math.min(...starts) : (began ?? null);
   const total = run.durations && run.durations.total;
   return {
     type: "script", inTurn, mode: part.mode || "on", status: part.status, source: part.source.replace(/\n+$/, ""), runId: run.runId,

@@ -5,7 +5,7 @@ const MARKS = {
   pending: "○", awaiting_approval: "?", running: "●", succeeded: "✓", completed: "✓", failed: "✗",
   denied: "⊘", cancelled: "–", aborted: "–", stopped: "–", planned: "◇",
 };
-const WORDS = { awaiting_approval: "waits for approval", pending: "called" };
+const WORDS = { awaiting_approval: "waits for approval", pending: "running" };
 const ACTIVE = new Set(["pending", "awaiting_approval", "running"]);
 const ALLOWED = new Set(
   "P BR HR EM STRONG S DEL CODE PRE BLOCKQUOTE UL OL LI H1 H2 H3 H4 H5 H6 TABLE THEAD TBODY TR TH TD A".split(" "),
@@ -197,12 +197,14 @@ class RowView {
       this.time.textContent = row.ms === null || row.ms === undefined ? "" : span(row.ms / 1000);
       return;
     }
-    const lasted = row.ms === null || row.ms === undefined ? Math.max(0, now - row.started) : row.ms / 1000;
+    const open = row.ms === null || row.ms === undefined;
+    const lasted = open ? Math.max(0, Math.min(now, end) - row.started) : row.ms / 1000;
     const whole = Math.max(end - begin, 0.001);
     const left = Math.min(98, Math.max(0, ((row.started - begin) / whole) * 100));
     this.bar.style.left = `${left}%`;
     this.bar.style.width = `${Math.min(100 - left, Math.max(1.5, (lasted / whole) * 100))}%`;
-    this.time.textContent = span(lasted);
+    // Of a task that outlives its script, the end is not known here.
+    this.time.textContent = open && now > end ? "" : span(lasted);
     if (this.nested) this.nested.tick(now);
   }
 }
@@ -325,7 +327,7 @@ class View {
 
   show(state) {
     this.state = state;
-    this.ahead = state.now ? state.now - Date.now() / 1000 : 0;
+    this.ahead = state.ahead ?? (state.now ? state.now - Date.now() / 1000 : 0);
     state.parts.forEach((part, index) => {
       if (!this.parts[index]) {
         this.parts[index] = new PARTS[part.type](part, this.actions);
@@ -351,7 +353,7 @@ class View {
     if (this.running) facts.push(waiting ? (waiting === 1 ? "waits for approval" : `${waiting} wait for approval`) : "running");
     else if (state.kind === "turn" && state.status && state.status !== "completed") facts.push([`turn ${state.status}`, state.reason].filter(Boolean).join(": "));
     if (state.started) facts.push(span(Math.max(0, (state.ended ?? now) - state.started)));
-    if (state.steps) facts.push(plural(state.steps, "step"));
+    if (state.steps) facts.push(this.running ? `step ${state.steps}` : plural(state.steps, "step"));
     if (this.running && calls && state.maxCalls) facts.push(`${calls} of ${state.maxCalls} calls`);
     facts.push(...this.used(state.tokens));
     if (state.model) facts.push(state.model);

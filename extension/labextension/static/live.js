@@ -1,0 +1,77 @@
+// Decides what a page does about cells that run without it: it takes their live views in, and what it missed of their ends.
+//
+// After a reload, and in a second tab, a page has no output that was not saved; the kernel tells which there are.
+
+const TARGET = "toolscript.views";
+const MIME = "application/vnd.toolscript.run+json";
+const VIEW = "application/vnd.jupyter.widget-view+json";
+
+// Keeps one notebook in touch with its kernel, also after that was restarted or changed.
+export function attend(panel) {
+  const { sessionContext, context } = panel;
+  let comm = null, joined = null;
+
+  const join = async () => {
+    const kernel = sessionContext.session?.kernel;
+    if (!kernel || !context.isReady || (joined === kernel.id && comm && !comm.isDisposed)) return;
+    joined = kernel.id;
+    const { implementation } = await kernel.info;
+    if (joined !== kernel.id || kernel.isDisposed || !(implementation === "toolscript" || extended(panel))) return;
+    comm = kernel.createComm(TARGET);
+    comm.onMsg = ({ content: { data } }) => hear(panel, comm, data);
+    comm.open({});
+  };
+  const quietly = () => void join().catch((error) => console.debug("toolscript: live views", error));
+  sessionContext.kernelChanged.connect(() => {
+    comm = joined = null;
+    quietly();
+  });
+  sessionContext.statusChanged.connect((_, status) => {
+    if (status === "restarting" || status === "autorestarting") comm = joined = null;
+    else if (status === "idle" || status === "busy") quietly();
+  });
+  void Promise.all([sessionContext.ready, context.ready]).then(quietly);
+}
+
+// Whether the Python kernel of this notebook has the extension for it.
+function extended(panel) {
+  return panel.content.widgets.some((cell) => cell.model.sharedModel.getSource().includes("toolscript_extension"));
+}
+
+function hear(panel, comm, data) {
+  const cellOf = (id) => panel.content.widgets.find((cell) => cell.model.type === "code" && cell.model.id === id);
+  if (data.kind === "outputs") {
+    const cell = cellOf(data.cell);
+    if (cell && !holds(cell, data).record) fill(cell, data.outputs, data.outputs.find((output) => output.execution_count)?.execution_count ?? "");
+    return;
+  }
+  for (const told of data.views || []) {
+    const cell = cellOf(told.cell);
+    if (!cell) continue;
+    const { record, live } = holds(cell, told);
+    const view = { version_major: 2, version_minor: 0, model_id: told.model };
+    if (told.running && !record && !live)
+      fill(cell, [{ output_type: "display_data", data: { [VIEW]: view, "text/plain": "running…" }, metadata: {} }], "*");
+    else if (!told.running) comm.send({ kind: record ? "has" : "want", view: told.view });
+  }
+}
+
+// Whether a cell has the record of a view already, or the widget that it is shown by.
+function holds(cell, told) {
+  const found = { record: false, live: false };
+  const { outputs } = cell.model;
+  for (let index = 0; index < outputs.length; index += 1) {
+    const { data = {}, metadata = {} } = outputs.get(index);
+    found.record ||= (metadata[MIME] || {}).view === told.view;
+    found.live ||= (data[VIEW] || {}).model_id === told.model;
+  }
+  return found;
+}
+
+function fill(cell, outputs, prompt) {
+  // What the kernel of this page sends is trusted as if the cell had been run here.
+  cell.model.outputs.clear();
+  cell.model.trusted = true;
+  cell.model.outputs.fromJSON(outputs);
+  cell.setPrompt?.(prompt);
+}

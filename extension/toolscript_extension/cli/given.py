@@ -1,0 +1,105 @@
+"""Decides what a user's words on the command line mean: where a script comes from, its params, its limits."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, NoReturn
+
+from toolscript.errors import ConfigError, Json
+from toolscript.limits import MIB
+from toolscript.texts import whole
+
+
+def read_source(file: str, limit: int) -> str:
+    """Return the text of a script file, or of standard input for ``-``. Raises ConfigError naming the file.
+
+    Of a source beyond ``limit`` bytes no more is read than shows that it is too large.
+    """
+    most = max(limit, MIB)
+    data = _bytes_of(file, most + 1)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        return decoder.decode(data, final=len(data) <= most)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8: byte {error.start + 1} cannot be read") from None
+
+
+def _bytes_of(file: str, most: int) -> bytes:
+    if not file:
+        raise ConfigError("the name of the script file is empty")
+    if file == "-":
+        if sys.stdin is None:
+            raise ConfigError("there is no script on standard input: it is closed")
+        return _read(sys.stdin.buffer, "standard input", most)
+    try:
+        with Path(file).open("rb") as opened:
+            return _read(opened, file, most)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {file}: {_why(error)}") from None
+
+
+def _read(stream: IO[bytes], name: str, most: int) -> bytes:
+    try:
+        return stream.read(most)
+    except OSError as error:
+        raise ConfigError(f"cannot read {name}: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def params_of(given: Iterable[str]) -> dict[str, Json]:
+    """Return the params that ``key=json`` texts give. Raises ConfigError that shows the accepted form."""
+    params: dict[str, Json] = {}
+    for text in given:
+        name, value = _pair(text, "--param", "KEY=JSON", params)
+        params[name] = _json(name, value)
+    return params
+
+
+def limits_of(given: Iterable[str]) -> dict[str, float]:
+    """Return the limits that ``name=number`` texts give. Raises ConfigError that shows the accepted form."""
+    limits: dict[str, float] = {}
+    for text in given:
+        name, value = _pair(text, "--limit", "NAME=NUMBER", limits)
+        try:
+            number = float(value) if value.isascii() else math.nan
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ConfigError(f"--limit {name}: {value!r} is not a number")
+        limits[name] = int(number) if number.is_integer() else number
+    return limits
+
+
+def _pair(text: str, option: str, form: str, seen: Iterable[str]) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"{option} takes {form}, got {text!r}")
+    if name in seen:
+        raise ConfigError(f"{option} {name} is given twice")
+    return name, value
+
+
+def _json(name: str, value: str) -> Json:
+    def refuse(constant: str) -> NoReturn:
+        raise ConfigError(f"--param {name}: {constant} is no number that JSON has")
+
+    def real(digits: str) -> float:
+        return number if math.isfinite(number := float(digits)) else refuse(digits)
+
+    try:
+        return whole(json.loads(value, parse_constant=refuse, parse_float=real))
+    except RecursionError:
+        raise ConfigError(f"--param {name}: the value is nested too deeply") from None
+    except ValueError:
+        shown = value if len(value) <= 80 else f"{value[:80]}…"
+        raise ConfigError(
+            f"--param {name}: {shown!r} is not JSON; a string needs quotes: --param '{name}=\"text\"'"
+        ) from None
