@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOK ?= notebooks/01-quickstart.ipynb
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: demo lab test test-live check format bench bench-peers clean
 .DEFAULT_GOAL := help
@@ -54,14 +55,15 @@ bench: $(READY)
 	$(BIN)/python benchmarks/notebook.py
 
 # Measures other systems beside ours; installs them first, into a folder of their own.
+# BENCH_ARGS=--write writes docs/benchmarks/runtime.md.
 PEERS := .artefacts/peers
 bench-peers: $(READY)
 	@mkdir -p $(PEERS)/js
 	@test -x $(PEERS)/py/bin/python || $(BIN)/python -m venv $(PEERS)/py
 	$(PEERS)/py/bin/python -m pip install --quiet --disable-pip-version-check pydantic-monty quickjs-rs langchain-quickjs smolagents
-	cp benchmarks/peers/package.json benchmarks/peers/*.mjs $(PEERS)/js/
+	cp benchmarks/peers/package.json benchmarks/peers/*.mjs benchmarks/peers/work.py $(PEERS)/js/
 	npm install --prefix $(PEERS)/js --no-audit --no-fund --silent
-	$(BIN)/python benchmarks/runtime.py
+	$(BIN)/python benchmarks/runtime.py $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache notebooks/.work .artefacts

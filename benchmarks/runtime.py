@@ -3,9 +3,12 @@
     python benchmarks/runtime.py                  ours, and every peer that is installed, alternating in one run
     python benchmarks/runtime.py --quick          fewer rounds, to see that it works
     python benchmarks/runtime.py --json FILE      the same figures as JSON
+    python benchmarks/runtime.py --write          the page docs/benchmarks/runtime.md; only on a machine that rests
     make bench-peers                              installs the peers, then measures
 
 Ours is measured through the whole of ``Harness.run``, with events and journal; peers through their shortest way.
+Latency is that of one script at a time, with a moment between two, as between two scripts of a model: what a system
+does behind its answer, such as preparing the next worker, is not in it. Throughput has no such moments.
 """
 
 from __future__ import annotations
@@ -31,7 +34,23 @@ from benchmarks.peers.work import JAVASCRIPT  # noqa: E402
 PEERS = Path(__file__).resolve().parent / "peers"
 INSTALLED = ROOT / ".artefacts" / "peers"
 AT_ONCE = (1, 4, 16)
-PATIENCE_SECONDS = 300
+PAUSE_SECONDS = 0.01
+PAGE = ROOT / "docs" / "benchmarks" / "runtime.md"
+HEAD = """# What a script costs
+
+Written by `make bench-peers` and `python benchmarks/runtime.py --write`; every system in one run, in turns. Ours is the
+whole of `Harness.run`: a fresh context in a locked-down process of its own, events, and a journal on disk. Latency is
+that of one script at a time with a rest of 10 ms between two, so what a system prepares behind its answer is not in it;
+throughput has no such rests.
+
+- Peers run in fewer walls: smolagents and quickjs-rs in the caller's own process, langchain-quickjs in a thread of
+  it, `run`, `@ai-sdk/code-mode` and quickjs-emscripten in threads of Node. pydantic-monty runs its own dialect of Python in
+  processes of its own.
+- Where our time goes: a new process runs its script with cold caches and pages, which is about half of a no-op; two
+  wake-ups across processes and the records, events and the fold of the run are the rest. Locking a worker down and
+  copying the pages that it will write takes several times as long, and happens before the script comes.
+- With 16 uses per worker a process serves 16 scripts, each in a fresh context.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +82,11 @@ class Runner:
             env={**os.environ, "PYTHONPATH": str(PEERS)} if "peers" in str(cwd) else None,
         )  # fmt: skip
 
-    def ask(self, work: str, n: int, at: int = 1) -> dict[str, Any]:
+    def ask(self, work: str, n: int, at: int = 1, pause: float = 0.0) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps({"work": work, "n": n, "at": at}) + "\n")
+            self._process.stdin.write(json.dumps({"work": work, "n": n, "at": at, "pause": pause}) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except BrokenPipeError:
@@ -108,7 +127,7 @@ def latencies(systems: list[Runner], rounds: int, n: int) -> dict[str, dict[str,
             for system in systems:
                 if system.name in errors[work]:
                     continue
-                answer = system.ask(work, n)
+                answer = system.ask(work, n, pause=PAUSE_SECONDS)
                 if "error" in answer:
                     errors[work][system.name] = answer["error"]
                 elif at > 0:  # the first round warms up
@@ -174,6 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
+    parser.add_argument("--write", action="store_true", help=f"write the page {PAGE.relative_to(ROOT)}")
     parser.add_argument("--peers", type=Path, default=INSTALLED, help="where the peers are installed")
     options = parser.parse_args()
     rounds, n, many = (1, 5, 20) if options.quick else (5, 20, 100)
@@ -189,7 +209,10 @@ def main() -> None:
         for system in systems:
             system.close()
     figures["ours"] = asyncio.run(limits.measured(quick=options.quick))
-    print(report(figures, [system.name for system in systems]))
+    said = report(figures, [system.name for system in systems])
+    print(said)
+    if options.write:
+        PAGE.write_text(f"{HEAD}\n{said}\n")
     if options.json:
         plain = json.dumps(figures, default=lambda f: asdict(f) if isinstance(f, Figure) else str(f), indent=1)
         options.json.write_text(plain)

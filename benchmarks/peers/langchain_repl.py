@@ -1,4 +1,7 @@
-"""Runs the work in langchain-quickjs, through its middleware's tool; LangChain's own invocation is part of it."""
+"""Runs the work in langchain-quickjs, through its middleware's tool, a fresh context for each script (mode ``call``).
+
+Its tools are laid out when a model is asked, so once it is told of such a request; no model is.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,14 @@ async def big(size: int) -> str:
 
 
 async def main() -> None:
-    middleware: Any = CodeInterpreterMiddleware(ptc=[f, big])
+    middleware: Any = CodeInterpreterMiddleware(ptc=[f, big], mode="call", timeout=30)
     (run,) = middleware.tools
+    state = {"_quickjs_slot_id": "bench"}
+    request = SimpleNamespace(tools=[f, big], state=state, system_message=None, override=lambda **changed: None)
+    middleware.wrap_model_call(request, lambda changed: None)
     runtime = SimpleNamespace(
-        state={"_quickjs_slot_id": "bench"},
+        state=state,
+        tools=[f, big],
         tool_call_id="call-1",
         config={},
         context=None,

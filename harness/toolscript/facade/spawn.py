@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
+import anyio
+
 from toolscript.errors import InvalidArguments, Json, ToolscriptError
 from toolscript.facade.clock import WallClock
 from toolscript.facade.pending import Outcome
 from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
-from toolscript.facade.tasks import Task, TaskBoard, broken
+from toolscript.facade.tasks import Task, TaskBoard, broken, cancelled
 from toolscript.runtime.session import Call
 from toolscript.texts import loads
 
@@ -50,6 +52,9 @@ class Spawner:
                     outcome = broken(task, error)  # the script may wait for it
                 deliver(outcome)
                 return outcome
+            except anyio.get_cancelled_exc_class():
+                deliver(cancelled(task))  # a script that still runs may wait for it
+                raise
             finally:
                 self._open -= 1
                 self._settle()

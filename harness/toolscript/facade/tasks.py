@@ -75,7 +75,7 @@ class TaskBoard:
             # Nothing that one task does may end the others, or the harness that holds them all.
             task.outcome = broken(task, error)
         finally:
-            task.outcome = task.outcome or _cancelled(task)
+            task.outcome = task.outcome or cancelled(task)
             task.ended.set()
             task.clock.go()
             emitter.emit(
@@ -151,7 +151,8 @@ def broken(task: Task, error: Exception) -> Outcome:
     return _failure(task, unexpected(inner, task.tool), "failed")
 
 
-def _cancelled(task: Task) -> Outcome:
+def cancelled(task: Task) -> Outcome:
+    """Return how a task that was cancelled ended."""
     why = f"its deadline of {task.clock.limit:g} s passed" if task.overdue else "it was cancelled"
     error = ToolCancelled(f"task {task.task_id} ({task.tool}): {why}", tool=task.tool)
     return _failure(task, error, "cancelled")

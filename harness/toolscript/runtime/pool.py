@@ -16,18 +16,15 @@ from anyio.abc import TaskGroup
 from toolscript.errors import ConfigError, HostError, Json, PoolBusy, ToolscriptError
 from toolscript.limits import Limits
 from toolscript.runtime.lease import Lease
-from toolscript.runtime.nursery import Nursery, Settings, engine_named
+from toolscript.runtime.nursery import Nursery
 from toolscript.runtime.process import WorkerProcess
-from toolscript.runtime.sandbox import address_space_for
 from toolscript.runtime.session import FacadeEntry, Session
+from toolscript.runtime.sizing import frame_limit, settings_for
 from toolscript.runtime.wire import facade_text
-from toolscript.runtime.worker import RING_2
 
-_MOST_PREPARED = 16
 _LARGEST_FURNISHED = 64 * 1024
 _LATER_SECONDS = 0.002
 """How long whoever ran a script is left alone before its worker is replaced; while enough wait, each time anew."""
-_FRAME_OVERHEAD = 1024 * 1024
 _LARGEST_STACK = 4 * 1024 * 1024
 
 
@@ -57,7 +54,7 @@ class Pool:
         self._min, self._queue, self._uses = min_size, queue, uses_per_worker
         self._idle_seconds, self._grace = idle_seconds, grace_seconds
         _check(self._limits, self._min, self._max, queue, uses_per_worker)
-        self._settings = _settings(self._limits, engine, uses_per_worker)
+        self._settings = settings_for(self._limits, engine, uses_per_worker)
         self._idle: deque[WorkerProcess] = deque()
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
@@ -323,7 +320,7 @@ class Pool:
                 await self._nursery.close()
                 self._nursery = None
             if self._nursery is None:
-                self._nursery = await Nursery.open(self._settings, _frame_limit(self._limits))
+                self._nursery = await Nursery.open(self._settings, frame_limit(self._limits))
             return self._nursery
 
     async def _cull(self) -> None:
@@ -381,21 +378,3 @@ def _check(limits: Limits, low: int, high: int, queue: int, uses: int) -> None:
         )
     if limits.stack_bytes > _LARGEST_STACK:
         raise ConfigError(f"limit stack_bytes may be {_LARGEST_STACK} at most, got {limits.stack_bytes}")
-
-
-def _settings(limits: Limits, engine: str, uses: int) -> Settings:
-    path, modules = engine_named(engine)
-    return Settings(
-        engine=path,
-        modules=modules,
-        prepared=min(uses, _MOST_PREPARED),
-        uses=uses,
-        address_space=address_space_for(limits.heap_bytes),
-        # Behind the profiling timer of each script: all that a worker's scripts together may use, and a little more.
-        cpu_seconds=int(uses * RING_2 * limits.guest_seconds) + 2,
-    )
-
-
-def _frame_limit(limits: Limits) -> int:
-    """A script's messages lie in its heap before they are sent; UTF-8 may double them, JSON escapes more."""
-    return 6 * limits.heap_bytes + _FRAME_OVERHEAD

@@ -1,0 +1,33 @@
+"""Decides what workers are given, and how much one of them may send, by the limits of the scripts that come."""
+
+from __future__ import annotations
+
+from toolscript.limits import Limits
+from toolscript.runtime.nursery import Settings, engine_named
+from toolscript.runtime.sandbox import address_space_for
+from toolscript.runtime.worker import RING_2
+
+_MOST_PREPARED = 16
+_FRAME_OVERHEAD = 1024 * 1024
+
+
+def settings_for(limits: Limits, engine: str, uses: int) -> Settings:
+    """Return what a zygote is told. Raises ConfigError for an engine that is not there."""
+    path, modules = engine_named(engine)
+    return Settings(
+        engine=path,
+        modules=modules,
+        prepared=min(uses, _MOST_PREPARED),
+        uses=uses,
+        address_space=address_space_for(limits.heap_bytes),
+        # Behind the profiling timer of each script: all that a worker's scripts together may use, and a little more.
+        cpu_seconds=int(uses * RING_2 * limits.guest_seconds) + 2,
+    )
+
+
+def frame_limit(limits: Limits) -> int:
+    """Return the largest frame in bytes.
+
+    A script's messages lie in its heap before they are sent; UTF-8 may double them, JSON escapes more.
+    """
+    return 6 * limits.heap_bytes + _FRAME_OVERHEAD
