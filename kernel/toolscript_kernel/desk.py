@@ -204,6 +204,8 @@ class Desk:
                     yield
         finally:
             watch.finish()
+            if caller.front in (Front.WIDGETS, Front.NOTEBOOK):
+                watch.follow(harness.listening)
 
     def _view(self, caller: Caller, *, offset: int, in_turn: bool, max_calls: int) -> View:
         from toolscript_kernel.view import live, plain
