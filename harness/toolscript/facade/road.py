@@ -159,7 +159,7 @@ class Road:
         self._waiting(number, waits)
 
     def announce(self, call: Call, arguments: Json, task_id: str | None = None) -> None:
-        """Tell that a call was made. Of a task this is told when it is spawned: its script may have ended soon after."""
+        """Tell that a call was made. Of a task that is when it is spawned: its script may end soon after."""
         tool = self._scope.tools.get(call.tool)
         self._scope.emitter.emit(
             OperationStarted, operation=call.number, tool=call.tool,
