@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from toolscript.errors import Json
 from toolscript.models.adapter import Finished, ModelEvent, ReasoningDelta, UsageReport
 from toolscript.models.errors import failure
 from toolscript.models.openai_chat_wire import API
@@ -23,6 +24,27 @@ _REASONS: dict[str, Literal["stop", "length", "tool_calls", "content_filter"]] =
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+
+
+class _Json:
+    """A JSON object whose fields are read as attributes."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: dict[str, Json]) -> None:
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return _readable(self._fields[name])
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def _readable(value: Json) -> Any:
+    if isinstance(value, dict):
+        return _Json(value)
+    return [_readable(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(slots=True)
@@ -47,6 +69,7 @@ class Reader:
 
     def read(self, chunk: Any) -> Iterator[ModelEvent]:
         """Yield what one chunk means. Raises ProviderError for what breaks the protocol."""
+        chunk = _readable(chunk)
         if (usage := getattr(chunk, "usage", None)) is not None:
             self.usage = _usage(usage)
         choices = getattr(chunk, "choices", None)
