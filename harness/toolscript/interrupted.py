@@ -45,7 +45,7 @@ async def fill_in(
             script.run = ended_run(mine.file.path) if mine.file.ended else await resume(mine.record.run_id)
     calls = [f for f in found if f.call is not None]
     for call in step.calls:
-        call.reply = _reply(call, calls, path_of)
+        call.reply = await _reply(call, calls, resume, path_of)
 
 
 def _runs(state: Path, step: Step) -> Iterator[_Found]:
@@ -87,8 +87,13 @@ def _take(found: list[_Found], wanted: Callable[[_Found], bool]) -> _Found | Non
     return mine
 
 
-def _reply(call: Call, found: list[_Found], path_of: Callable[[str], str]) -> ToolReply | None:
-    """Return what a call gave; None if it never began. One that cannot be told from another is unknown."""
+async def _reply(
+    call: Call, found: list[_Found], resume: Callable[[str], Awaitable[Run]], path_of: Callable[[str], str]
+) -> ToolReply | None:
+    """Return what a call gave, one that was cut short after its recovery; None if it never began.
+
+    One that cannot be told from another is unknown.
+    """
     try:
         path = path_of(call.asked.name)
     except ToolscriptError:
@@ -97,6 +102,8 @@ def _reply(call: Call, found: list[_Found], path_of: Callable[[str], str]) -> To
     mine = _take(found, lambda f: f in here and f.call is not None and f.call.arguments == call.asked.arguments)
     if mine is None:
         return ToolReply(text=UNKNOWN, is_error=True) if here else None
+    if not mine.file.ended:
+        await resume(mine.record.run_id)
     end = next((r for r in _read(mine.file.path) if isinstance(r, EndRecord)), None)
     return ToolReply(text=UNKNOWN, is_error=True) if end is None else _told(end)
 
