@@ -52,8 +52,9 @@ COMMANDS = {
         ("toolscript demo", "toolscript demo analysis.ipynb --output executed.ipynb --timeout 600"),
     ),
     "resume": Entry(
-        "resume:command", "Go on with a run whose host died: what had ended is not done again.",
-        ("toolscript resume", "toolscript resume RUN", "toolscript resume RUN --outcome 2=again"),
+        "resume:command", "Go on with a run or turn whose host died: what had ended is not done again.",
+        ("toolscript resume", "toolscript resume RUN", "toolscript resume RUN --outcome 2=again",
+         "toolscript resume CONVERSATION"),
     ),
     "replay": Entry(
         "journals:replay_command",
