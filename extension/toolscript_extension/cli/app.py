@@ -29,7 +29,9 @@ COMMANDS = {
         ("toolscript run check.ts --param path='\"src\"'", "toolscript run - --json --limit calls=4 < check.ts"),
     ),
     "tools": Entry(
-        "tools:command", "Print what scripts can call.", ("toolscript tools > tools.d.ts", "toolscript tools --json")
+        "tools:command", "Print what scripts can call.",
+        ("toolscript tools > tools.d.ts", "toolscript tools --json",
+         "toolscript tools --openapi > tools.openapi.json")
     ),
     "doctor": Entry(
         "doctor:command", "Say what this machine offers, and what is missing.",

@@ -118,11 +118,16 @@ def test_json_stays_one_object_when_the_script_fails(tmp_path):
     assert (told["error"]["line"], told["error"]["code"]) == (2, "script_threw")
 
 
-def test_the_facade_is_printed_as_declarations_and_as_json(tmp_path):
+def test_the_facade_is_printed_as_declarations_as_json_and_as_openapi(tmp_path):
     declared = toolscript(tmp_path, "tools", "--dts")
     described = json.loads(toolscript(tmp_path, "tools", "--json").stdout)
 
+    described_for_rest = json.loads(toolscript(tmp_path, "tools", "--openapi").stdout)
+    both = toolscript(tmp_path, "tools", "--openapi", "--json")
+
     assert "declare const tools" in declared.stdout
+    assert both.returncode == 2
+    assert set(described_for_rest["paths"]) == {f"/tools/{tool['name']}" for tool in described}
     assert {"exec", "readFile", "applyPatch"} <= {tool["name"] for tool in described}
     assert all(tool["input_schema"] and tool["output_schema"] for tool in described)
 

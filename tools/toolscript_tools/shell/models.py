@@ -109,7 +109,10 @@ class CommandOutput(ToolModel):
     exit_code: int = Field(description="0 for success; 124 after a timeout; 128 + n when signal n ended it.")
     stdout: str
     stderr: str
-    aggregated_output: str = Field(description="Both streams in the order in which they arrived.")
+    aggregated_output: str = Field(
+        description="Both streams in the order in which they arrived; what was written to both at the same instant "
+        "can stand in either order."
+    )
     duration_ms: int
     timed_out: bool
     truncated: bool = Field(description="Whether any of the texts was cut in the middle.")
