@@ -195,6 +195,8 @@ class ScriptExecutionOutput(BaseEvent):
     status: RunStatus
     script_hash: str
     result: Json = None
+    result_handle: str | None = None
+    """Set where the result was too large: ``result`` stands for it, and ``tools.readOutput`` reads it by this."""
     error: dict[str, Json] | None = None
     warnings: tuple[str, ...] = ()
     durations: dict[str, float] = Field(default_factory=dict)

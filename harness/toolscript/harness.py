@@ -30,6 +30,7 @@ from toolscript.confine.command import Commands
 from toolscript.confine.modes import means
 from toolscript.errors import ConfigError, Json, StillInterrupted, ToolError
 from toolscript.events import Emitter, Listener
+from toolscript.facade.large import original, reference
 from toolscript.facade.scope import World
 from toolscript.facade.store import Store
 from toolscript.facade.tasks import TaskBoard
@@ -215,16 +216,19 @@ class Harness:
         last_expression: bool = False,
         mode: Mode = "on",
         plan: ApprovedPlan | None = None,
+        large_result: bool = False,
     ) -> Run:
         """Run one script and return what became of it; a bad script is a failed run, not an exception.
 
         ``limits`` lower the configured ones. ``last_expression`` makes the last expression the result, as in a
-        cell. Raises ConfigError for limits that cannot be; is stopped by cancelling its task.
+        cell. With ``large_result`` a result beyond its limit is kept, and the run's ``result`` stands for it (see
+        :meth:`large`). Raises ConfigError for limits that cannot be; is stopped by cancelling its task.
         """
         order = Order(
             limits=self.limits, lowered=limits or {}, policy=policy or self.policy, rules=self.rules, params=params,
             allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
             last_expression=last_expression, mode=mode, plan=plan,
+            inline_result_bytes=self.limits.result_bytes if large_result else None,
         )  # fmt: skip
         if not self._offered.is_set():
             await self._offered.wait()
@@ -257,7 +261,9 @@ class Harness:
         await self._offered.wait()
         return await self._turns.run(config, prompt, self.conversation, images=images)
 
-    async def resume(self, run_id: str, *, outcomes: Mapping[int, Resolution] | None = None) -> Run:
+    async def resume(
+        self, run_id: str, *, outcomes: Mapping[int, Resolution] | None = None, large_result: bool = False
+    ) -> Run:
         """Go on with a run of this workspace whose host died, and return what became of it in all.
 
         What had ended is not done again. ``outcomes`` says ahead, by call number, what nobody can know: whether a
@@ -272,8 +278,23 @@ class Harness:
         journal = DiskJournal.resume(path, secrets=secret_values(os.environ))
         if (first := first_record(path)) is not None and first.origin == "undo":
             return await self._resume_undo(run_id, journal)
-        order = Order(limits=self.limits, policy=self.policy, rules=self.rules)
+        order = Order(
+            limits=self.limits, policy=self.policy, rules=self.rules,
+            inline_result_bytes=self.limits.result_bytes if large_result else None,
+        )  # fmt: skip
         return await self._workshop.resume(path, journal, order, outcomes or {}, self._emitter)
+
+    def keep(self, value: Json) -> dict[str, Json]:
+        """Keep a value that is too large for ``params`` and return what stands for it: scripts read it by its
+        ``handle`` with ``tools.readOutput``, as long as this harness lives.
+        """
+        return reference(value, self._world.outputs.keep)
+
+    def large(self, run: Run) -> Json:
+        """Return a run's whole result, which may be kept beside it. Raises ToolError ``not_found`` when it is gone."""
+        if run.result_handle is None:
+            return run.result
+        return original(run.result, self._world.outputs.read(run.result_handle))
 
     def interrupted_turns(self) -> tuple[str, ...]:
         """Return the conversations of this workspace whose last turn was cut short and that nobody goes on with."""

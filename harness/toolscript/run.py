@@ -65,6 +65,8 @@ class Run:
     source: str = ""
     script_hash: str = ""
     result: Json = None
+    result_handle: str | None = None
+    """Set where the result was too large, and ``result`` only stands for it."""
     error: dict[str, Json] | None = None
     logs: tuple[LogLine, ...] = ()
     operations: tuple[Operation, ...] = ()
@@ -123,7 +125,7 @@ def _told(event: BaseEvent) -> dict[str, Any]:
         case ScriptExecutionOutput():
             return {
                 "status": event.status, "result": event.result, "error": event.error, "warnings": event.warnings,
-                "durations": event.durations,
+                "durations": event.durations, "result_handle": event.result_handle,
             }  # fmt: skip
         case _:
             return {}

@@ -15,6 +15,7 @@ from toolscript.errors import Json, RunAborted, StoreTooLarge, ToolscriptError
 from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.course import Course
 from toolscript.facade.ending import Ending, unexpected
+from toolscript.facade.large import reference
 from toolscript.facade.pending import Outcome
 from toolscript.facade.scope import RunScope
 from toolscript.facade.store import Store
@@ -174,8 +175,7 @@ class Runner:
         course.close_journal()
         scope.emitter.emit(
             ScriptExecutionOutput, status=ending.status, script_hash=scope.script_hash, error=error,
-            result=None if ending.result is None else loads(ending.result),
-            warnings=tuple(course.warnings), durations=course.durations(),
+            warnings=tuple(course.warnings), durations=course.durations(), **_result(ending, scope),
         )  # fmt: skip
         return ending
 
@@ -186,6 +186,17 @@ class Runner:
             course.store.clear()
             return Ending(status=RunStatus.FAILED, error=error)
         return ending
+
+
+def _result(ending: Ending, scope: RunScope) -> dict[str, Json]:
+    """Return what is told of a result: the value, or what stands for it. The journal has the value in any case."""
+    if ending.result is None:
+        return {}
+    value, most = loads(ending.result), scope.inline_result_bytes
+    if most is None or len(ending.result) <= most // 4 or len(ending.result.encode("utf-8", "replace")) <= most:
+        return {"result": value}
+    stands = reference(value, scope.world.outputs.keep)
+    return {"result": stands, "result_handle": stands["handle"]}
 
 
 @Latest

@@ -24,6 +24,7 @@ from toolscript.approvals.rules import Rule
 from toolscript.errors import ConfigError, Json, RunAborted, ToolscriptError
 from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.guest import GuestContext
+from toolscript.facade.large import LARGEST_RESULT
 from toolscript.facade.scope import RunScope, World
 from toolscript.journal.conversation import ConversationJournal, Following
 from toolscript.journal.reader import read_secrets, records
@@ -71,8 +72,17 @@ class Order:
     time_ms: int | None = None
     earlier: ConversationJournal | None = None
     """What must be durable before an effect of this order begins."""
+    inline_result_bytes: int | None = None
+    """A larger result is kept, and the run names its handle; None: it is too large."""
     depth: int = 0
     """How many agents stand above this one, each asking the next."""
+
+    def granted(self) -> Limits:
+        """Return the limits of its script. Raises ConfigError for what cannot be asked for."""
+        limits = self.limits.tightened(self.lowered)
+        if self.inline_result_bytes is None or "result_bytes" in self.lowered:
+            return limits
+        return replace(limits, result_bytes=max(limits.result_bytes, LARGEST_RESULT))
 
 
 Delegate = Callable[[Order, str, str, str], Awaitable[Json]]
@@ -126,7 +136,7 @@ class Workshop:
             return (await self.plan(source, order, emitter))[0]
         run_id = new_id("r")
         emitter = emitter.scoped(run_id=run_id)
-        granted = order.limits.tightened(order.lowered)
+        granted = order.granted()
         if order.plan is not None:
             order = self._bound(source, order, order.plan)
         with emitter.collecting(run_id=run_id) as events:
@@ -237,7 +247,7 @@ class Workshop:
             permissions=self.permissions,
             world=self.world if asking is None else replace(self.world, run_agent=asking), turn_id=order.turn_id,
             catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
-            planned=order.planned, plan=order.plan,
+            planned=order.planned, plan=order.plan, inline_result_bytes=order.inline_result_bytes,
             conversation_id=self.conversation_id,
         )  # fmt: skip
 
@@ -276,6 +286,7 @@ def recorded_order(run: RunRecord, order: Order) -> Order:
         limits=recorded_limits(run),
         policy=stricter(Policy(run.policy), order.policy), rules=order.rules, allowed_tools=run.allowed_tools,
         origin=cast("Origin", run.origin), turn_id=run.turn_id, depth=0 if run.parent is None else 1,
+        inline_result_bytes=order.inline_result_bytes,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from toolscript_kernel import namespace, options, recall
 from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.door import Door
 from toolscript_kernel.front import Caller, Front
+from toolscript_kernel.large import fitting
 from toolscript_kernel.own import OwnTools
 from toolscript_kernel.rewind import Branch, Heard, script_note
 
@@ -89,8 +90,9 @@ class Desk:
 
     async def _script(self, cell: Cell, caller: Caller) -> None:
         chosen = options.read(cell.options)
-        params = namespace.taken(self.shell.user_ns, chosen.inputs) | chosen.params
+        taken = namespace.taken(self.shell.user_ns, chosen.inputs)
         harness = await self._opened(caller)
+        params = (fitting(taken, harness.limits.argument_bytes, harness.keep) if taken else taken) | chosen.params
         if chosen.replay is not None:
             await self._replay(harness, chosen.replay, cell, caller)
             return
@@ -106,13 +108,14 @@ class Desk:
                 last_expression=True,
                 mode="dry-run" if chosen.dry_run else "on",
                 plan=plan,
+                large_result=True,
             )
         self.shell.user_ns["_run"] = run
         harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
         _raise_unless_completed(run, cell)
         if chosen.output:
-            frame = chosen.frame
-            self.shell.user_ns[chosen.output] = namespace.to_frame(run.result) if frame else run.result
+            result = harness.large(run)
+            self.shell.user_ns[chosen.output] = namespace.to_frame(result) if chosen.frame else result
         if run.result is not None:
             caller.stage.result(run.result)
 
@@ -122,7 +125,7 @@ class Desk:
             raise CellError("ConfigError", "a run is resumed by a cell of its own")
         harness, cell = await self._opened(caller), Cell(kind=Kind.SCRIPT)
         async with self._watched(harness, caller, cell, in_turn=False):
-            run = await harness.resume(run_id, outcomes=outcomes)
+            run = await harness.resume(run_id, outcomes=outcomes, large_result=True)
         self.shell.user_ns["_run"] = run
         _raise_unless_completed(run, Cell(kind=Kind.SCRIPT, body=run.source))
         if run.result is not None:
@@ -159,7 +162,7 @@ class Desk:
         if replayed.error is not None:
             raise _failure(replayed.error, cell.body, cell.offset)
         if replayed.result is not None:
-            caller.stage.result(replayed.result)
+            caller.stage.result(fitting({"": replayed.result}, harness.limits.result_bytes, harness.keep)[""])
 
     async def _plan(self, harness: Harness, cell: Cell, caller: Caller, params: dict[str, Json]) -> ApprovedPlan | None:
         """Return the rows that the person chose of a dry run; None where there is nothing to choose."""
@@ -226,6 +229,8 @@ class Desk:
                     yield
         finally:
             watch.finish()
+            if caller.front in (Front.WIDGETS, Front.NOTEBOOK):
+                watch.follow(harness.listening)
 
     def _view(self, caller: Caller, *, offset: int, in_turn: bool, max_calls: int) -> View:
         from toolscript_kernel.view import live, plain

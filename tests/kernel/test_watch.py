@@ -85,3 +85,32 @@ async def test_nothing_is_shown_after_the_end():
 
     assert view.finished is not None
     assert [log.text for log in view.finished.scripts[0].run.logs] == ["1 TODOs, exit 1"]
+
+
+@pytest.mark.anyio
+async def test_a_task_that_outlives_its_cell_is_shown_when_it_ends_and_nothing_after_that():
+    view = Counting()
+    watch = Watch(view)
+    emitter = ev.Emitter()
+    mine = emitter.scoped(run_id="r-1")
+    task = {"task_id": "task-1.1", "operation": 1, "tool": "exec"}
+    with emitter.listening(watch):
+        mine.emit(ev.ScriptExecution, source="s", script_hash="h")
+        mine.emit(ev.TaskStarted, **task)
+        mine.emit(ev.OperationStarted, operation=1, tool="exec", arguments={}, task_id="task-1.1")
+        mine.emit(ev.ScriptExecutionOutput, status=ev.RunStatus.COMPLETED, script_hash="h")
+    before = watch.finish()
+    watch.follow(emitter.listening)
+    assert before.scripts[0].run.operations[0].duration_ms is None
+
+    output = {"exitCode": 3, "stdout": ""}
+    done = {"operation": 1, "tool": "exec", "status": ev.OperationStatus.SUCCEEDED}
+    mine.emit(ev.OperationFinished, **done, output=output, duration_ms=5.0)
+    assert view.finished is before
+    mine.emit(ev.TaskFinished, **task, status=ev.OperationStatus.SUCCEEDED)
+    assert view.finished.scripts[0].run.operations[0].output == output
+
+    last = view.finished
+    mine.emit(ev.TaskFinished, **task, status=ev.OperationStatus.SUCCEEDED)
+    assert view.finished is last
+    assert emitter.channel.listeners == []

@@ -139,7 +139,8 @@ class Road:
 
     async def _travelled(self, trip: Trip) -> Outcome:
         trip.arguments = loads(trip.call.arguments)
-        self._announce(trip)
+        if trip.task_id is None:
+            self.announce(trip.call, trip.arguments)
         value = await self._through(trip)
         changes = change_records(trip.changes, self._scope.journal)
         self._finish(trip, OperationStatus.PLANNED if trip.planned else OperationStatus.SUCCEEDED, None)
@@ -157,12 +158,12 @@ class Road:
         (wait.begin if waits else wait.end)()
         self._waiting(number, waits)
 
-    def _announce(self, trip: Trip) -> None:
-        call = trip.call
+    def announce(self, call: Call, arguments: Json, task_id: str | None = None) -> None:
+        """Tell that a call was made. Of a task that is when it is spawned: its script may end soon after."""
         tool = self._scope.tools.get(call.tool)
         self._scope.emitter.emit(
             OperationStarted, operation=call.number, tool=call.tool,
-            arguments=_bounded(trip.arguments, len(call.arguments)), task_id=trip.task_id,
+            arguments=_bounded(arguments, len(call.arguments)), task_id=task_id,
             effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column,
         )  # fmt: skip
 

@@ -82,6 +82,8 @@ class RunScope:
     """Where a dry run writes the effects that it only plans; None: this is no dry run."""
     plan: ApprovedPlan | None = None
     """The plan that this run carries out."""
+    inline_result_bytes: int | None = None
+    """A result beyond this is kept, and the run names its handle; None: the limit alone counts."""
     recall: Callable[[int, str], Decision | None] = lambda number, digest: None
     """Returns what was decided on exactly this call before the run was interrupted, once."""
 

@@ -60,6 +60,7 @@ class Spawner:
                 self._settle()
 
         self._started.append(task)
+        self._road.announce(call, loads(call.arguments), task.task_id)
         self._board.start(task, work, self._scope.emitter)
 
     def when_idle(self, action: Callable[[], None]) -> None:

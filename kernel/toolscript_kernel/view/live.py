@@ -64,6 +64,7 @@ class LiveView:
         self._slot = new_slot()
         self._page: PageView | None = None
         self._finished = False
+        self._recorded = False
         self._still: Any = None
         self._patience: asyncio.TimerHandle | None = None
         self._last = Transcript(prompt="" if in_turn else None)
@@ -91,7 +92,7 @@ class LiveView:
         self._stage.run(lambda: setattr(self._panels, "children", panels))
 
     def finish(self, transcript: Transcript) -> None:
-        """Leave the record in the notebook, and the last state in the widget."""
+        """Leave the record in the notebook, and the last state in the widget; again when a task ended later."""
         self._last, self._finished = transcript, True
         if self._patience is not None:
             self._patience.cancel()
@@ -104,8 +105,11 @@ class LiveView:
             self._place.ended(
                 self._slot, left.outputs(transcript, data, metadata, offset=self._offset, count=self._stage.count)
             )
+        elif self._recorded:
+            self._stage.replace(self._slot, data, metadata)
         elif worth_a_record(transcript):
-            self._stage.display(data, metadata)
+            self._recorded = True
+            self._stage.display(data, metadata, slot=self._slot)
 
     def _open(self) -> None:
         self._stage.run(self._make)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from toolscript.events import (
@@ -13,6 +14,8 @@ from toolscript.events import (
     OperationStarted,
     ScriptExecution,
     ScriptExecutionOutput,
+    TaskFinished,
+    TaskStarted,
     TurnFinished,
     TurnStarted,
 )
@@ -86,10 +89,16 @@ class Watch:
         self._next = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
+        self._tasks: set[str] = set()
+        self._later: AbstractContextManager[None] | None = None
 
     def __call__(self, event: BaseEvent) -> None:
         """Take one event; called by the harness on the loop."""
-        if self._ended or not self._mine.takes(event):
+        if not self._mine.takes(event):
+            return
+        self._note_task(event)
+        if self._ended:
+            self._after(event)
             return
         self._folder.add(event)
         self.view.event(event)
@@ -106,11 +115,37 @@ class Watch:
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
+        return self._show_end()
+
+    def follow(self, listening: Callable[[Watch], AbstractContextManager[None]]) -> None:
+        """Show the end anew each time a task ends that outlives the cell, until the last one has."""
+        if self._tasks:
+            self._later = listening(self)
+            self._later.__enter__()
+
+    def _show_end(self) -> Transcript:
         transcript = self._folder.transcript()
         if self._keep is not None and worth_a_record(transcript):
             transcript = self._keep(transcript)
         self.view.finish(transcript)
         return transcript
+
+    def _note_task(self, event: BaseEvent) -> None:
+        if isinstance(event, TaskStarted):
+            self._tasks.add(event.task_id)
+        elif isinstance(event, TaskFinished):
+            self._tasks.discard(event.task_id)
+
+    def _after(self, event: BaseEvent) -> None:
+        """Take what a task does after the cell's end; nothing else of the cell can happen any more."""
+        if self._later is None:
+            return
+        self._folder.add(event)
+        if isinstance(event, TaskFinished) and event.parent is None:
+            self._show_end()
+        if not self._tasks:
+            later, self._later = self._later, None
+            later.__exit__(None, None, None)
 
     def _refresh(self) -> None:
         self._timer = None

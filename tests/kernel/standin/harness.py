@@ -64,6 +64,9 @@ class StandIn:
             child.kill()
             await child.wait()
 
+    def large(self, run):
+        return run.result
+
     def recording(self, run_id: str) -> None:
         """Nothing is written down here."""
 
