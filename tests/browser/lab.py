@@ -183,9 +183,10 @@ class Lab:
         for _ in range(20):
             self.page.keyboard.press("Control+Enter")
             # Until the session is ready, a page takes no notice.
-            self.page.wait_for_timeout(150)
-            if prompt.inner_text() != before:
-                break
+            for _ in range(15):
+                if prompt.inner_text() != before:
+                    return cell.locator(".jp-Cell-outputArea")
+                self.page.wait_for_timeout(10)
         return cell.locator(".jp-Cell-outputArea")
 
     def stop(self) -> None:
