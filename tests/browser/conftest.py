@@ -1,4 +1,4 @@
-"""One server and one browser for all tests of the session: starting them is what takes the time."""
+"""One server for all tests of the session, and one browser for those of a file: starting them is what takes the time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from tests.needs import need
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
+    """A browser, ended with the file: Playwright keeps an event loop in this thread, beside which no other test can have its own."""
     need("chromium")
     from tests.browser.lab import browser
 
