@@ -38,7 +38,7 @@ class Ground:
 
 def look(roots: Iterable[str]) -> Ground:
     """Return what git's files are now. Blocks."""
-    ground = Ground({root: found_in(root) for root in roots})
+    ground = Ground({root: found_in(root, leave_open=True) for root in roots})
     for found in ground.found.values():
         for directory in found.directories:
             for path in _carriers(directory):
@@ -150,8 +150,13 @@ def _settled(sweep: _Sweep, path: str) -> Iterator[Restored]:
     before = sweep.ground.settings.get(path, frozenset())
     good = [each for each in settings if each in before or gitconfig.harmless(each, inside=_inside(sweep))]
     if strange or len(good) < len(settings):
-        _rewrite(sweep.root, path, gitconfig.serialised(good))
-        yield Restored(Path(path), data.decode("utf-8", "replace"), "made harmless")
+        became = data.decode("utf-8", "replace")
+        try:
+            _rewrite(sweep.root, path, gitconfig.serialised(good))
+        except OSError:
+            yield Restored(Path(path), became, "left")
+        else:
+            yield Restored(Path(path), became, "made harmless")
 
 
 def _inside(sweep: _Sweep) -> _Inside:
@@ -170,9 +175,15 @@ class _Inside:
 
 def _removed(root: str, path: str) -> Iterator[Restored]:
     name = Path(path).name
-    with contextlib.suppress(OSError), parent_of(Path(root), os.path.relpath(path, root)) as parent:
-        became = (_data(Path(path).parent, name) or b"").decode("utf-8", "replace")
-        remove(parent, name)
+    became = (_data(Path(path).parent, name) or b"").decode("utf-8", "replace")
+    try:
+        with parent_of(Path(root), os.path.relpath(path, root)) as parent:
+            remove(parent, name)
+    except FileNotFoundError:
+        return
+    except OSError:
+        yield Restored(Path(path), became, "left")
+    else:
         yield Restored(Path(path), became, "removed")
 
 
