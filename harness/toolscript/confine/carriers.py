@@ -88,7 +88,7 @@ def sweep(ground: Ground, now: dict[str, Found], kept: Iterable[str]) -> Iterato
     for root, found in now.items():
         known = {os.path.realpath(directory) for directory in found.directories}
         for directory in found.directories:
-            yield from _swept(_Sweep(root, directory, ground, known, others))
+            yield from _swept(_Sweep(root, directory, ground, known, others, _trees(directory, found.links)))
         for link in found.links:
             yield from _link_swept(root, link, ground, known, others)
 
@@ -100,6 +100,8 @@ class _Sweep:
     ground: Ground
     known: set[str]
     others: frozenset[str]
+    trees: tuple[str, ...] = ()
+    """The directories in which git resolves relative addresses."""
 
     def new(self, path: str) -> bool:
         """Say whether a file has been made or changed since the command began."""
@@ -148,7 +150,7 @@ def _settled(sweep: _Sweep, path: str) -> Iterator[Restored]:
         return
     settings, strange = gitconfig.parse(data)
     before = sweep.ground.settings.get(path, frozenset())
-    good = [each for each in settings if each in before or gitconfig.harmless(each, inside=_inside(sweep))]
+    good = [each for each in settings if each in before or _harmless(sweep, each)]
     if strange or len(good) < len(settings):
         became = data.decode("utf-8", "replace")
         try:
@@ -159,18 +161,37 @@ def _settled(sweep: _Sweep, path: str) -> Iterator[Restored]:
             yield Restored(Path(path), became, "made harmless")
 
 
-def _inside(sweep: _Sweep) -> _Inside:
-    return _Inside(sweep.root, sweep.directory)
+def _harmless(sweep: _Sweep, setting: gitconfig.Setting) -> bool:
+    return gitconfig.harmless(
+        setting,
+        inside=lambda path: bool(path) and _leads_inside([sweep.root], sweep.directory, path),
+        # Elsewhere nobody looks at a repository's hooks, which git runs when it pushes there. git tries these endings.
+        reachable=lambda path: not path.startswith("~") and all(
+            _leads_inside(sweep.ground.found, tree, f"{path}{ending}")
+            for tree in sweep.trees
+            for ending in ("", ".git", "/.git", ".git/.git")
+        ),
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Inside:
-    root: str
-    directory: str
+def _leads_inside(roots: Iterable[str], base: str, path: str) -> bool:
+    real = Path(os.path.realpath(Path(base, path)))
+    return any(real.is_relative_to(root) for root in roots)
 
-    def __call__(self, path: str) -> bool:
-        """Say whether a working tree lies in the same root."""
-        return bool(path) and Path(os.path.realpath(Path(self.directory, path))).is_relative_to(self.root)
+
+def _trees(directory: str, links: Iterable[str]) -> tuple[str, ...]:
+    """Return the working trees of a git directory; a bare repository is its own."""
+    own = directory.removesuffix("/.git")
+    linked = (str(Path(link).parent) for link in links if f"{_target(link)}/".startswith(f"{directory}/"))
+    return (own, *linked)
+
+
+def _target(link: str) -> str:
+    """Return where a ``.git`` file or link leads."""
+    if Path(link).is_symlink():
+        return os.path.realpath(link)
+    text = (_data(Path(link).parent, Path(link).name) or b"").decode("utf-8", "replace")
+    return os.path.realpath(Path(link).parent / text.removeprefix("gitdir:").strip())
 
 
 def _removed(root: str, path: str) -> Iterator[Restored]:
