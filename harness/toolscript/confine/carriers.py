@@ -13,12 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolscript.confine import gitconfig
+from toolscript.confine import gitconfig, unfinished
 from toolscript.confine.protect import Restored
 from toolscript.confine.reach import parent_of, remove
 from toolscript.confine.repositories import Found, found_in
 
 SETTINGS = ("config", "config.worktree")
+_ADDRESSES = ("remotes", "branches")
+"""Directories in which git looks for addresses in old forms."""
 MAX_BYTES = 1024 * 1024
 """Larger configurations and hooks are removed without a word of what they said."""
 
@@ -34,6 +36,8 @@ class Ground:
     owners: dict[Print, str] = field(default_factory=dict)
     """Which repository each file belonged to."""
     settings: dict[str, frozenset[gitconfig.Setting]] = field(default_factory=dict)
+    steps: dict[str, frozenset[bytes]] = field(default_factory=dict)
+    """What each unfinished rebase had still to run."""
 
 
 def look(roots: Iterable[str]) -> Ground:
@@ -53,12 +57,17 @@ def _note(ground: Ground, path: str, owner: str) -> None:
         ground.owners[seen] = owner
         if path.endswith(SETTINGS) and (data := _data(Path(path).parent, Path(path).name)) is not None:
             ground.settings[path] = frozenset(gitconfig.parse(data)[0])
+        if path.endswith(unfinished.TODOS):
+            ground.steps[path] = unfinished.runs(_data(Path(path).parent, Path(path).name) or b"")
 
 
 def _carriers(directory: str) -> Iterator[str]:
     """Yield the files by which a git directory can make git run something."""
     yield from (f"{directory}/{name}" for name in (*SETTINGS, "commondir", "hooks"))
-    yield from _hooks(f"{directory}/hooks")
+    for todo in unfinished.TODOS:
+        yield from (f"{directory}/{todo}", f"{directory}/{todo.split('/', maxsplit=1)[0]}")
+    for name in ("hooks", *_ADDRESSES):
+        yield from _hooks(f"{directory}/{name}")
 
 
 def _hooks(directory: str) -> list[str]:
@@ -116,15 +125,35 @@ def _swept(sweep: _Sweep) -> Iterator[Restored]:
             yield from _settled(sweep, path)
     if sweep.new(path := f"{directory}/commondir") and not _leads(path, directory, sweep.known):
         yield from _removed(sweep.root, path)
-    hooks = f"{directory}/hooks"
-    if hooks in sweep.others:
+    for todo in unfinished.TODOS:
+        yield from _steps_swept(sweep, todo)
+    for name in ("hooks", *_ADDRESSES):
+        yield from _entries_swept(sweep, f"{directory}/{name}")
+
+
+def _entries_swept(sweep: _Sweep, directory: str) -> Iterator[Restored]:
+    if directory in sweep.others:
         return
-    if sweep.new(hooks):
+    if sweep.new(directory):
         # A link or a file: git follows it.
-        yield from _removed(sweep.root, hooks)
-    for path in _hooks(hooks):
+        yield from _removed(sweep.root, directory)
+    for path in _hooks(directory):
         if sweep.new(path):
             yield from _removed(sweep.root, path)
+
+
+def _steps_swept(sweep: _Sweep, todo: str) -> Iterator[Restored]:
+    """Leave an unfinished rebase only the programs that it had still to run before."""
+    path, state = f"{sweep.directory}/{todo}", f"{sweep.directory}/{todo.split('/', maxsplit=1)[0]}"
+    if sweep.new(state):
+        # A link or a file: git follows it.
+        yield from _removed(sweep.root, state)
+    if not sweep.new(path):
+        return
+    if (data := _data(Path(path).parent, Path(path).name)) is None:
+        yield from _removed(sweep.root, path)
+    elif new := unfinished.runs(data) - sweep.ground.steps.get(path, frozenset()):
+        yield from _replaced(sweep.root, path, data, unfinished.without(data, new))
 
 
 def _link_swept(root: str, link: str, ground: Ground, known: set[str], others: frozenset[str]) -> Iterator[Restored]:
@@ -152,13 +181,7 @@ def _settled(sweep: _Sweep, path: str) -> Iterator[Restored]:
     before = sweep.ground.settings.get(path, frozenset())
     good = [each for each in settings if each in before or _harmless(sweep, each)]
     if strange or len(good) < len(settings):
-        became = data.decode("utf-8", "replace")
-        try:
-            _rewrite(sweep.root, path, gitconfig.serialised(good))
-        except OSError:
-            yield Restored(Path(path), became, "left")
-        else:
-            yield Restored(Path(path), became, "made harmless")
+        yield from _replaced(sweep.root, path, data, gitconfig.serialised(good))
 
 
 def _harmless(sweep: _Sweep, setting: gitconfig.Setting) -> bool:
@@ -206,6 +229,16 @@ def _removed(root: str, path: str) -> Iterator[Restored]:
         yield Restored(Path(path), became, "left")
     else:
         yield Restored(Path(path), became, "removed")
+
+
+def _replaced(root: str, path: str, data: bytes, harmless: bytes) -> Iterator[Restored]:
+    became = data.decode("utf-8", "replace")
+    try:
+        _rewrite(root, path, harmless)
+    except OSError:
+        yield Restored(Path(path), became, "left")
+    else:
+        yield Restored(Path(path), became, "made harmless")
 
 
 def _rewrite(root: str, path: str, data: bytes) -> None:
