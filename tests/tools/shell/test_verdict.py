@@ -111,6 +111,8 @@ SAME = [
     (["git", "commit", "-a"], ["git", "commit", "--amend"], "git commit …"),
     (["npm", "test"], ["npm", "test", "--", "x"], "npm test …"),
     (["pytest", "-x"], ["pytest", "tests"], "pytest …"),
+    (["git", "commit", "-av"], ["git", "commit", "--no-verify", "--all"], "git commit …"),
+    (["make", "test", "-j4"], ["make", "test", "--jobs=4"], "make test …"),
 ]
 
 
@@ -134,6 +136,9 @@ async def test_a_line_with_one_known_command_is_remembered_like_the_command(benc
         ["./node_modules/.bin/jest"], ["/usr/bin/git", "status"], ["make", "-f", "x", "test"], ["make", "deploy"],
         ["python3", "-c", "1"], ["bash", "x.sh"], ["env", "npm", "test"], ["xargs", "git", "commit"],
         ["sudo", "git", "commit"], ["timeout", "5", "npm", "test"], ["busybox", "ls"],
+        ["git", "fetch", "--upload-pac=x", "."], ["git", "diff", "--outpu", "x"], ["git", "log", "--ext"], ["make", "test", "--eva=x"],
+        ["make", "--dir=x", "test"], ["make", "test", "SHELL=x"], ["go", "test", "--exec=x"], ["go", "test", "-exec", "x"],
+        ["npm", "test", "-script-shel=x"], ["npm", "test", "--pre=x"], ["jest", "--global-setup=x"], ["tsc", "-OUTDIR", "x"],
     ],
 )  # fmt: skip
 async def test_all_else_is_remembered_by_its_very_words(bench: Bench, argv: list[str]) -> None:
