@@ -54,7 +54,7 @@ class Unfinished:
         text = "".join(record.text for record in self.reply)
         if not self.reply:
             return None
-        step, last = Step(self.turn_id, len(self.usage) + 1, text=text), self.reply[-1]
+        step, last = Step(self.turn_id, len(self.usage) + 1, written=[text]), self.reply[-1]
         _read_again(step)
         if last.ended:
             step.reason, step.native = _REASON.validate_python(last.reason or "stop"), last.native

@@ -72,7 +72,8 @@ class Step:
 
     turn_id: str
     number: int
-    text: str = ""
+    written: list[str] = field(default_factory=list)
+    """The reply as it came, piece by piece: one text that grew with each would be copied with each."""
     prose: list[str] = field(default_factory=list)
     native: tuple[Json, ...] = ()
     scripts: list[Script] = field(default_factory=list)
@@ -82,6 +83,13 @@ class Step:
     """Why the reply ended; None: it did not, it was cut."""
     usage: UsageReport = field(default_factory=UsageReport)
     kept_out: int = 0
+
+    @property
+    def text(self) -> str:
+        """What the model wrote so far."""
+        if len(self.written) > 1:
+            self.written[:] = ["".join(self.written)]
+        return self.written[0] if self.written else ""
 
     def found(self, source: str, end: int = 0) -> Script:
         """Take a script on, whose closing tag ends at ``end``."""
@@ -95,8 +103,8 @@ class Step:
 
     def void(self) -> None:
         """Forget a reply that begins anew."""
-        self.text, self.native, self.reason = "", (), None
-        self.prose, self.calls, self.problems = [], [], []
+        self.native, self.reason = (), None
+        self.written, self.prose, self.calls, self.problems = [], [], [], []
 
     @property
     def answer(self) -> str:

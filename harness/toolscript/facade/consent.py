@@ -112,7 +112,21 @@ class Gate:
             return tool.spec.input.dump(parsed)
 
         decision = await self._ask(request, validate)
-        return await self._follow(decision, tool, arguments, classification, context)
+        if decision.choice is Choice.EDIT:
+            edited = tool.spec.input.parse(tool.spec.path, decision.arguments)
+            return await self._edited(tool, edited, call, context, classification)
+        return self._follow(decision, tool, arguments, classification)
+
+    async def _edited(
+        self, tool: Tool, edited: Any, call: Call, context: ToolContext, shown: Classification
+    ) -> Consented:
+        """Follow an edit as far as what it does was shown; what was not, or is no longer so, is shown first."""
+        seen = await tool.classify(edited, context)
+        self.refuse_denied(tool, seen, edited)
+        if _is_shown(seen, shown):
+            return Consented(arguments=edited, classification=seen, asked=True)
+        why = "the edited call changes a file that was not shown, or not as it is now"
+        return await self._put(tool, edited, call, context, seen, why)
 
     def write_down(
         self, decision: Decision, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification
@@ -187,9 +201,7 @@ class Gate:
         finally:
             self.waiting(request.operation, False)
 
-    async def _follow(
-        self, decision: Decision, tool: Tool, arguments: Any, classification: Classification, context: ToolContext
-    ) -> Consented:
+    def _follow(self, decision: Decision, tool: Tool, arguments: Any, classification: Classification) -> Consented:
         match decision.choice:
             case Choice.ALLOW:
                 return Consented(arguments=arguments, classification=classification, asked=True)
@@ -197,9 +209,6 @@ class Gate:
                 shown = tool.spec.input.dump(arguments)
                 self.scope.permissions.remember(tool.spec, classification, by=decision.by, arguments=shown)
                 return Consented(arguments=arguments, classification=classification, asked=True)
-            case Choice.EDIT:
-                edited = tool.spec.input.parse(tool.spec.path, decision.arguments)
-                return Consented(arguments=edited, classification=await tool.classify(edited, context), asked=True)
             case Choice.EXPIRE:
                 raise ApprovalExpired(f"nobody decided on {tool.spec.path} in time", tool=tool.spec.path)
             case _:
@@ -233,6 +242,13 @@ def _at_default(tool: Tool, shown: Json) -> list[str]:
     properties = tool.spec.input.schema.get("properties", {})
     given = shown if isinstance(shown, dict) else {}
     return [n for n, v in given.items() if "default" in properties.get(n, {}) and properties[n]["default"] == v]
+
+
+def _is_shown(seen: Classification, shown: Classification) -> bool:
+    """Say whether each path is still as it was shown. One that is only read need not have been: its reader named it."""
+    return all(
+        shown.before[str(p.path)] == p.before if str(p.path) in shown.before else p.kind == "read" for p in seen.paths
+    )
 
 
 def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
