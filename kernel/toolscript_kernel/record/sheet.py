@@ -30,6 +30,8 @@ class Row:
     line: int | None = None
     diff: str | None = None
     approval: str = ""
+    asked_arguments: Json = None
+    """What the script gave, where a person edited it; ``arguments`` are what ran."""
     error: dict[str, Json] | None = None
     agent: Sheet | None = None
 
@@ -156,6 +158,7 @@ def _row(operation: Operation, script: Script, hide: Hide, offset: int) -> Row:
         line=_shift(operation.line, offset),
         diff=hide(operation.diff) if operation.diff else None,
         approval=operation.approval,
+        asked_arguments=hidden(operation.asked_arguments, hide),
         error=_error(operation.error, hide, offset),
         agent=_sheet(below, hide, 0) if below else None,
     )
@@ -206,6 +209,7 @@ def _script_json(it: ScriptSheet) -> dict[str, Json]:
 def _row_json(row: Row) -> dict[str, Json]:
     facts: dict[str, Any] = {
         "outcome": row.outcome, "effect": row.effect, "line": row.line, "diff": row.diff, "approval": row.approval,
+        "asked_arguments": row.asked_arguments,
         "error": row.error, "agent": _sheet_json(row.agent) if row.agent else None,
     }  # fmt: skip
     return {"number": row.number, "tool": row.tool, "arguments": row.arguments, "status": row.status} | _set(facts)
