@@ -103,7 +103,10 @@ class Terminal:
         mark, style = MARKS.get(event.status, ("·", ""))
         text = Text(f"  {mark} ", style=style)
         text.append(event.tool, style="bold")
-        text.append(f" {self._arguments.get(event.operation, '')}", style="dim")
+        asked = self._arguments.get(event.operation, "")
+        text.append(f" {asked if event.ran_with is None else brief(event.ran_with)}", style="dim")
+        if event.ran_with is not None:
+            text.append(f"  edited, the script asked for {asked}", style="yellow")
         text.append(f"  {duration(event.duration_ms)}", style="dim")
         if event.error is not None:
             self._said[str(event.error.get("message", ""))] = event.tool
