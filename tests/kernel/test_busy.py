@@ -42,7 +42,7 @@ def test_a_click_that_comes_over_a_subshell_resumes_the_script_as_well(running: 
 
 def test_a_click_on_deny_reaches_the_script_with_the_reason(running: Kernel):
     cell, models = _pause(running)
-    running.set(models["reason (optional, the script sees it)"], value="not today")
+    running.set(models["reason, if any"], value="not today")
     running.click(models["Deny"])
     it = running.finish(cell)
 
