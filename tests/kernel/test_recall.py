@@ -35,10 +35,36 @@ def shown(reply: Reply) -> str:
 def test_undo_takes_the_last_run_back_and_says_what_it_did(running: Kernel):
     (running.cwd / "a.txt").write_text("old")
     running.run(WRITES)
-    undone = running.run("%toolscript undo")
+    undone = shown(running.run("%toolscript undo"))
+    run_id = undone.split()[-1]
+    again = running.run(f"%toolscript undo {run_id}")
 
-    assert (running.cwd / "a.txt").read_text() == "old"
-    assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
+    assert undone == f"restored a.txt\nto take this undo back: %toolscript undo {run_id}"
+    assert shown(again).startswith("restored a.txt\n")
+    assert (running.cwd / "a.txt").read_text() == "new"
+
+
+def test_undo_names_what_it_removed_and_what_nothing_takes_back(running: Kernel):
+    (running.cwd / "made.txt").unlink(missing_ok=True)
+    running.run("%%toolscript\nawait tools.writeFile({ path: 'made.txt', content: '1' });\nawait exec(['ls', '.'])")
+    undone = shown(running.run("%toolscript undo")).splitlines()
+
+    assert undone[0] == "removed made.txt"
+    assert undone[1].startswith("cannot be taken back: exec ls .")
+    assert undone[2].startswith("to take this undo back: %toolscript undo r-")
+
+
+def test_undo_of_a_run_that_only_read_says_so_and_names_the_last_that_did_more(running: Kernel):
+    (running.cwd / "a.txt").write_text("old")
+    running.run(WRITES)
+    writing = running.run("%%py\nprint(_run.run_id)").stdout.strip()
+    running.run("%%toolscript\nreturn await readFile('a.txt')")
+    reading = running.run("%%py\nprint(_run.run_id)").stdout.strip()
+    told = shown(running.run("%toolscript undo"))
+
+    assert told.splitlines()[0] == f"nothing to take back: {reading} changed no file"
+    assert told.endswith(f"%toolscript undo {writing}")
+    assert (running.cwd / "a.txt").read_text() == "new"
 
 
 def test_undo_of_a_file_that_was_changed_since_asks_for_a_choice(running: Kernel):
@@ -220,7 +246,7 @@ def test_a_turn_is_undone_by_its_number_in_the_history(running: Kernel):
     unknown = running.run("%toolscript undo 99")
 
     assert turn.reply["content"]["status"] == undone.reply["content"]["status"] == "ok"
-    assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
+    assert shown(undone).startswith("nothing to take back: turn-")
     assert "there is no run or turn 99" in unknown.reply["content"]["evalue"]
 
 
