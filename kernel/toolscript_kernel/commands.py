@@ -101,15 +101,15 @@ def _agent(command: Command, desk: Desk, stage: Stage, *, alone: bool) -> str | 
 
 
 def _help(desk: Desk, words: list[str]) -> str:
-    width = max(len(verb.usage) for verb in VERBS.values())
-    return "\n".join(f"%toolscript {verb.usage:<{width}}  {verb.says}" for verb in VERBS.values())
+    # Below each other, since side by side the lines are longer than a narrow page, which breaks them within words.
+    return "\n".join(f"%toolscript {verb.usage}\n    {verb.says}" for verb in VERBS.values())
 
 
 def _status(desk: Desk, words: list[str]) -> str:
     harness = desk.door.made()
     facts = {
         "workspace": str(harness.workspace),
-        "agent": desk.agent or "default",
+        "agent": desk.agent or f"{harness.chosen.agent.id} (by default)",
         "policy": f"{harness.policy.value}, commands {harness.sandbox.value}",
         "tools": str(len(harness.registry)),
         "waiting for approval": str(len(harness.approvals.pending)),

@@ -116,6 +116,8 @@ class Desk:
             result = harness.large(run)
             self.shell.user_ns[chosen.output] = namespace.to_frame(result) if chosen.frame else result
         if run.result is not None:
+            if chosen.dry_run:
+                caller.stage.display({"text/plain": "planned, not done; the script would return:"})
             caller.stage.result(run.result)
 
     async def resume(self, run_id: str, outcomes: dict[int, Any]) -> None:

@@ -130,7 +130,8 @@ def test_a_dry_run_shows_what_would_be_done_and_does_nothing(running: Kernel):
     (running.cwd / "a.txt").write_text("old")
     dry = running.run(WRITES.replace("%%toolscript", "%%toolscript --dry-run"))
 
-    assert shown(dry).startswith("✓ script completed · dry run · 1 operation\n  ◇ 1 writeFile")
+    assert shown(dry).startswith("◇ script planned · dry run · 1 operation\n  ◇ 1 writeFile")
+    assert shown(dry).endswith("planned, not done; the script would return:")
     assert (running.cwd / "a.txt").read_text() == "old"
 
 
