@@ -95,7 +95,11 @@ class Desk:
         if chosen.replay is not None:
             await self._replay(harness, chosen.replay, cell, caller)
             return
-        plan = await self._plan(harness, cell, caller, params) if chosen.plan else None
+        plan = None
+        if chosen.plan:
+            found, plan = await self._plan(harness, cell, caller, params)
+            if found and plan is None:
+                return  # The frozen plan says that the person declined it.
         async with self._watched(harness, caller, cell, in_turn=False):
             run = await harness.run(
                 cell.body,
@@ -144,19 +148,18 @@ class Desk:
         if replayed.result is not None:
             caller.stage.result(fitting({"": replayed.result}, harness.limits.result_bytes, harness.keep)[""])
 
-    async def _plan(self, harness: Harness, cell: Cell, caller: Caller, params: dict[str, Json]) -> ApprovedPlan | None:
-        """Return the rows that the person chose of a dry run; None where there is nothing to choose."""
+    async def _plan(
+        self, harness: Harness, cell: Cell, caller: Caller, params: dict[str, Json]
+    ) -> tuple[bool, ApprovedPlan | None]:
+        """Return whether there was anything to choose, and the rows that the person chose, if any."""
         plan = await harness.plan(cell.body, params=params, last_expression=True)
         if not plan.rows:
-            return None
+            return False, None
         if caller.front not in (Front.WIDGETS, Front.NOTEBOOK):
             raise CellError("ApprovalUnavailable", "--plan lets a person choose in the page; --dry-run only shows")
         from toolscript_kernel.approvals.choosing import choose
 
-        chosen = await choose(plan, caller.stage, offset=cell.offset)
-        if chosen is None:
-            raise CellError("PlanDiscarded", "the plan was discarded; nothing was done")
-        return chosen
+        return True, await choose(plan, caller.stage, offset=cell.offset)
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
         harness = await self._opened(caller)

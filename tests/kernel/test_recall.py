@@ -11,6 +11,8 @@ import psutil
 import pytest
 from tests.kernel.running import Kernel, Reply, kernel
 
+from toolscript.approvals.plan import Plan, PlanRow
+from toolscript_kernel.approvals.choosing import plan_text
 from toolscript_kernel.record import MIME
 
 WRITES = '%%toolscript\nawait tools.writeFile({ path: "a.txt", content: "new" });\nconsole.log("wrote");\nreturn 1'
@@ -141,8 +143,14 @@ def test_a_plan_needs_somebody_who_chooses(running: Kernel):
     assert it.reply["content"]["ename"] == "ApprovalUnavailable"
 
 
-@pytest.mark.parametrize(("chosen", "content"), [("Run what is chosen", "new"), ("Discard", "old")])
-def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content: str):
+@pytest.mark.parametrize(
+    ("chosen", "content", "says"),
+    [
+        ("Run what is chosen", "new", ("1 of 1 chosen by you", "— chosen")),
+        ("Discard", "old", ("declined by you; nothing was done", "— not chosen")),
+    ],
+)
+def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content: str, says: tuple[str, str]):
     (running.cwd / "a.txt").write_text("old")
     running.handshake()
     cell = running.send(WRITES.replace("%%toolscript", "%%toolscript --plan"), allow_stdin=True, cell_id="p1")
@@ -153,9 +161,23 @@ def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content:
             buttons[state.get("description", "")] = message["content"]["comm_id"]
     running.click(buttons[chosen])
     it = running.finish(cell)
+    frozen = it.of("update_display_data")[0]["data"]["text/plain"]
 
-    assert it.reply["content"]["status"] == ("ok" if content == "new" else "error")
+    assert it.reply["content"]["status"] == "ok"
     assert (running.cwd / "a.txt").read_text() == content
+    assert all(word in frozen for word in says)
+
+
+def test_a_plan_says_a_command_as_people_do():
+    row = PlanRow(
+        number=1, tool="shell", arguments={"command": "touch t.txt", "workdir": "."}, effect="execute",
+        summary="run touch t.txt",
+    )  # fmt: skip
+    plan = Plan(
+        source="", script_hash="", params=None, rows=(row,), status="complete", seed=0, time_ms=0, tools_digest=""
+    )
+
+    assert plan_text(plan).splitlines()[1] == "  ◇ 1 shell: run touch t.txt"
 
 
 @pytest.mark.parametrize("command", ["%toolscript approvals revoke ²", "%toolscript edit ²"])
