@@ -245,8 +245,9 @@ def cell_error(error: ToolscriptError) -> CellError:
 
 
 def _failure(error: dict[str, Json], source: str, offset: int) -> CellError:
-    from toolscript_kernel.record import carets
+    from toolscript_kernel.record import carets, secrets
 
+    error, source = secrets.hidden(error), secrets.hidden(source)
     lines = carets.report(error, source, offset=offset)
     message = carets.title(error).removeprefix(f"{carets.label(error)}: ")
     return CellError(name=carets.label(error), message=message, lines=lines)
