@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolscript.errors import ConfigError, ToolscriptError, revive
-from toolscript_kernel import recall
+from toolscript.errors import ConfigError, ToolscriptError
+from toolscript_kernel import recall, undoing
 from toolscript_kernel.cells import Cell, Command, Kind
 from toolscript_kernel.desk import CellError, Desk, cell_error
 from toolscript_kernel.stage import Stage
@@ -101,15 +101,15 @@ def _agent(command: Command, desk: Desk, stage: Stage, *, alone: bool) -> str | 
 
 
 def _help(desk: Desk, words: list[str]) -> str:
-    width = max(len(verb.usage) for verb in VERBS.values())
-    return "\n".join(f"%toolscript {verb.usage:<{width}}  {verb.says}" for verb in VERBS.values())
+    # Below each other, since side by side the lines are longer than a narrow page, which breaks them within words.
+    return "\n".join(f"%toolscript {verb.usage}\n    {verb.says}" for verb in VERBS.values())
 
 
 def _status(desk: Desk, words: list[str]) -> str:
     harness = desk.door.made()
     facts = {
         "workspace": str(harness.workspace),
-        "agent": desk.agent or "default",
+        "agent": desk.agent or f"{harness.chosen.agent.id} (by default)",
         "policy": f"{harness.policy.value}, commands {harness.sandbox.value}",
         "tools": str(len(harness.registry)),
         "waiting for approval": str(len(harness.approvals.pending)),
@@ -233,15 +233,10 @@ async def _resumed(desk: Desk, name: str, outcomes: dict[int, Any]) -> str:
     return ""
 
 
-async def _undo(desk: Desk, words: list[str]) -> Said:
-    from toolscript_kernel.record import fold, record
-
+async def _undo(desk: Desk, words: list[str]) -> str:
     picks = dict(word.rsplit("=", 1) for word in words if "=" in word)
     names = [_turn_of(desk, word) for word in words if "=" not in word] or [recall.run_of(desk.shell.user_ns)]
-    run = await recall.undone(await desk.door.open(), names, picks)
-    if run.error is not None:
-        raise cell_error(revive(run.error))
-    return record(fold(run.events), workspace=desk.door.workspace)[0]
+    return await undoing.undone(await desk.door.open(), names, picks)
 
 
 def _turn_of(desk: Desk, word: str) -> str:

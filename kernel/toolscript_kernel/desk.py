@@ -96,7 +96,11 @@ class Desk:
         if chosen.replay is not None:
             await self._replay(harness, chosen.replay, cell, caller)
             return
-        plan = await self._plan(harness, cell, caller, params) if chosen.plan else None
+        plan = None
+        if chosen.plan:
+            found, plan = await self._plan(harness, cell, caller, params)
+            if found and plan is None:
+                return  # The frozen plan says that the person declined it.
         async with self._watched(harness, caller, cell, in_turn=False):
             run = await harness.run(
                 cell.body,
@@ -117,6 +121,8 @@ class Desk:
             result = harness.large(run)
             self.shell.user_ns[chosen.output] = namespace.to_frame(result) if chosen.frame else result
         if run.result is not None:
+            if chosen.dry_run:
+                caller.stage.display({"text/plain": "planned, not done; the script would return:"})
             caller.stage.result(run.result)
 
     async def resume(self, run_id: str, outcomes: dict[int, Any]) -> None:
@@ -164,19 +170,18 @@ class Desk:
         if replayed.result is not None:
             caller.stage.result(fitting({"": replayed.result}, harness.limits.result_bytes, harness.keep)[""])
 
-    async def _plan(self, harness: Harness, cell: Cell, caller: Caller, params: dict[str, Json]) -> ApprovedPlan | None:
-        """Return the rows that the person chose of a dry run; None where there is nothing to choose."""
+    async def _plan(
+        self, harness: Harness, cell: Cell, caller: Caller, params: dict[str, Json]
+    ) -> tuple[bool, ApprovedPlan | None]:
+        """Return whether there was anything to choose, and the rows that the person chose, if any."""
         plan = await harness.plan(cell.body, params=params, last_expression=True)
         if not plan.rows:
-            return None
+            return False, None
         if caller.front not in (Front.WIDGETS, Front.NOTEBOOK):
             raise CellError("ApprovalUnavailable", "--plan lets a person choose in the page; --dry-run only shows")
         from toolscript_kernel.approvals.choosing import choose
 
-        chosen = await choose(plan, caller.stage, offset=cell.offset)
-        if chosen is None:
-            raise CellError("PlanDiscarded", "the plan was discarded; nothing was done")
-        return chosen
+        return True, await choose(plan, caller.stage, offset=cell.offset)
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
         harness = await self._opened(caller)

@@ -1,11 +1,11 @@
-"""Decides how runs that have ended come back into a notebook: audited, replayed, undone, or as a cell to edit."""
+"""Decides how runs that have ended come back into a notebook: audited, replayed, or as a cell to edit."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import ConfigError
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from toolscript.harness import Harness
     from toolscript.recovery.replay import Replayed
     from toolscript.recovery.tape import Tape
-    from toolscript.recovery.undo import Pick
     from toolscript.recovery.unknown import Resolution
     from toolscript.run import Run
 
@@ -67,14 +66,6 @@ def told(replayed: Replayed) -> str:
     if replayed.outcome == "partial":
         return "replayed: the same up to where the recorded run was ended"
     return "replayed: the same"
-
-
-async def undone(harness: Harness, run_ids: list[str], picks: dict[str, str]) -> Run:
-    """Take back the file changes of runs. Raises ConfigError for a pick that is none."""
-    chosen: dict[Path, Pick] = {}
-    for path, pick in picks.items():
-        chosen[(harness.workspace / path).resolve()] = _pick(path, pick)
-    return await harness.undo(*run_ids, picks=chosen)
 
 
 def interrupted(harness: Harness) -> str:
@@ -150,12 +141,3 @@ def _journal(harness: Harness, name: str) -> Path:
     if not path.is_file():
         raise ConfigError(f"there is no journal {name!r}, neither as a file nor as a run of this workspace")
     return path
-
-
-def _pick(path: str, pick: str) -> Pick:
-    from toolscript.recovery.undo import Pick
-
-    for known in get_args(Pick):
-        if pick == known:
-            return known  # type: ignore[no-any-return]  # get_args forgets that these are the literals
-    raise ConfigError(f"%toolscript undo: {path}={pick}: say {', '.join(get_args(Pick))}")

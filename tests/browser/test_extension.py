@@ -96,9 +96,11 @@ def test_undo_takes_the_files_back_by_a_cell_that_says_so(page, opened, running,
     out = lab.run(0)
     out.get_by_role("button", name="Undo").click()
     lab.cell(1).get_by_text("undo", exact=False).first.wait_for()
-    lab.cell(1).locator(".ts-script").wait_for()
+    lab.cell(1).get_by_text("restored a.txt").wait_for()
+    lab.shot(f"undone-{app}")
 
     assert lab.cell(1).locator(".cm-content").inner_text().startswith("%toolscript undo r-")
+    out.get_by_role("button", name="Undo").wait_for(state="detached")
     assert (running.folder / "a.txt").read_text() == "old"
 
 

@@ -203,3 +203,19 @@ def contrasts(page) -> list[object]:
           return bad;
         }"""
     )
+
+
+@pytest.mark.parametrize("width", [960, 560, 420])
+def test_arguments_take_the_room_that_outcomes_leave(page, width):
+    cell = sample.Cell()
+    r = cell.emitter.scoped(run_id="r-1")
+    r.emit(ev.ScriptExecution, source="x", script_hash="h", origin="cell")
+    words = ["python", "-m", "unittest", "discover", "-s", "tests/unit"]
+    r.emit(ev.OperationStarted, operation=1, tool="exec", arguments={"command": words}, line=1)
+    r.emit(ev.OperationFinished, operation=1, tool="exec", status=ev.OperationStatus.SUCCEEDED, output={"exitCode": 0})
+    page.set_viewport_size({"width": width, "height": 600})
+    show(page, states(cell.events)[-1])
+    page.screenshot(path=SHOTS / f"row-{width}.png")
+
+    what = page.locator(".ts-what")
+    assert what.evaluate("e => e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight + 1")

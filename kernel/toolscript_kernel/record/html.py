@@ -97,7 +97,8 @@ def diff(value: str) -> str:
 
 
 def _heading(it: ScriptSheet) -> str:
-    status = it.status if it.status in COLOURS or it.status in MARKS else "running"
+    status = text.stood(it)
+    status = status if status in COLOURS or status in MARKS else "running"
     return f"<div>{sign(status)} <b>{markup(text.heading(it))}</b></div>"
 
 
@@ -152,7 +153,8 @@ def _console(it: ScriptSheet) -> str:
 def _ending(it: ScriptSheet) -> str:
     if it.error:
         return pre("\n".join(carets.report(it.error, it.source)))
-    return _titled("Result", pre(values.pretty(it.result))) if it.result is not None else ""
+    title = "Result (planned)" if text.stood(it) == "planned" else "Result"
+    return _titled(title, pre(values.pretty(it.result))) if it.result is not None else ""
 
 
 def _failed_line(it: ScriptSheet) -> int | None:

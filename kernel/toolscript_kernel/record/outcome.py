@@ -51,9 +51,12 @@ _DECIDED = {
 
 
 def decided(approval: str) -> str:
-    """Return the last decision on an operation as people read it: ``allowed once (widget)``."""
+    """Return the last decision on an operation as people read it: ``allowed once``, ``denied (rule)``.
+
+    That a person pressed a button in the page is how it mostly goes, and not said.
+    """
     choice, _, by = approval.partition(" by ")
-    return f"{_DECIDED.get(choice, choice)}{f' ({by})' if by else ''}"
+    return f"{_DECIDED.get(choice, choice)}{f' ({by})' if by not in ('', 'widget') else ''}"
 
 
 def standing(operation: Operation) -> str:

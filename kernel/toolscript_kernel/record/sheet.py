@@ -216,7 +216,11 @@ def _row_json(row: Row) -> dict[str, Json]:
         "asked_arguments": row.asked_arguments, "error": row.error, "image": row.image,
         "agent": _sheet_json(row.agent) if row.agent else None,
     }  # fmt: skip
-    return {"number": row.number, "tool": row.tool, "arguments": row.arguments, "status": row.status} | _set(facts)
+    given = row.arguments
+    if isinstance(given, dict) and list(given) != sorted(given):
+        # Whatever saves a notebook sorts the keys.
+        facts["order"] = list(given)
+    return {"number": row.number, "tool": row.tool, "arguments": given, "status": row.status} | _set(facts)
 
 
 def _set(facts: dict[str, Any]) -> dict[str, Json]:

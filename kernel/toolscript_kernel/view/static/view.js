@@ -237,9 +237,11 @@ class ScriptPart {
     this.part = part;
     const count = part.rows.length;
     const mode = { off: "shown, not run", "dry-run": "dry run" }[part.mode];
-    this.title.textContent = [`script ${part.status}`, mode, count ? plural(count, "operation") : ""].filter(Boolean).join(" · ");
+    const planned = part.mode === "dry-run" && part.status === "completed";
+    const status = planned ? "planned" : part.status;
+    this.title.textContent = [`script ${status}`, mode, count ? plural(count, "operation") : ""].filter(Boolean).join(" · ");
     if (this.actions && !this.buttons.childElementCount && part.status !== "running") this.buttons.append(...this.actions(part));
-    this.head.replaceChildren(sign(part.status), this.title, this.spent, this.buttons);
+    this.head.replaceChildren(sign(status), this.title, this.spent, this.buttons);
     if (this.script) this.drawSource(part);
     for (const row of part.rows) {
       let view = this.rows.get(row.n);
@@ -254,7 +256,7 @@ class ScriptPart {
     this.drawConsole(part);
     const ending = [];
     if (part.error) ending.push(h("pre", { class: "ts-error", tabindex: "0", text: part.error.join("\n") }));
-    else if (part.result !== null) ending.push(h("div", { class: "ts-title", text: "Result" }), h("pre", { tabindex: "0", text: part.result }));
+    else if (part.result !== null) ending.push(h("div", { class: "ts-title", text: planned ? "Result (planned)" : "Result" }), h("pre", { tabindex: "0", text: part.result }));
     this.ending.replaceChildren(...(part.inTurn || part.error ? ending : []));
   }
 
