@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from toolscript.agent.executor import ToolReply
 from toolscript.agent.inert import reserved_escaped
@@ -21,6 +20,7 @@ from toolscript.models.adapter import (
     FunctionCallItem,
     FunctionCallOutputItem,
     Item,
+    Reason,
     UsageReport,
     UserMessage,
 )
@@ -79,7 +79,7 @@ class Step:
     scripts: list[Script] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     problems: list[ScriptFormatError] = field(default_factory=list)
-    reason: Literal["stop", "length", "tool_calls", "refusal", "content_filter"] | None = None
+    reason: Reason | None = None
     """Why the reply ended; None: it did not, it was cut."""
     usage: UsageReport = field(default_factory=UsageReport)
     kept_out: int = 0
@@ -113,8 +113,8 @@ class Step:
 
     @property
     def wants_more(self) -> bool:
-        """Whether the model waits for something: an output, an answer, a hint."""
-        return bool(self.scripts or self.calls or self.problems)
+        """Whether the model waits for something: an output, an answer, a hint, or to be let go on."""
+        return bool(self.scripts or self.calls or self.problems) or self.reason == "pause"
 
     def items(self, keep: Keep, budget: int, events: Iterable[BaseEvent]) -> tuple[Item, ...]:
         """Return the step for the history; a script or call that was cut short says so in its output."""

@@ -137,7 +137,10 @@ class Gate:
         self.scope.journal.write(decision_record(request, decision))
 
     async def question(self, call: Call, question: Question) -> Answer:
-        """Put a tool's question before a person; what the person fills in is the answer's content."""
+        """Put a tool's question before a person; what the person fills in is the answer's content.
+
+        Raises ApprovalDenied where the person wants the turn to end instead: then the call ends with it.
+        """
         now, scope = time.time(), self.scope
         asked: dict[str, Json] = {"message": question.message, "schema": question.schema, "url": question.url}
         digest = hashlib.sha256(rfc8785.dumps([scope.run_id, call.number, call.tool, asked])).hexdigest()
@@ -163,6 +166,9 @@ class Gate:
         )
         if decision.choice in (Choice.ALLOW, Choice.ALLOW_CONVERSATION, Choice.EDIT):
             return Answer(action="accept", content=decision.arguments)
+        if decision.choice is Choice.DENY_AND_STOP:
+            self.denied(decision)
+            raise _denial(call.tool, decision)
         return Answer(action="decline" if decision.choice is Choice.DENY else "cancel")
 
     def judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
@@ -207,7 +213,7 @@ class Gate:
                 raise ApprovalExpired(f"nobody decided on {tool.spec.path} in time", tool=tool.spec.path)
             case _:
                 self.denied(decision)
-                raise _denial(tool, decision)
+                raise _denial(tool.spec.path, decision)
 
     def _request(
         self, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification, why: str
@@ -255,8 +261,8 @@ def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
     return validate
 
 
-def _denial(tool: Tool, decision: Decision) -> ApprovalDenied:
+def _denial(tool: str, decision: Decision) -> ApprovalDenied:
     reason = f": {decision.reason}" if decision.reason else ""
     by = who(decision.by)
     details: dict[str, Json] = {"reason": decision.reason, "by": decision.by}
-    return ApprovalDenied(f"{tool.spec.path} was denied by {by}{reason}", tool=tool.spec.path, details=details)
+    return ApprovalDenied(f"{tool} was denied by {by}{reason}", tool=tool, details=details)

@@ -33,12 +33,17 @@ def heading(script: ScriptSheet) -> str:
     count = len(script.operations)
     operations = f"{count} operation{'' if count == 1 else 's'}" if count else ""
     mode = {"off": "shown, not run", "dry-run": "dry run"}.get(script.mode, "")
-    return " · ".join(filter(None, (f"script {script.status}", mode, operations)))
+    return " · ".join(filter(None, (f"script {stood(script)}", mode, operations)))
+
+
+def stood(script: ScriptSheet) -> str:
+    """Return the status that people see: what a dry run brought to its end is planned, not done."""
+    return "planned" if script.mode == "dry-run" and script.status == "completed" else script.status
 
 
 def script(it: ScriptSheet, in_turn: bool) -> str:
     """Return one run: its heading and operations, within a turn also its console and ending."""
-    lines = [f"{MARKS.get(it.status, '●')} {heading(it)}"]
+    lines = [f"{MARKS.get(stood(it), '●')} {heading(it)}"]
     lines += [line for row in it.operations for line in _row(row)]
     if in_turn:
         lines += [f"  | {line}" for log in it.logs for line in inert.text(log.text).split("\n")]
@@ -46,13 +51,20 @@ def script(it: ScriptSheet, in_turn: bool) -> str:
     if in_turn and it.error:
         lines += [f"  {line}" for line in carets.report(it.error, it.source)]
     elif in_turn and it.result is not None:
-        lines += ["  = " + values.pretty(it.result).replace("\n", "\n    ")]
+        lines += [f"  {'◇' if stood(it) == 'planned' else '='} " + values.pretty(it.result).replace("\n", "\n    ")]
     return "\n".join(lines)
 
 
 def arguments(row: Row, width: int = 100) -> str:
     """Return the arguments as short as they can be read: a lone text as it is, a command as typed."""
     return inert.one_line(_spoken(row.arguments), width)
+
+
+def consented(row: Row) -> str:
+    """Return who decided what on the operation; of an edited one also what the script had asked for."""
+    if row.asked_arguments is None:
+        return decided(row.approval)
+    return f"{decided(row.approval)}, the script asked for: {inert.one_line(_spoken(row.asked_arguments), 100)}"
 
 
 def _spoken(given: object) -> str:
@@ -85,7 +97,7 @@ def _part(part: Prose | ScriptSheet | Call | Failure, in_turn: bool) -> str:
 def _row(row: Row) -> list[str]:
     place = f"  (line {row.line})" if row.line else ""
     mark = MARKS[seen(row.status, row.outcome)]
-    consent = f"  [{decided(row.approval)}]" if row.approval else ""
+    consent = f"  [{consented(row)}]" if row.approval else ""
     lines = [f"  {mark} {row.number} {inert.one_line(row.tool, 60)} {arguments(row)} → {_end(row)}{consent}{place}"]
     if row.agent:
         lines += [f"    {line}" for line in render(row.agent).split("\n")]

@@ -17,7 +17,7 @@ from tests.harness.approvals.parts import Person, until
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy
 from toolscript.approvals.rules import Rule
 from toolscript.errors import AlreadyDecided, ApprovalUnavailable
-from toolscript.events import ApprovalResolved, RunStatus
+from toolscript.events import ApprovalResolved, OperationFinished, RunStatus
 from toolscript.harness import Harness
 from toolscript.journal.records import BeginRecord, DecisionRecord, MemoryJournal
 from toolscript.limits import Limits
@@ -350,6 +350,22 @@ async def test_edited_arguments_are_what_runs(tmp_path: Path) -> None:
         await desk.answer(Choice.EDIT, arguments={"command": "rm -f b"})
         run = await running.result()
     assert (run.result, desk.exists("a"), desk.exists("b")) == (0, True, False), run.error
+    (ran,) = run.operations
+    assert (ran.arguments["command"], ran.asked_arguments["command"]) == ("rm -f b", "rm -f a")
+    assert run.to_json()["operations"][0]["arguments"]["command"] == "rm -f b"
+    # Whoever watches is told before it runs, and a log of finished calls alone tells it too.
+    (resolved,) = (e for e in run.events if isinstance(e, ApprovalResolved))
+    (finished,) = (e for e in run.events if isinstance(e, OperationFinished))
+    assert resolved.arguments == finished.ran_with == ran.arguments
+
+
+async def test_arguments_that_nobody_edited_are_told_once(tmp_path: Path) -> None:
+    async with at_desk(tmp_path) as desk, anyio.create_task_group() as group:
+        running = Running(desk, group, "return (await shell('rm -f a')).exitCode")
+        await desk.answer(Choice.ALLOW)
+        run = await running.result()
+    assert run.operations[0].asked_arguments is None
+    assert "asked_arguments" not in run.to_json()["operations"][0]
 
 
 WRITE = "return await tools.writeFile({path: 'pyproject.toml', content: 'x'})"
