@@ -12,7 +12,8 @@ from tests.needs import need
 need("chromium")
 
 from tests.browser.lab import SHOTS, complaints, open_page  # noqa: E402
-from tests.kernel import sample  # noqa: E402
+from tests.kernel import pictures, sample  # noqa: E402
+from tests.kernel.record.test_picture import shown  # noqa: E402
 from tests.kernel.record.test_record import HOSTILE, hostile  # noqa: E402
 
 from toolscript import events as ev  # noqa: E402
@@ -118,6 +119,21 @@ def test_hostile_text_neither_acts_nor_asks_anything_of_the_network(page, text):
         )
         == []
     )
+
+
+def test_a_picture_is_seen_and_what_only_claims_to_be_one_is_not_asked_for(page):
+    show(page, states(shown(pictures.output()))[-1])
+    page.wait_for_function("() => document.querySelector('img').naturalWidth === 320")
+    page.screenshot(path=SHOTS / "view-picture.png")
+    assert complaints(page, "main") == []
+
+    state = states(shown(pictures.output()))[-1]
+    for url in ("https://evil.example/x.png", "data:image/svg+xml;base64,PHN2Zz4="):
+        state["parts"][0]["rows"][0]["image"] = url
+        page.evaluate("document.querySelector('main').replaceChildren()")
+        show(page, state)
+        assert page.locator("main img").count() == 0
+    assert [url for url in page.asked if not url.startswith(("about:", "data:image/png"))] == []
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 900), ("dark", 900), ("light", 420)])

@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -143,8 +143,12 @@ def _read(path: str, facts: os.stat_result) -> _Seen:
 
 def _holds_repository(path: str, marks: frozenset[str]) -> bool:
     """Say whether git would take a directory for one of its own, or soon could."""
-    bare = "HEAD" in marks and ("commondir" in marks or {"objects", "refs"} <= marks)
-    return bare or path.endswith("/.git")
+    return is_git_directory(marks) or path.endswith("/.git")
+
+
+def is_git_directory(names: Set[str]) -> bool:
+    """Say whether git takes a directory with these names in it for one of its own, whatever it is called."""
+    return "HEAD" in names and ("commondir" in names or {"objects", "refs"} <= names)
 
 
 @cache

@@ -9,6 +9,7 @@ from toolscript.errors import Json
 from toolscript.events import OperationStatus
 from toolscript.run import Operation
 from toolscript_kernel.record import inert
+from toolscript_kernel.record.picture import named
 
 MARKS = {
     "pending": "○",
@@ -81,7 +82,7 @@ def _of_output(output: Json) -> str:
             return _of_command(output)
         if {"added", "modified", "deleted"} & output.keys():
             return _of_changes(output)
-        return "done"
+        return inert.one_line(named(output), 60) or "done"
     if isinstance(output, list):
         return _count(len(output), "item")
     if isinstance(output, str):

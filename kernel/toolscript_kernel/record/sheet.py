@@ -12,6 +12,7 @@ from toolscript.errors import Json
 from toolscript.run import LogLine, Operation
 from toolscript_kernel.record import carets
 from toolscript_kernel.record.outcome import outcome, standing
+from toolscript_kernel.record.picture import picture
 from toolscript_kernel.record.transcript import Call, Failure, Prose, Script, Transcript
 
 Hide = Callable[[str], str]
@@ -31,6 +32,8 @@ class Row:
     diff: str | None = None
     approval: str = ""
     error: dict[str, Json] | None = None
+    image: str | None = None
+    """What a tool showed, as a data URL of a bitmap."""
     agent: Sheet | None = None
 
 
@@ -157,6 +160,7 @@ def _row(operation: Operation, script: Script, hide: Hide, offset: int) -> Row:
         diff=hide(operation.diff) if operation.diff else None,
         approval=operation.approval,
         error=_error(operation.error, hide, offset),
+        image=picture(operation.output),
         agent=_sheet(below, hide, 0) if below else None,
     )
 
@@ -206,7 +210,7 @@ def _script_json(it: ScriptSheet) -> dict[str, Json]:
 def _row_json(row: Row) -> dict[str, Json]:
     facts: dict[str, Any] = {
         "outcome": row.outcome, "effect": row.effect, "line": row.line, "diff": row.diff, "approval": row.approval,
-        "error": row.error, "agent": _sheet_json(row.agent) if row.agent else None,
+        "error": row.error, "image": row.image, "agent": _sheet_json(row.agent) if row.agent else None,
     }  # fmt: skip
     return {"number": row.number, "tool": row.tool, "arguments": row.arguments, "status": row.status} | _set(facts)
 

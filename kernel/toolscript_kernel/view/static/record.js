@@ -43,6 +43,7 @@ function rowState(row, facts) {
     seen: row.status === "succeeded" && /^exit -?[1-9]/.test(row.outcome || "") ? "failed" : row.status, outcome: row.outcome || "",
     line: row.line || null, started: facts.started ?? null, ms: facts.durationMs ?? null, approval: row.approval ? decided(row.approval) : null,
     diff: row.diff || null, output, cut: Boolean(facts.sha256), bytes: facts.bytes || 0, tail: "",
+    image: row.image || null,
     agent: row.agent ? recordState({ kind: "turn", ...row.agent }, null, (text) => h("p", { text }).outerHTML) : null,
   };
 }
@@ -65,6 +66,7 @@ function spoken(given) {
 
 function printed(output) {
   if (typeof output === "string") return visible(output);
+  if (output && typeof output === "object" && output.imageUrl) return "";
   if (output && typeof output === "object" && "exitCode" in output)
     return visible(output.aggregatedOutput || `${output.stdout || ""}${output.stderr || ""}`);
   return JSON.stringify(output, null, 2);

@@ -126,6 +126,9 @@ function sourceLines(source) {
   return lines;
 }
 
+// The only pictures that are shown: bitmaps that are here already, so nothing is fetched and nothing in them acts.
+const isBitmap = (url) => typeof url === "string" && /^data:image\/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}$/.test(url);
+
 class ProsePart {
   constructor(part) {
     this.body = h("div", { class: "ts-prose" });
@@ -157,6 +160,8 @@ class RowView {
   update(row) {
     const before = this.row;
     this.row = row;
+    // Who showed a picture wants it seen; closed by hand, it stays closed.
+    if (row.image && !(before && before.image)) this.element.open = true;
     const outcome = row.outcome || WORDS[row.status] || row.status;
     this.element.classList.toggle("ts-active", ACTIVE.has(row.status));
     this.summary.replaceChildren(
@@ -181,6 +186,7 @@ class RowView {
     if (row.diff) add("Changes", ...diffLines(row.diff));
     const output = ACTIVE.has(row.status) ? row.tail : row.output || row.tail;
     if (output) add(row.cut ? `Output (${size(row.bytes)}, its head)` : "Output", ansi(output));
+    if (isBitmap(row.image)) parts.push(h("img", { class: "ts-image", src: row.image, alt: row.args }));
     if (row.agent) {
       this.nested = old || new View();
       this.nested.show(row.agent);
