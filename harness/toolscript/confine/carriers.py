@@ -120,6 +120,8 @@ class _Sweep:
 
 def _swept(sweep: _Sweep) -> Iterator[Restored]:
     directory = sweep.directory
+    for path in _carriers(directory):
+        _made_single(sweep, path)
     for name in SETTINGS:
         if sweep.new(path := f"{directory}/{name}"):
             yield from _settled(sweep, path)
@@ -129,6 +131,16 @@ def _swept(sweep: _Sweep) -> Iterator[Restored]:
         yield from _steps_swept(sweep, todo)
     for name in ("hooks", *_ADDRESSES):
         yield from _entries_swept(sweep, f"{directory}/{name}")
+
+
+def _made_single(sweep: _Sweep, path: str) -> None:
+    """Give a file that has got a second name an existence of its own: what is written there shall not come here."""
+    with contextlib.suppress(OSError):
+        facts = os.lstat(path)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_nlink < 2 or _print(path) in sweep.ground.owners:
+            return
+        if (data := _data(Path(path).parent, Path(path).name)) is not None:
+            _rewrite(sweep.root, path, data, stat.S_IMODE(facts.st_mode))
 
 
 def _entries_swept(sweep: _Sweep, directory: str) -> Iterator[Restored]:
@@ -241,14 +253,15 @@ def _replaced(root: str, path: str, data: bytes, harmless: bytes) -> Iterator[Re
         yield Restored(Path(path), became, "made harmless")
 
 
-def _rewrite(root: str, path: str, data: bytes) -> None:
+def _rewrite(root: str, path: str, data: bytes, mode: int = 0o644) -> None:
     """Put a new file in the place of one, so that no other name of the old one changes it."""
     name = Path(path).name
     with parent_of(Path(root), os.path.relpath(path, root)) as parent:
         remove(parent, name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(name, flags, 0o644, dir_fd=parent), "wb") as file:
+        with open(os.open(name, flags, mode, dir_fd=parent), "wb") as file:
             file.write(data)
+            os.fchmod(file.fileno(), mode)
 
 
 def _data(directory: Path, name: str) -> bytes | None:

@@ -156,6 +156,20 @@ async def test_what_the_user_set_meanwhile_in_a_repository_of_a_command_stays(bo
     assert git(box.root / "made", "config", "alias.st") == ""
 
 
+@pytest.mark.parametrize("way", [bubblewrap, rules_only])
+async def test_a_second_name_for_a_setting_or_hook_is_no_way_to_write_there(box: Box, way: Ways) -> None:
+    git(box.root, "init", "-q")
+    (hook := box.root / ".git" / "hooks" / "pre-commit").parent.mkdir(exist_ok=True)
+    hook.write_text("mine")
+    hook.chmod(0o755)
+    await box.guarded("git init -q made", way())
+    await box.guarded("ln made/.git/config a; ln .git/config b; ln .git/hooks/pre-commit c", way())
+    for path in (box.root / "made" / ".git" / "config", box.root / ".git" / "config", hook):
+        assert path.stat().st_nlink == 1
+    assert hook.read_text() == "mine"
+    assert hook.stat().st_mode & 0o777 == 0o755
+
+
 async def test_hooks_nested_beyond_all_sense_are_removed_all_the_same(box: Box) -> None:
     (box.root / ".git" / "hooks").mkdir(parents=True)
     deep = "python3 -I -c \"import os\nos.chdir('.git/hooks')\nfor n in range(3000): os.mkdir('d'); os.chdir('d')\""
