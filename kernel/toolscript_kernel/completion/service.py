@@ -9,11 +9,13 @@ from toolscript.facade.guest import ENVIRONMENT
 from toolscript_kernel import commands, options
 from toolscript_kernel.cells import Cell, Kind, read
 from toolscript_kernel.completion import line
-from toolscript_kernel.completion.complete import Offers, complete, explain
+from toolscript_kernel.completion.complete import Offer, Offers, complete, explain
 from toolscript_kernel.completion.symbols import Facade
 from toolscript_kernel.desk import Desk
+from toolscript_kernel.record.inert import one_line
 
 _TYPES = "_jupyter_types_experimental"
+DETAIL_CHARS = 48
 
 
 class Completer:
@@ -94,11 +96,19 @@ def _body_start(code: str, cell: Cell) -> int:
 
 def _reply(found: Offers, shift: int) -> dict[str, Any]:
     start, end = found.start + shift, found.end + shift
-    types = [{"start": start, "end": end, "text": o.text, "type": o.kind, "signature": o.type} for o in found.offers]
+    types = [
+        {"start": start, "end": end, "text": o.text, "type": _detail(o), "signature": o.type} for o in found.offers
+    ]
     return {
         "status": "ok", "matches": [o.text for o in found.offers], "cursor_start": start, "cursor_end": end,
         "metadata": {_TYPES: types},
     }  # fmt: skip
+
+
+def _detail(offer: Offer) -> str:
+    """Return what a page shows beside an offer: JupyterLab shows of all that it is told only the ``type``."""
+    arrow = "→ " if offer.type.startswith("Promise<") else ""
+    return one_line(f"{offer.kind} {arrow}{offer.type}".strip(), DETAIL_CHARS)
 
 
 def _nothing() -> dict[str, Any]:
