@@ -50,7 +50,7 @@ def test_what_a_person_answers_is_what_happens_to_each_call(opened, running, app
     field.fill(json.dumps({"command": "true"}))
     edited.get_by_role("button", name="Allow what is written here").click()
     edited.locator(".jp-OutputArea-executeResult").wait_for()
-    edited.get_by_text("edited and allowed (widget)").wait_for()
+    edited.get_by_text("edited and allowed (notebook)").wait_for()
     assert victim.exists()
 
     allowed = lab.run(2)

@@ -24,7 +24,7 @@ def test_a_click_on_allow_resumes_the_waiting_script(running: Kernel):
 
     assert it.reply["content"]["status"] == "ok"
     assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith(
-        "exec rm it → exit 0  [allowed once (widget)]  (line 2)"
+        "exec rm it → exit 0  [allowed once (notebook)]  (line 2)"
     )
 
 

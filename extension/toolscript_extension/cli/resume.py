@@ -18,6 +18,7 @@ from toolscript.errors import ConfigError, StillInterrupted, ToolscriptError
 from toolscript.harness import Harness
 from toolscript.journal.reader import records
 from toolscript.journal.state import interrupted, state_dir
+from toolscript.language.inert import visible
 from toolscript.recovery.tape import Tape
 from toolscript.recovery.unknown import Resolution
 from toolscript.run import Run
@@ -80,7 +81,7 @@ def _list(workspace: Path) -> None:
             found = True
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(file.modified))
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
-            console.print(Text(f"{file.run_id}  {when}  {ascii(first[:60])[1:-1]}"))
+            console.print(Text(f"{file.run_id}  {when}  {visible(first[:60])}"))
     if not found:
         console.print("No run was interrupted here.")
 

@@ -50,8 +50,9 @@ _DECIDED = {
 
 
 def decided(approval: str) -> str:
-    """Return the last decision on an operation as people read it: ``allowed once (widget)``."""
+    """Return the last decision on an operation as people read it: ``allowed once (notebook)``."""
     choice, _, by = approval.partition(" by ")
+    by = "notebook" if by == "widget" else by
     return f"{_DECIDED.get(choice, choice)}{f' ({by})' if by else ''}"
 
 
