@@ -128,4 +128,5 @@ def brief(arguments: Json, width: int = 96) -> str:
 def describe_error(error: dict[str, Json]) -> str:
     """Return an error as one line: code, place, message."""
     place = f" at line {error['line']}, column {error.get('column', 1)}" if error.get("line") else ""
-    return f"{error.get('code', 'error')}{place}: {visible(str(error.get('message', '')))}"
+    code, message = str(error.get("code", "error")), visible(str(error.get("message", "")))
+    return f"{code}{place}: {message.removeprefix(code.replace('_', ' ') + ': ')}"
