@@ -1,7 +1,7 @@
 """Sessions that ``make test`` does not run: the notebook's promises on each version of ipykernel that people have.
 
 python -m nox                        all of them
-python -m nox -s 'ipykernel-7.1.0'   one
+python -m nox -s 'ipykernel(7.1.0)'  one
 """
 
 from __future__ import annotations

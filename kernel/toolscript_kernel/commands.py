@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolscript.errors import ConfigError, ToolscriptError, revive
-from toolscript_kernel import recall
+from toolscript.errors import ConfigError, ToolscriptError
+from toolscript_kernel import recall, undoing
 from toolscript_kernel.cells import Cell, Command, Kind
 from toolscript_kernel.desk import CellError, Desk, cell_error
 from toolscript_kernel.stage import Stage
@@ -101,15 +101,15 @@ def _agent(command: Command, desk: Desk, stage: Stage, *, alone: bool) -> str | 
 
 
 def _help(desk: Desk, words: list[str]) -> str:
-    width = max(len(verb.usage) for verb in VERBS.values())
-    return "\n".join(f"%toolscript {verb.usage:<{width}}  {verb.says}" for verb in VERBS.values())
+    # Below each other, since side by side the lines are longer than a narrow page, which breaks them within words.
+    return "\n".join(f"%toolscript {verb.usage}\n    {verb.says}" for verb in VERBS.values())
 
 
 def _status(desk: Desk, words: list[str]) -> str:
     harness = desk.door.made()
     facts = {
         "workspace": str(harness.workspace),
-        "agent": desk.agent or "default",
+        "agent": desk.agent or f"{harness.chosen.agent.id} (by default)",
         "policy": f"{harness.policy.value}, commands {harness.sandbox.value}",
         "tools": str(len(harness.registry)),
         "waiting for approval": str(len(harness.approvals.pending)),
@@ -223,20 +223,20 @@ def _resume(desk: Desk, words: list[str]) -> Shown:
     return _resumed(desk, words[0], recall.outcomes(words[1:]))
 
 
-async def _resumed(desk: Desk, run_id: str, outcomes: dict[int, Any]) -> str:
-    await desk.resume(run_id, outcomes)
+async def _resumed(desk: Desk, name: str, outcomes: dict[int, Any]) -> str:
+    if name not in desk.door.made().interrupted_turns():
+        await desk.resume(name, outcomes)
+    elif outcomes:
+        raise ConfigError(f"outcomes are said of calls of a run; resume the runs of {name} first, then the turn")
+    else:
+        await desk.resume_turn(name)
     return ""
 
 
-async def _undo(desk: Desk, words: list[str]) -> Said:
-    from toolscript_kernel.record import fold, record
-
+async def _undo(desk: Desk, words: list[str]) -> str:
     picks = dict(word.rsplit("=", 1) for word in words if "=" in word)
     names = [_turn_of(desk, word) for word in words if "=" not in word] or [recall.run_of(desk.shell.user_ns)]
-    run = await recall.undone(await desk.door.open(), names, picks)
-    if run.error is not None:
-        raise cell_error(revive(run.error))
-    return record(fold(run.events), workspace=desk.door.workspace)[0]
+    return await undoing.undone(await desk.door.open(), names, picks)
 
 
 def _turn_of(desk: Desk, word: str) -> str:
@@ -276,7 +276,9 @@ VERBS: dict[str, Verb] = {
     "edit": Verb("edit [NUMBER|RUN]", "turn a script of the model into a cell below", _edit),
     "audit": Verb("audit [RUN]", "tell what a run did, from its journal", _audit),
     "replay": Verb("replay [RUN|FILE]", "run a recorded script again, touching no tool", _replay),
-    "resume": Verb("resume [RUN [NUMBER=again|fail|JSON]…]", "go on with a run whose kernel died", _resume),
+    "resume": Verb(
+        "resume [CONVERSATION|RUN [NUMBER=again|fail|JSON]…]", "go on with a turn or run whose kernel died", _resume
+    ),
     "undo": Verb("undo [RUN|NUMBER]… [PATH=keep|restore|merge]…", "take file changes of runs and turns back", _undo),
     "workspace": Verb("workspace [DIRECTORY]", "show the workspace, or end what runs and go to another", _workspace),
     "reset": Verb("reset", "end what runs and begin a new conversation", _reset),

@@ -18,6 +18,7 @@ from toolscript_kernel.own import OwnTools
 from toolscript_kernel.rewind import Branch, Heard, script_note
 
 if TYPE_CHECKING:
+    from toolscript.agent.turn import Turn
     from toolscript.approvals.plan import ApprovedPlan
     from toolscript.approvals.request import Policy
     from toolscript.harness import Harness
@@ -95,7 +96,11 @@ class Desk:
         if chosen.replay is not None:
             await self._replay(harness, chosen.replay, cell, caller)
             return
-        plan = await self._plan(harness, cell, caller, params) if chosen.plan else None
+        plan = None
+        if chosen.plan:
+            found, plan = await self._plan(harness, cell, caller, params)
+            if found and plan is None:
+                return  # The frozen plan says that the person declined it.
         async with self._watched(harness, caller, cell, in_turn=False):
             run = await harness.run(
                 cell.body,
@@ -116,6 +121,8 @@ class Desk:
             result = harness.large(run)
             self.shell.user_ns[chosen.output] = namespace.to_frame(result) if chosen.frame else result
         if run.result is not None:
+            if chosen.dry_run:
+                caller.stage.display({"text/plain": "planned, not done; the script would return:"})
             caller.stage.result(run.result)
 
     async def resume(self, run_id: str, outcomes: dict[int, Any]) -> None:
@@ -130,6 +137,27 @@ class Desk:
         if run.result is not None:
             caller.stage.result(run.result)
 
+    async def resume_turn(self, conversation_id: str) -> None:
+        """Go on with a turn whose host died, and with its conversation, in the cell that is at work.
+
+        The turns of this notebook's own conversation stay where they were: nothing of them is sent any more.
+        Raises CellError or ToolscriptError.
+        """
+        if (caller := self.caller) is None:
+            raise CellError("ConfigError", "a turn is resumed by a cell of its own")
+        harness, heard = await self._opened(caller), Heard()
+        own = harness.conversation
+        before = self._branch(harness).before(harness)
+        try:
+            with harness.listening(heard):
+                async with self._watched(harness, caller, Cell(kind=Kind.TURN), in_turn=True):
+                    turn = await harness.resume_turn(conversation_id)
+        finally:
+            if harness.conversation is not own:
+                self._turns = Branch()
+                self._turns.took(harness, caller.cell_id, before, heard.runs)
+        self._ended(turn)
+
     async def _replay(self, harness: Harness, name: str, cell: Cell, caller: Caller) -> None:
         replayed = await recall.replayed(harness, name, cell.body)
         for log in replayed.logs:
@@ -142,19 +170,18 @@ class Desk:
         if replayed.result is not None:
             caller.stage.result(fitting({"": replayed.result}, harness.limits.result_bytes, harness.keep)[""])
 
-    async def _plan(self, harness: Harness, cell: Cell, caller: Caller, params: dict[str, Json]) -> ApprovedPlan | None:
-        """Return the rows that the person chose of a dry run; None where there is nothing to choose."""
+    async def _plan(
+        self, harness: Harness, cell: Cell, caller: Caller, params: dict[str, Json]
+    ) -> tuple[bool, ApprovedPlan | None]:
+        """Return whether there was anything to choose, and the rows that the person chose, if any."""
         plan = await harness.plan(cell.body, params=params, last_expression=True)
         if not plan.rows:
-            return None
+            return False, None
         if caller.front not in (Front.WIDGETS, Front.NOTEBOOK):
             raise CellError("ApprovalUnavailable", "--plan lets a person choose in the page; --dry-run only shows")
         from toolscript_kernel.approvals.choosing import choose
 
-        chosen = await choose(plan, caller.stage, offset=cell.offset)
-        if chosen is None:
-            raise CellError("PlanDiscarded", "the plan was discarded; nothing was done")
-        return chosen
+        return True, await choose(plan, caller.stage, offset=cell.offset)
 
     async def _turn(self, cell: Cell, caller: Caller) -> None:
         harness = await self._opened(caller)
@@ -168,6 +195,9 @@ class Desk:
                     turn = await harness.turn(cell.body, agent=cell.options or self.agent)
         finally:
             branch.took(harness, caller.cell_id, before, heard.runs)
+        self._ended(turn)
+
+    def _ended(self, turn: Turn) -> None:
         if turn.runs:
             self.shell.user_ns["_run"] = turn.runs[-1]
         if turn.error is not None:
@@ -240,8 +270,9 @@ def cell_error(error: ToolscriptError) -> CellError:
 
 
 def _failure(error: dict[str, Json], source: str, offset: int) -> CellError:
-    from toolscript_kernel.record import carets
+    from toolscript_kernel.record import carets, secrets
 
+    error, source = secrets.hidden(error), secrets.hidden(source)
     lines = carets.report(error, source, offset=offset)
     message = carets.title(error).removeprefix(f"{carets.label(error)}: ")
     return CellError(name=carets.label(error), message=message, lines=lines)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from toolscript_kernel.approvals.console import Asks
     from toolscript_kernel.stage import Stage
     from toolscript_kernel.view.shelf import Shelf
 
@@ -28,6 +28,14 @@ class Front(StrEnum):
     """IPython in a terminal of its own, without a kernel."""
     NOBODY = "nobody"
     """A program that runs a notebook: nobody can be asked, and nothing is updated."""
+
+
+class Asks(Protocol):
+    """Puts a prompt before the person at the console; blocks, and returns None when stopped."""
+
+    def __call__(self, prompt: str, stopped: threading.Event) -> str | None:
+        """Return the line that was typed."""
+        ...
 
 
 def _no_prompt() -> Asks:

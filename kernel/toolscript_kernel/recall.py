@@ -1,11 +1,11 @@
-"""Decides how runs that have ended come back into a notebook: audited, replayed, undone, or as a cell to edit."""
+"""Decides how runs that have ended come back into a notebook: audited, replayed, or as a cell to edit."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import ConfigError
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from toolscript.harness import Harness
     from toolscript.recovery.replay import Replayed
     from toolscript.recovery.tape import Tape
-    from toolscript.recovery.undo import Pick
     from toolscript.recovery.unknown import Resolution
     from toolscript.run import Run
 
@@ -69,28 +68,25 @@ def told(replayed: Replayed) -> str:
     return "replayed: the same"
 
 
-async def undone(harness: Harness, run_ids: list[str], picks: dict[str, str]) -> Run:
-    """Take back the file changes of runs. Raises ConfigError for a pick that is none."""
-    chosen: dict[Path, Pick] = {}
-    for path, pick in picks.items():
-        chosen[(harness.workspace / path).resolve()] = _pick(path, pick)
-    return await harness.undo(*run_ids, picks=chosen)
-
-
 def interrupted(harness: Harness) -> str:
-    """Return the runs of this workspace whose kernel or host died, one on each line."""
+    """Return the turns and runs of this workspace whose kernel or host died, one on each line."""
+    from toolscript.interrupted import cut_short
     from toolscript.journal.reader import records
     from toolscript.journal.state import interrupted as files
     from toolscript.recovery.tape import Tape
     from toolscript_kernel.record import inert
 
-    lines = []
+    lines = [
+        f"{turn.conversation_id}  turn of {inert.one_line(turn.agent, 40)}: "
+        f"{inert.one_line(' '.join(turn.prompt.split()), 60)}"
+        for turn in cut_short(harness.state)
+    ]
     for file in files(harness.state):
         tape = Tape.read(records(file.path, unknown="skip"))
         if tape.end is None and tape.run.origin not in ("undo", "call"):
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
             lines.append(f"{file.run_id}  {inert.one_line(first, 60)}")
-    return "\n".join(lines) or "no run was interrupted here"
+    return "\n".join(lines) or "no run and no turn was interrupted here"
 
 
 def outcomes(words: list[str]) -> dict[int, Resolution]:
@@ -145,12 +141,3 @@ def _journal(harness: Harness, name: str) -> Path:
     if not path.is_file():
         raise ConfigError(f"there is no journal {name!r}, neither as a file nor as a run of this workspace")
     return path
-
-
-def _pick(path: str, pick: str) -> Pick:
-    from toolscript.recovery.undo import Pick
-
-    for known in get_args(Pick):
-        if pick == known:
-            return known  # type: ignore[no-any-return]  # get_args forgets that these are the literals
-    raise ConfigError(f"%toolscript undo: {path}={pick}: say {', '.join(get_args(Pick))}")

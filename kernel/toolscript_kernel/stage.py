@@ -31,11 +31,11 @@ class Stage:
         return self._context.copy().run(function, *args)
 
     def stream(self, name: Literal["stdout", "stderr"], text: str) -> None:
-        """Write text as a program would, control characters made visible."""
+        """Write text as a program would, control characters made visible and secrets named."""
         # The record is loaded with the first output, not with the kernel; so it is below.
-        from toolscript_kernel.record import inert
+        from toolscript_kernel.record import inert, secrets
 
-        self.run(self._write, name, inert.text(text))
+        self.run(self._write, name, inert.text(secrets.hidden(text)))
 
     def display(self, data: dict[str, Any], metadata: dict[str, Any] | None = None, *, slot: str | None = None) -> None:
         """Show a bundle; with a ``slot`` (see :func:`new_slot`) it can be replaced later."""
@@ -48,7 +48,7 @@ class Stage:
         self.run(lambda: self._shell.display_pub.publish(data, metadata or {}, transient=transient, update=True))
 
     def result(self, value: Json) -> None:
-        """Show the cell's own result, and keep it as ``_`` and in ``Out`` as IPython does."""
+        """Show the cell's own result, secrets named, and keep it whole as ``_`` and in ``Out`` as IPython does."""
         self.run(self._result, value)
 
     def _write(self, name: str, text: str) -> None:
@@ -57,12 +57,12 @@ class Stage:
         stream.flush()
 
     def _result(self, value: Json) -> None:
-        from toolscript_kernel.record import values
+        from toolscript_kernel.record import secrets, values
 
         hook = self._shell.displayhook
         hook.start_displayhook()
         hook.write_output_prompt()
-        hook.write_format_data({"text/plain": values.pretty(value)}, {})
+        hook.write_format_data({"text/plain": values.pretty(secrets.hidden(value))}, {})
         hook.update_user_ns(value)
         hook.finish_displayhook()
 

@@ -164,6 +164,9 @@ class Lab:
 
     def idle(self) -> None:
         """Wait until the kernel has nothing to do."""
+        # A cell that was just run waits by its prompt before the indicator knows of it.
+        waiting = "() => ![...document.querySelectorAll('.jp-InputPrompt')].some((e) => e.textContent.includes('*'))"
+        self.page.wait_for_function(waiting, timeout=60_000)
         indicator = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")
         indicator.wait_for(state="attached", timeout=60_000)
         if not self.classic:
@@ -183,9 +186,10 @@ class Lab:
         for _ in range(20):
             self.page.keyboard.press("Control+Enter")
             # Until the session is ready, a page takes no notice.
-            self.page.wait_for_timeout(150)
-            if prompt.inner_text() != before:
-                break
+            for _ in range(100):
+                if prompt.inner_text() != before:
+                    return cell.locator(".jp-Cell-outputArea")
+                self.page.wait_for_timeout(10)
         return cell.locator(".jp-Cell-outputArea")
 
     def stop(self) -> None:

@@ -15,6 +15,8 @@ need("chromium")
 from tests.browser.lab import complaints, open_page  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+LAB = pytest.mark.parametrize("app", ["lab"])
+"""For what both applications do with the same code of ours: JupyterLab stands for both."""
 WRITES = (
     '%%toolscript\nconst text: string = "new";\nawait tools.writeFile({ path: "a.txt", content: text });\nreturn text'
 )
@@ -52,6 +54,7 @@ def test_scripts_are_coloured_as_typescript_and_python_as_python(page, opened, r
     assert "const" not in found[2]
 
 
+@LAB
 def test_a_cell_that_becomes_a_script_is_coloured_as_one(page, opened, running, app):
     lab = opened("prose")
     lab.cell(0).locator(".cm-content").click()
@@ -74,6 +77,7 @@ def test_a_run_that_has_ended_is_shown_with_times_and_outputs(page, opened, runn
     assert complaints(page, ".jp-Cell-outputArea") == []
 
 
+@LAB
 def test_edit_as_cell_puts_the_models_script_below(page, opened, running, app):
     lab = opened("%agent recorded\nWhich files are here?", "%%py\n1")
     out = lab.run(0)
@@ -85,18 +89,22 @@ def test_edit_as_cell_puts_the_models_script_below(page, opened, running, app):
     lab.run(1).locator(".jp-OutputArea-executeResult").wait_for()
 
 
+@LAB
 def test_undo_takes_the_files_back_by_a_cell_that_says_so(page, opened, running, app):
     (running.folder / "a.txt").write_text("old")
     lab = opened(WRITES)
     out = lab.run(0)
     out.get_by_role("button", name="Undo").click()
     lab.cell(1).get_by_text("undo", exact=False).first.wait_for()
-    lab.cell(1).locator(".ts-script").wait_for()
+    lab.cell(1).get_by_text("restored a.txt").wait_for()
+    lab.shot(f"undone-{app}")
 
     assert lab.cell(1).locator(".cm-content").inner_text().startswith("%toolscript undo r-")
+    out.get_by_role("button", name="Undo").wait_for(state="detached")
     assert (running.folder / "a.txt").read_text() == "old"
 
 
+@LAB
 def test_tab_offers_tools_and_their_arguments(page, opened, running, app):
     lab = opened("%%toolscript\ntools.")
     lab.run(0)
@@ -146,9 +154,8 @@ def test_a_saved_run_is_shown_without_a_kernel(page, opened, running, app):
     assert "as html" not in page.locator(".jp-OutputArea").first.inner_text()
 
 
+@LAB
 def test_a_run_opens_as_a_document_too(page, opened, running, app):
-    if app == "notebook":
-        pytest.skip("Jupyter Notebook opens files in its tree; the document is JupyterLab's")
     record = {"version": 1, "kind": "script", "status": "completed", "parts": [
         {"type": "script", "source": "return 1", "status": "completed", "result": 1, "logs": [], "warnings": [], "operations": []}
     ]}  # fmt: skip

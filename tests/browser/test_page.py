@@ -50,7 +50,7 @@ def test_what_a_person_answers_is_what_happens_to_each_call(opened, running, app
     field.fill(json.dumps({"command": "true"}))
     edited.get_by_role("button", name="Allow what is written here").click()
     edited.locator(".jp-OutputArea-executeResult").wait_for()
-    edited.get_by_text("edited and allowed (notebook)").wait_for()
+    edited.get_by_text("edited and allowed").wait_for()
     assert victim.exists()
 
     allowed = lab.run(2)
@@ -68,14 +68,13 @@ def test_what_a_person_answers_is_what_happens_to_each_call(opened, running, app
     assert lab.page.get_by_role("button", name="Allow once").count() == 0
 
 
-@APPS
-def test_of_a_plan_only_what_a_person_chose_is_done(opened, running, app):
+def test_of_a_plan_only_what_a_person_chose_is_done(opened, running):
     a, b = files(running, "a.txt", "b.txt")
-    lab = opened("%%toolscript --plan\nfor (const n of ['a', 'b']) await shell(`rm -f ${n}.txt`);\nreturn 1", app=app)
+    lab = opened("%%toolscript --plan\nfor (const n of ['a', 'b']) await shell(`rm -f ${n}.txt`);\nreturn 1")
     out = lab.run(0)
     run = out.get_by_role("button", name="Run what is chosen")
     run.wait_for(timeout=60_000)
-    lab.shot(f"plan-{app}")
+    lab.shot("plan-lab")
     assert complaints(lab.page, ".toolscript-plan") == []
     out.get_by_role("checkbox").nth(1).uncheck()
     run.click()
@@ -95,11 +94,10 @@ def test_a_second_click_in_the_same_place_does_not_answer_the_next_request(opene
     assert not a.exists() and b.exists()
 
 
-@APPS
-def test_the_page_keeps_showing_the_last_cell_when_its_buttons_go_away(opened, running, app):
+def test_the_page_keeps_showing_the_last_cell_when_its_buttons_go_away(opened, running):
     files(running, "victim.txt")
     long = "%%py\n" + "\n".join(f"x{n} = {n}" for n in range(8))
-    lab = opened(*[long] * 10, REMOVE, app=app)
+    lab = opened(*[long] * 10, REMOVE)
     out = lab.run(10)
     allow = out.get_by_role("button", name="Allow once")
     allow.wait_for(timeout=60_000)
@@ -152,10 +150,9 @@ def test_a_page_that_was_away_at_the_end_gets_what_it_missed_once(opened, runnin
     assert out.get_by_text("script completed").count() == 0
 
 
-@APPS
-def test_a_second_tab_can_answer_and_both_show_the_end(opened, running, app):
+def test_a_second_tab_can_answer_and_both_show_the_end(opened, running):
     (victim,) = files(running, "victim.txt")
-    lab = opened(REMOVE, app=app)
+    lab = opened(REMOVE)
     out = lab.run(0)
     out.get_by_role("button", name="Allow once").wait_for(timeout=60_000)
     second = lab.another()
@@ -185,9 +182,8 @@ def test_the_ordinary_python_kernel_has_the_same_buttons_by_its_extension(opened
     assert lab.run(2).locator(".jp-OutputArea-executeResult").inner_text().split()[-1] == "0"
 
 
-@APPS
-def test_a_running_command_is_followed_and_the_stop_button_ends_it_with_all_of_its_own(opened, app):
-    lab = opened("%%toolscript\nawait shell('echo first line; sleep 7311')", "%%toolscript\nreturn 40 + 2", app=app)
+def test_a_running_command_is_followed_and_the_stop_button_ends_it_with_all_of_its_own(opened):
+    lab = opened("%%toolscript\nawait shell('echo first line; sleep 7311')", "%%toolscript\nreturn 40 + 2")
     out = lab.run(0)
     row = out.locator(".ts-row")
     row.get_by_text("running").wait_for(timeout=60_000)
@@ -196,7 +192,7 @@ def test_a_running_command_is_followed_and_the_stop_button_ends_it_with_all_of_i
     status = out.locator(".ts-status")
     before = status.inner_text()
     lab.page.wait_for_function("([e, before]) => e.innerText !== before", arg=[status.element_handle(), before])
-    lab.shot(f"running-{app}")
+    lab.shot("running-lab")
     assert sleepers() != []
 
     lab.stop()

@@ -12,7 +12,8 @@ from tests.needs import need
 need("chromium")
 
 from tests.browser.lab import SHOTS, complaints, open_page  # noqa: E402
-from tests.kernel import sample  # noqa: E402
+from tests.kernel import pictures, sample  # noqa: E402
+from tests.kernel.record.test_picture import shown  # noqa: E402
 from tests.kernel.record.test_record import HOSTILE, hostile  # noqa: E402
 
 from toolscript import events as ev  # noqa: E402
@@ -120,6 +121,21 @@ def test_hostile_text_neither_acts_nor_asks_anything_of_the_network(page, text):
     )
 
 
+def test_a_picture_is_seen_and_what_only_claims_to_be_one_is_not_asked_for(page):
+    show(page, states(shown(pictures.output()))[-1])
+    page.wait_for_function("() => document.querySelector('img').naturalWidth === 320")
+    page.screenshot(path=SHOTS / "view-picture.png")
+    assert complaints(page, "main") == []
+
+    state = states(shown(pictures.output()))[-1]
+    for url in ("https://evil.example/x.png", "data:image/svg+xml;base64,PHN2Zz4="):
+        state["parts"][0]["rows"][0]["image"] = url
+        page.evaluate("document.querySelector('main').replaceChildren()")
+        show(page, state)
+        assert page.locator("main img").count() == 0
+    assert [url for url in page.asked if not url.startswith(("about:", "data:image/png"))] == []
+
+
 @pytest.mark.parametrize(("theme", "width"), [("light", 900), ("dark", 900), ("light", 420)])
 def test_nothing_serious_stands_between_the_view_and_its_readers(page, theme, width):
     colours = {"light": ("#fff", "#1f2328"), "dark": ("#111", "#e6e6e6")}[theme]
@@ -187,3 +203,19 @@ def contrasts(page) -> list[object]:
           return bad;
         }"""
     )
+
+
+@pytest.mark.parametrize("width", [960, 560, 420])
+def test_arguments_take_the_room_that_outcomes_leave(page, width):
+    cell = sample.Cell()
+    r = cell.emitter.scoped(run_id="r-1")
+    r.emit(ev.ScriptExecution, source="x", script_hash="h", origin="cell")
+    words = ["python", "-m", "unittest", "discover", "-s", "tests/unit"]
+    r.emit(ev.OperationStarted, operation=1, tool="exec", arguments={"command": words}, line=1)
+    r.emit(ev.OperationFinished, operation=1, tool="exec", status=ev.OperationStatus.SUCCEEDED, output={"exitCode": 0})
+    page.set_viewport_size({"width": width, "height": 600})
+    show(page, states(cell.events)[-1])
+    page.screenshot(path=SHOTS / f"row-{width}.png")
+
+    what = page.locator(".ts-what")
+    assert what.evaluate("e => e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight + 1")

@@ -24,7 +24,7 @@ def test_a_click_on_allow_resumes_the_waiting_script(running: Kernel):
 
     assert it.reply["content"]["status"] == "ok"
     assert it.of("update_display_data")[-1]["data"]["text/plain"].endswith(
-        "exec rm it → exit 0  [allowed once (notebook)]  (line 2)"
+        "exec rm it → exit 0  [allowed once]  (line 2)"
     )
 
 
@@ -42,7 +42,7 @@ def test_a_click_that_comes_over_a_subshell_resumes_the_script_as_well(running: 
 
 def test_a_click_on_deny_reaches_the_script_with_the_reason(running: Kernel):
     cell, models = _pause(running)
-    running.set(models["reason (optional, the script sees it)"], value="not today")
+    running.set(models["reason, if any"], value="not today")
     running.click(models["Deny"])
     it = running.finish(cell)
 

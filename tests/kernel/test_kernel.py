@@ -200,7 +200,9 @@ def test_commands_say_what_they_did(running: Kernel):
     ]
     wrong = running.run("%toolscript frobnicate")
 
-    assert shown[0].startswith("%toolscript help ")
+    assert shown[0].startswith("%toolscript help\n")
+    assert max(map(len, shown[0].splitlines())) <= 64
+    assert "agent: recorded" in shown[1]
     assert "policy: on-request" in shown[1]
     assert wrong.reply["content"]["evalue"].startswith("%toolscript: there is no command 'frobnicate'")
 

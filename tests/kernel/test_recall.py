@@ -11,6 +11,8 @@ import psutil
 import pytest
 from tests.kernel.running import Kernel, Reply, kernel
 
+from toolscript.approvals.plan import Plan, PlanRow
+from toolscript_kernel.approvals.choosing import plan_text
 from toolscript_kernel.record import MIME
 
 WRITES = '%%toolscript\nawait tools.writeFile({ path: "a.txt", content: "new" });\nconsole.log("wrote");\nreturn 1'
@@ -35,10 +37,36 @@ def shown(reply: Reply) -> str:
 def test_undo_takes_the_last_run_back_and_says_what_it_did(running: Kernel):
     (running.cwd / "a.txt").write_text("old")
     running.run(WRITES)
-    undone = running.run("%toolscript undo")
+    undone = shown(running.run("%toolscript undo"))
+    run_id = undone.split()[-1]
+    again = running.run(f"%toolscript undo {run_id}")
 
-    assert (running.cwd / "a.txt").read_text() == "old"
-    assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
+    assert undone == f"restored a.txt\nto take this undo back: %toolscript undo {run_id}"
+    assert shown(again).startswith("restored a.txt\n")
+    assert (running.cwd / "a.txt").read_text() == "new"
+
+
+def test_undo_names_what_it_removed_and_what_nothing_takes_back(running: Kernel):
+    (running.cwd / "made.txt").unlink(missing_ok=True)
+    running.run("%%toolscript\nawait tools.writeFile({ path: 'made.txt', content: '1' });\nawait exec(['ls', '.'])")
+    undone = shown(running.run("%toolscript undo")).splitlines()
+
+    assert undone[0] == "removed made.txt"
+    assert undone[1].startswith("cannot be taken back: exec ls .")
+    assert undone[2].startswith("to take this undo back: %toolscript undo r-")
+
+
+def test_undo_of_a_run_that_only_read_says_so_and_names_the_last_that_did_more(running: Kernel):
+    (running.cwd / "a.txt").write_text("old")
+    running.run(WRITES)
+    writing = running.run("%%py\nprint(_run.run_id)").stdout.strip()
+    running.run("%%toolscript\nreturn await readFile('a.txt')")
+    reading = running.run("%%py\nprint(_run.run_id)").stdout.strip()
+    told = shown(running.run("%toolscript undo"))
+
+    assert told.splitlines()[0] == f"nothing to take back: {reading} changed no file"
+    assert told.endswith(f"%toolscript undo {writing}")
+    assert (running.cwd / "a.txt").read_text() == "new"
 
 
 def test_undo_of_a_file_that_was_changed_since_asks_for_a_choice(running: Kernel):
@@ -104,7 +132,8 @@ def test_a_dry_run_shows_what_would_be_done_and_does_nothing(running: Kernel):
     (running.cwd / "a.txt").write_text("old")
     dry = running.run(WRITES.replace("%%toolscript", "%%toolscript --dry-run"))
 
-    assert shown(dry).startswith("✓ script completed · dry run · 1 operation\n  ◇ 1 writeFile")
+    assert shown(dry).startswith("◇ script planned · dry run · 1 operation\n  ◇ 1 writeFile")
+    assert shown(dry).endswith("planned, not done; the script would return:")
     assert (running.cwd / "a.txt").read_text() == "old"
 
 
@@ -114,8 +143,14 @@ def test_a_plan_needs_somebody_who_chooses(running: Kernel):
     assert it.reply["content"]["ename"] == "ApprovalUnavailable"
 
 
-@pytest.mark.parametrize(("chosen", "content"), [("Run what is chosen", "new"), ("Discard", "old")])
-def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content: str):
+@pytest.mark.parametrize(
+    ("chosen", "content", "says"),
+    [
+        ("Run what is chosen", "new", ("1 of 1 chosen by you", "— chosen")),
+        ("Discard", "old", ("declined by you; nothing was done", "— not chosen")),
+    ],
+)
+def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content: str, says: tuple[str, str]):
     (running.cwd / "a.txt").write_text("old")
     running.handshake()
     cell = running.send(WRITES.replace("%%toolscript", "%%toolscript --plan"), allow_stdin=True, cell_id="p1")
@@ -126,9 +161,23 @@ def test_what_is_chosen_of_a_plan_is_done(running: Kernel, chosen: str, content:
             buttons[state.get("description", "")] = message["content"]["comm_id"]
     running.click(buttons[chosen])
     it = running.finish(cell)
+    frozen = it.of("update_display_data")[0]["data"]["text/plain"]
 
-    assert it.reply["content"]["status"] == ("ok" if content == "new" else "error")
+    assert it.reply["content"]["status"] == "ok"
     assert (running.cwd / "a.txt").read_text() == content
+    assert all(word in frozen for word in says)
+
+
+def test_a_plan_says_a_command_as_people_do():
+    row = PlanRow(
+        number=1, tool="shell", arguments={"command": "touch t.txt", "workdir": "."}, effect="execute",
+        summary="run touch t.txt",
+    )  # fmt: skip
+    plan = Plan(
+        source="", script_hash="", params=None, rows=(row,), status="complete", seed=0, time_ms=0, tools_digest=""
+    )
+
+    assert plan_text(plan).splitlines()[1] == "  ◇ 1 shell: run touch t.txt"
 
 
 @pytest.mark.parametrize("command", ["%toolscript approvals revoke ²", "%toolscript edit ²"])
@@ -198,8 +247,45 @@ def test_a_run_whose_kernel_was_killed_is_gone_on_with_in_the_next_one(tmp_path)
 
     assert first == "await tools.writeFile({ path: 'kept.txt', content: 'x' });"
     assert resumed.of("execute_result")[0]["data"]["text/plain"] == '"OutcomeUnknown"'
-    assert after == "no run was interrupted here"
+    assert after == "no run and no turn was interrupted here"
     assert not sleeping()
+
+
+def test_a_turn_whose_kernel_was_killed_is_gone_on_with_in_the_next_one(tmp_path):
+    home = tmp_path / "config" / "toolscript"
+    home.mkdir(parents=True)
+    (tmp_path / "workspace").mkdir()
+    (home / "toolscript.toml").write_text('[agents.tape]\nprovider = "recorded"\nrecordings = ["talk.json"]\n')
+    script = WAITS.removeprefix("%%toolscript\n")
+    steps = [f"<tool-calls>\n{script}\n</tool-calls>\n", "It is kept."]
+    talk = [{"prompt": "keep x", "steps": steps}, {"prompt": "sure?", "steps": ["Yes."]}]
+    (home / "talk.json").write_text(json.dumps({"recordings": talk}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+        with kernel(standin=False, cwd=tmp_path / "workspace") as it:
+            it.run("%agent tape")
+            it.send("keep x")
+            _until(sleeping)
+            os.kill(it.manager.provisioner.pid, signal.SIGKILL)
+            _until(lambda: not it.manager.is_alive())
+        with kernel(standin=False, cwd=tmp_path / "workspace") as it:
+            listed = shown(it.run("%toolscript resume")).splitlines()
+            conversation, run_id = (line.partition("  ")[0] for line in listed)
+            early = it.run(f"%toolscript resume {conversation}")
+            it.run(f"%toolscript resume {run_id} 2=fail")
+            resumed = it.run(f"%toolscript resume {conversation}")
+            history = shown(it.run("%toolscript history"))
+            it.run("%agent tape")
+            after = it.run("sure?")
+            left = shown(it.run("%toolscript resume"))
+
+    assert listed[0].endswith("turn of tape: keep x")
+    assert early.reply["content"]["ename"] == "StillInterrupted" and run_id in early.reply["content"]["evalue"]
+    assert "It is kept." in shown(resumed)
+    assert history.startswith("1. keep x  (completed, ")
+    assert "Yes." in shown(after)
+    assert left == "no run and no turn was interrupted here"
 
 
 def sleeping() -> bool:
@@ -220,7 +306,7 @@ def test_a_turn_is_undone_by_its_number_in_the_history(running: Kernel):
     unknown = running.run("%toolscript undo 99")
 
     assert turn.reply["content"]["status"] == undone.reply["content"]["status"] == "ok"
-    assert shown(undone).startswith("✓ script completed · 1 operation\n  ✓ 1 undo ")
+    assert shown(undone).startswith("nothing to take back: turn-")
     assert "there is no run or turn 99" in unknown.reply["content"]["evalue"]
 
 

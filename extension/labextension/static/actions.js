@@ -1,6 +1,7 @@
 // Decides what can be done with a run that has ended: every button writes a cell, so that it can be read and run again.
 
 let notebooks = null;
+const undone = new Set();
 
 // Gives the buttons the notebooks of the application; in a page without any, there are no buttons.
 export function connect(tracker, actions) {
@@ -12,10 +13,21 @@ export function offer(node, part) {
   if (!notebooks) return [];
   const made = [button("Edit as cell", "Put this script into a cell below", () => write(node, `%%toolscript\n${part.source.replace(/^\n+/, "")}`, false))];
   if (!part.inTurn) made.pop();
-  if (part.runId) {
-    if (part.rows.some((row) => row.diff)) made.push(button("Undo", "Take the file changes of this run back", () => write(node, `%toolscript undo ${part.runId}`, true)));
+  // A dry run did nothing and has no recording.
+  if (part.runId && part.mode === "on") {
+    if (part.rows.some((row) => row.diff) && !undone.has(part.runId)) made.push(undoing(node, part.runId));
     made.push(button("Replay", "Run this again from its recording, touching no tool", () => write(node, `%toolscript replay ${part.runId}`, true)));
   }
+  return made;
+}
+
+// The button is there until its undo has succeeded.
+function undoing(node, runId) {
+  const made = button("Undo", "Take the file changes of this run back", async () => {
+    if (!(await write(node, `%toolscript undo ${runId}`, true))) return;
+    undone.add(runId);
+    made.remove();
+  });
   return made;
 }
 
@@ -31,12 +43,12 @@ function button(label, title, act) {
 async function write(node, source, run) {
   const { tracker, actions } = notebooks;
   const panel = tracker.find((candidate) => candidate.node.contains(node));
-  if (!panel) return;
+  if (!panel) return false;
   const notebook = panel.content;
   const index = notebook.widgets.findIndex((cell) => cell.node.contains(node));
-  if (index < 0) return;
+  if (index < 0) return false;
   notebook.activeCellIndex = index;
   actions.insertBelow(notebook);
   notebook.activeCell.model.sharedModel.setSource(source);
-  if (run) await actions.run(notebook, panel.sessionContext);
+  return run ? actions.run(notebook, panel.sessionContext) : true;
 }

@@ -47,6 +47,8 @@ class Terminal:
         self._quiet = quiet
         self._arguments: dict[int, str] = {}
         self._tasks: dict[str, TaskStarted] = {}
+        self._said: dict[str, str] = {}
+        """What failed calls of the run said, and whose call it was."""
 
     def __call__(self, event: BaseEvent) -> None:
         """Print what the event tells, if a reader wants it."""
@@ -81,10 +83,16 @@ class Terminal:
 
     def _ending(self, event: ScriptExecutionOutput) -> None:
         if event.error is not None:
-            self._line(describe_error(event.error), "bold red")
+            self._line(self._why(event.error), "bold red")
+        self._said.clear()
         for warning in event.warnings:
             self._line(f"warning: {visible(warning)}", "yellow")
         self._line(f"run {event.run_id}", "dim")
+
+    def _why(self, error: dict[str, Json]) -> str:
+        """Return the error that ended the run; what a failed call has said above is not said again."""
+        tool = self._said.get(str(error.get("message", "")))
+        return describe_error(error) if tool is None else f"{code_and_place(error)}, in {tool} above"
 
     def _task(self, event: TaskFinished) -> None:
         self._tasks.pop(event.task_id, None)
@@ -101,6 +109,7 @@ class Terminal:
             text.append(f"  edited, the script asked for {asked}", style="yellow")
         text.append(f"  {duration(event.duration_ms)}", style="dim")
         if event.error is not None:
+            self._said[str(event.error.get("message", ""))] = event.tool
             text.append(f"\n    {visible(str(event.error.get('message', '')))}", style=style)
         self._console.print(text, soft_wrap=True)
 
@@ -127,6 +136,11 @@ def brief(arguments: Json, width: int = 96) -> str:
 
 def describe_error(error: dict[str, Json]) -> str:
     """Return an error as one line: code, place, message."""
+    name, message = str(error.get("code", "error")).replace("_", " "), visible(str(error.get("message", "")))
+    return f"{code_and_place(error)}: {message.removeprefix(f'{name}: ')}"
+
+
+def code_and_place(error: dict[str, Json]) -> str:
+    """Return an error's code and where in the script it came from."""
     place = f" at line {error['line']}, column {error.get('column', 1)}" if error.get("line") else ""
-    code, message = str(error.get("code", "error")), visible(str(error.get("message", "")))
-    return f"{code}{place}: {message.removeprefix(code.replace('_', ' ') + ': ')}"
+    return f"{error.get('code', 'error')}{place}"

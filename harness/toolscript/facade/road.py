@@ -351,5 +351,7 @@ def _bounded(value: Json, size: int | None) -> Json:
     """
     if size is not None and size <= KEPT_IN_EVENT:
         return value
+    if isinstance(value, dict) and str(value.get("imageUrl", "")).startswith("data:image/"):
+        return value  # the head of a picture shows nothing
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= KEPT_IN_EVENT else text[:KEPT_IN_EVENT] + "…"

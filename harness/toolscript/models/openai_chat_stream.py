@@ -30,7 +30,7 @@ class _Call:
     index: int
     call_id: str
     name: str = ""
-    arguments: str = ""
+    arguments: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Reader:
     reply: Reply
     thoughts: Thoughts = field(default_factory=Thoughts)
     calls: list[_Call] = field(default_factory=list)
-    reasoning: dict[str, str] = field(default_factory=dict)
+    reasoning: dict[str, list[str]] = field(default_factory=dict)
     reason: str | None = None
     usage: UsageReport | None = None
 
@@ -62,18 +62,17 @@ class Reader:
         if self.reason is None:
             raise failure("provider_stream_cut")
         yield from self.thoughts.finish()
-        yield from (self.reply.call(call.call_id, call.name, call.arguments) for call in self.calls)
+        yield from (self.reply.call(call.call_id, call.name, "".join(call.arguments)) for call in self.calls)
         if self.usage is not None:
             yield self.usage
-        yield Finished(
-            reason=self._reason(), native=native(API, self.model, [self.reasoning] if self.reasoning else [])
-        )
+        thoughts = {name: "".join(pieces) for name, pieces in self.reasoning.items()}
+        yield Finished(reason=self._reason(), native=native(API, self.model, [thoughts] if thoughts else []))
 
     def _delta(self, delta: Any) -> Iterator[ModelEvent]:
         for name in _REASONING:
             if isinstance(thought := getattr(delta, name, None), str) and thought:
                 self.reply.count(thought)
-                self.reasoning[name] = self.reasoning.get(name, "") + thought
+                self.reasoning.setdefault(name, []).append(thought)
                 yield ReasoningDelta(thought)
                 break
         if text := _str(delta, "content"):
@@ -94,7 +93,7 @@ class Reader:
         known.name += _str(function, "name")
         arguments = _str(function, "arguments")
         self.reply.count(arguments)
-        known.arguments += arguments
+        known.arguments.append(arguments)
 
     def _begun(self, index: Any, call_id: str) -> _Call:
         if not isinstance(index, int) or not 0 <= index <= len(self.calls):

@@ -40,7 +40,8 @@ class ButtonDecider:
 
     def show(self, request: ApprovalRequest) -> None:
         """Put the request at the end of the list."""
-        self._panels[request.approval_id] = Panel(request, self._clicked, offset=self._offset)
+        panel = Panel(request, self._clicked, offset=self._offset, changed=self._list)
+        self._panels[request.approval_id] = panel
         self._list()
 
     def withdraw(self, approval_id: str, decision: Decision) -> None:
@@ -58,7 +59,7 @@ class ButtonDecider:
 
     def _list(self) -> None:
         boxes = tuple(panel.box for panel in self._panels.values())
-        together = tuple(i for i, p in self._waiting().items() if "question" not in p.request.extra)
+        together = tuple(i for i, p in self._waiting().items() if "question" not in p.request.extra and not p.editing)
         self._place((self._all(together), *boxes) if len(together) > 1 else boxes)
 
     def _waiting(self) -> dict[str, Panel]:

@@ -19,7 +19,7 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 async def choose(plan: Plan, stage: Stage, *, offset: int = 0) -> ApprovedPlan | None:
-    """Show a plan and return it with the chosen rows approved; None when it is discarded."""
+    """Show a plan and return it with the chosen rows approved; None when it is discarded, or no row chosen."""
     answer: asyncio.Future[frozenset[int] | None] = asyncio.get_running_loop().create_future()
 
     def answered(rows: frozenset[int] | None) -> None:
@@ -30,25 +30,47 @@ async def choose(plan: Plan, stage: Stage, *, offset: int = 0) -> ApprovedPlan |
     box = stage.run(lambda: _panel(plan, answered, offset))
     view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
     stage.display({_VIEW: view, "text/plain": plan_text(plan, offset)}, slot=slot)
+    taken: frozenset[int] | None = None
     try:
-        chosen = await answer
+        taken = await answer or frozenset()
     finally:
         stage.run(lambda: setattr(box, "children", (box.children[0],)))
-        stage.replace(slot, {"text/html": plan_html(plan, offset), "text/plain": plan_text(plan, offset)})
-    return None if chosen is None else plan.approve(chosen, by="widget")
+        stage.replace(slot, {"text/html": plan_html(plan, offset, taken), "text/plain": plan_text(plan, offset, taken)})
+    return plan.approve(taken, by="widget") if taken else None
 
 
-def plan_text(plan: Plan, offset: int = 0) -> str:
-    """Return a plan as text."""
-    lines = [_heading(plan, offset)]
-    lines += [f"  ◇ {r.number} {_what(r)}{_place(r, offset)}{_notes(r)}" for r in plan.rows]
+def plan_text(plan: Plan, offset: int = 0, chosen: frozenset[int] | None = None) -> str:
+    """Return a plan as text; with ``chosen``, which rows were, none of them meaning declined as a whole."""
+    lines = [_heading(plan, offset), *([] if chosen is None else [_verdict(plan, chosen)])]
+    lines += [
+        f"  {_mark(r, chosen)[1]} {r.number} {_what(r)}{_place(r, offset)}{_notes(r)}{_mark(r, chosen)[2]}"
+        for r in plan.rows
+    ]
     return "\n".join(lines)
 
 
-def plan_html(plan: Plan, offset: int = 0) -> str:
-    """Return a plan as inert HTML."""
-    rows = "".join(f'<li value="{r.number}">{_row_html(r, offset)}</li>' for r in plan.rows)
-    return f'<div class="toolscript-record"><b>{markup(_heading(plan, offset))}</b><ol>{rows}</ol></div>'
+def plan_html(plan: Plan, offset: int = 0, chosen: frozenset[int] | None = None) -> str:
+    """Return a plan as inert HTML; with ``chosen``, which rows were."""
+    verdict = "" if chosen is None else f"<div>{markup(_verdict(plan, chosen))}</div>"
+    rows = "".join(
+        f'<li value="{r.number}">{html.sign(_mark(r, chosen)[0])} {_row_html(r, offset, _mark(r, chosen)[2])}</li>'
+        for r in plan.rows
+    )
+    head = f"<b>{html.sign('planned')} {markup(_heading(plan, offset))}</b>"
+    return (
+        f'<div class="toolscript-record" style="font-size:13px;line-height:1.55">{head}{verdict}<ol>{rows}</ol></div>'
+    )
+
+
+def _verdict(plan: Plan, chosen: frozenset[int]) -> str:
+    return f"{len(chosen)} of {len(plan.rows)} chosen by you" if chosen else "declined by you; nothing was done"
+
+
+def _mark(row: PlanRow, chosen: frozenset[int] | None) -> tuple[str, str, str]:
+    """Return the status of a row, its sign, and the word on it once the person has chosen."""
+    if chosen is None:
+        return "planned", "◇", ""
+    return ("succeeded", "✓", " — chosen") if row.number in chosen else ("denied", "⊘", " — not chosen")
 
 
 def _panel(plan: Plan, answered: Any, offset: int) -> Any:
@@ -75,8 +97,8 @@ def _box(widgets: Any, row: PlanRow) -> Any:
     )  # fmt: skip
 
 
-def _row_html(row: PlanRow, offset: int) -> str:
-    aside = f'<small style="opacity:.75">{markup(_place(row, offset) + _notes(row))}</small>'
+def _row_html(row: PlanRow, offset: int, word: str = "") -> str:
+    aside = f'<small style="opacity:.75">{markup(_place(row, offset) + _notes(row) + word)}</small>'
     shown = f"{markup(_what(row))}{aside}"
     if not row.diff:
         return shown
@@ -90,7 +112,7 @@ def _heading(plan: Plan, offset: int) -> str:
 
 def _what(row: PlanRow) -> str:
     asked = Row(number=row.number, tool=row.tool, arguments=row.arguments, status="planned")
-    return one_line(f"{row.tool} {arguments(asked, 300)}")
+    return one_line(f"{row.tool}: {row.summary or arguments(asked, 300)}")
 
 
 def _place(row: PlanRow, offset: int) -> str:

@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import zmq
 
@@ -18,19 +18,12 @@ from toolscript.approvals.request import ApprovalRequest, Choice, Decision
 from toolscript.approvals.text import as_text
 from toolscript.errors import ToolscriptError
 from toolscript_kernel.approvals.buttons import Decides
+from toolscript_kernel.front import Asks
 from toolscript_kernel.stage import Stage
 
 BY = "console"
 EDIT = "The arguments as one line of JSON, nothing to leave them: "
 _POLL_MS = 50
-
-
-class Asks(Protocol):
-    """Puts a prompt before the person at the console; blocks, and returns None when stopped."""
-
-    def __call__(self, prompt: str, stopped: threading.Event) -> str | None:
-        """Return the line that was typed."""
-        ...
 
 
 class ConsoleDecider:

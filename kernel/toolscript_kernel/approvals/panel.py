@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
-from toolscript.approvals.text import Section, sections
+from toolscript.approvals.text import conversation_scope
 from toolscript.approvals.visible import one_line
 from toolscript.errors import Json
 from toolscript_kernel.approvals.controls import Form, JsonField, button, card, line, row
+from toolscript_kernel.approvals.reading import details_html, request_html
 from toolscript_kernel.front import ipywidgets
 from toolscript_kernel.record import html
 from toolscript_kernel.record.inert import markup
@@ -19,22 +20,26 @@ Answer = Callable[[str, Decision], None]
 """Takes the approval's id and what was clicked."""
 
 BY = "widget"
-_FIRST = ("What it would do", "Why it asks", "Because", "Justification by the script")
-_LAST = ("Digest", "Script", "Tools this run may use", "Confined by the operating system", "Effect")
 
 
 class Panel:
     """One request with its controls.
 
-    Nothing is focused by itself: a person who is typing elsewhere must not answer by accident.
+    Nothing is focused by itself: a person who is typing elsewhere must not answer by accident. ``changed`` is called
+    when the person begins to edit, or leaves it.
     """
 
-    def __init__(self, request: ApprovalRequest, answer: Answer, *, offset: int = 0) -> None:
+    def __init__(
+        self, request: ApprovalRequest, answer: Answer, *, offset: int = 0, changed: Callable[[], None] = lambda: None
+    ) -> None:
         self.request = request
         self._answer = answer
+        self._changed = changed
         self._note = ipywidgets().HTML("")
-        self._reason = line("reason (optional, the script sees it)")
+        self._reason = line("reason, if any")
+        self._reason.tooltip = "Optional; the script sees it"
         self._edited: JsonField | None = None
+        self._unedited: list[Any] = []
         asked = request.extra.get("question")
         parts = self._question(asked) if isinstance(asked, dict) else self._approval(offset)
         self.box = card(*parts, self._note, name="toolscript-approval")
@@ -57,20 +62,26 @@ class Panel:
 
     def _approval(self, offset: int) -> list[Any]:
         request, remember = self.request, self.request.classification.remember
-        buttons = [button("Allow once", lambda: self._say(Choice.ALLOW), style="success", tip="Run exactly this, once")]
+        allow = button(
+            "Allow once", lambda: self._as_asked(Choice.ALLOW), style="success", tip="Run exactly this, once"
+        )
+        self._unedited = [allow]
         if remember:
             tip = f"Also allow later: {one_line(remember)}"
-            buttons.append(button("Allow for this conversation", lambda: self._say(Choice.ALLOW_CONVERSATION), tip=tip))
+            self._unedited.append(
+                button("Allow for this conversation", lambda: self._as_asked(Choice.ALLOW_CONVERSATION), tip=tip)
+            )
         self._editor = ipywidgets().VBox([])
-        buttons += [
-            button("Edit…", self._edit, tip="Change the arguments, then allow that"),
-            button(
-                "Deny", lambda: self._say(Choice.DENY), style="danger", tip="The script goes on and sees the reason"
-            ),
-            button("Deny and stop", lambda: self._say(Choice.DENY_AND_STOP), tip="Refuse this call and end the turn"),
-        ]
-        self._controls: list[Any] = [*buttons, self._reason]
-        return [ipywidgets().HTML(request_html(request, offset=offset)), row(*self._controls), self._editor]
+        self._edit_button = button("Edit…", self._edit, tip="Change the arguments, then allow that")
+        deny = button("Deny", lambda: self._say(Choice.DENY), style="danger", tip="The script goes on, told the reason")
+        stop = button("Deny and stop", lambda: self._say(Choice.DENY_AND_STOP), tip="Refuse this call, end the turn")
+        self._controls: list[Any] = [*self._unedited, self._edit_button, deny, stop, self._reason]
+        html_of, scope = ipywidgets().HTML, conversation_scope(request)
+        covers = f'<small style="opacity:.75">For this conversation: {markup(scope)}</small>' if scope else ""
+        return [
+            html_of(request_html(request, offset=offset)), row(*self._controls), self._editor,
+            html_of(covers + details_html(request)),
+        ]  # fmt: skip
 
     def _question(self, asked: dict[str, Json]) -> list[Any]:
         self._form = Form(asked.get("schema"))
@@ -82,16 +93,36 @@ class Panel:
         head = ipywidgets().HTML(question_html(self.request, asked))
         return [head, *self._form.widgets, row(*self._controls)]
 
+    @property
+    def editing(self) -> bool:
+        """Whether other arguments than those of the request are being written; only those can be allowed then."""
+        return self._edited is not None
+
     def _edit(self) -> None:
-        if self._edited is not None:
-            return
-        self._edited = JsonField(self.request.arguments)
-        allow = button("Allow what is written here", self._allow_edited, style="success")
-        self._controls += [self._edited.widget, allow]
-        self._editor.children = (self._edited.widget, row(allow))
+        if self._edited is None:
+            self._edited = JsonField(self.request.arguments)
+            allow = button("Allow what is written here", self._allow_edited, style="success")
+            self._written = [self._edited.widget, allow]
+            self._controls += self._written
+            self._editor.children = (self._edited.widget, row(allow))
+        else:
+            self._edited = None
+            self._controls = [c for c in self._controls if c not in self._written]
+            self._editor.children = ()
+        self._edit_button.description = "Do not edit" if self.editing else "Edit…"
+        for unedited in self._unedited:
+            unedited.layout.display = "none" if self.editing else None
+        self._enable(True)
+        self._changed()
+
+    def _as_asked(self, choice: Choice) -> None:
+        # A click that was under way when the person began to edit meant what stood there before.
+        if not self.editing:
+            self._say(choice)
 
     def _allow_edited(self) -> None:
-        assert self._edited is not None
+        if self._edited is None:
+            return
         try:
             arguments = self._edited.read()
         except ValueError as error:
@@ -111,7 +142,7 @@ class Panel:
 
     def _enable(self, enabled: bool) -> None:
         for control in self._controls:
-            control.disabled = not enabled
+            control.disabled = not enabled or (self.editing and control in self._unedited)
 
 
 def question_html(request: ApprovalRequest, asked: dict[str, Json]) -> str:
@@ -127,41 +158,3 @@ def question_html(request: ApprovalRequest, asked: dict[str, Json]) -> str:
         f"<b>{html.sign('awaiting_approval')} {markup(request.tool)} asks</b>"
         f"<div>{markup(str(asked.get('message', '')))}</div>{link}</div>"
     )
-
-
-def request_html(request: ApprovalRequest, *, offset: int = 0) -> str:
-    """Return the request as inert HTML: what it would do first, where it comes from last."""
-    found = sections(request)
-    place = f", line {request.line + offset}" if request.line else ""
-    head = (
-        f'<div style="font-weight:600">{html.sign("awaiting_approval")} '
-        f"Approval needed: {markup(request.tool)}</div>"
-        f'<div style="opacity:.72;font-size:12px">call {request.operation}{place}</div>'
-    )
-    first = [s for s in found if s.title in _FIRST or s.kind == "warning"]
-    last = [s for s in found if s.title in _LAST]
-    middle = [s for s in found if s not in first and s not in last and s.title != "Tool"]
-    more = "".join(map(_section, last))
-    return (
-        f'<div style="font-size:13px;line-height:1.5">{head}{"".join(map(_section, [*first, *middle]))}'
-        f'{_whole(request, found)}<details><summary style="cursor:pointer;opacity:.72">Details</summary>'
-        f"{more}</details></div>"
-    )
-
-
-def _whole(request: ApprovalRequest, shown: tuple[Section, ...]) -> str:
-    """Return the full view where something was cut: what is approved must be there to be read."""
-    if not any(s.cut for s in shown):
-        return ""
-    body = "".join(_section(s) for s in sections(request, full=True) if s.kind in ("code", "diff"))
-    return f'<details><summary style="cursor:pointer">Show everything</summary>{body}</details>'
-
-
-def _section(section: Section) -> str:
-    title = f'<span style="opacity:.72">{markup(section.title)}</span>'
-    if section.kind == "diff":
-        return f"<div>{title}</div>{html.diff(section.text)}"
-    if section.kind == "code":
-        return f"<div>{title}</div>{html.pre(section.text)}"
-    sign = f"{html.sign('awaiting_approval')} " if section.kind == "warning" else ""
-    return f'<div style="overflow-wrap:anywhere">{sign}{title}: {markup(section.text)}</div>'

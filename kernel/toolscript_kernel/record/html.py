@@ -24,6 +24,7 @@ _PRE = (
 _BOX = f"margin:8px 0;padding:6px 12px;border:{_LINE};border-radius:6px"
 _MONO = "font-family:var(--jp-code-font-family,ui-monospace,SFMono-Regular,Menlo,Consolas,monospace)"
 _BARE = f"{_MONO};background:transparent;padding:0;overflow-wrap:anywhere"
+_IMAGE = "display:block;max-width:100%;max-height:480px;margin:6px 0"
 _GREEN, _RED, _AMBER, _GREY, _BLUE = "#2a9d57", "#dc5148", "#b7791f", "#808590", "#3b82d6"
 COLOURS = {
     "succeeded": _GREEN, "completed": _GREEN, "failed": _RED, "denied": _AMBER, "awaiting_approval": _AMBER,
@@ -96,7 +97,8 @@ def diff(value: str) -> str:
 
 
 def _heading(it: ScriptSheet) -> str:
-    status = it.status if it.status in COLOURS or it.status in MARKS else "running"
+    status = text.stood(it)
+    status = status if status in COLOURS or status in MARKS else "running"
     return f"<div>{sign(status)} <b>{markup(text.heading(it))}</b></div>"
 
 
@@ -124,9 +126,13 @@ def _row(row: Row) -> str:
 def _what(row: Row) -> str:
     shown = _code(row.tool, bold=True) + " " + _code(text.arguments(row))
     more = diff(row.diff) if row.diff else _long_arguments(row)
+    if row.image:
+        more += f'<img src="{row.image}" alt="{markup(text.arguments(row))}" style="{_IMAGE}">'
     if row.agent:
         more += f'<div style="border-left:3px solid rgba(128,128,128,.3);padding-left:10px">{_inner(row.agent)}</div>'
-    return f'<details><summary style="cursor:pointer">{shown}</summary>{more}</details>' if more else shown
+    # Who showed a picture wants it seen.
+    opened = " open" if row.image else ""
+    return f'<details{opened}><summary style="cursor:pointer">{shown}</summary>{more}</details>' if more else shown
 
 
 def _long_arguments(row: Row) -> str:
@@ -147,7 +153,8 @@ def _console(it: ScriptSheet) -> str:
 def _ending(it: ScriptSheet) -> str:
     if it.error:
         return pre("\n".join(carets.report(it.error, it.source)))
-    return _titled("Result", pre(values.pretty(it.result))) if it.result is not None else ""
+    title = "Result (planned)" if text.stood(it) == "planned" else "Result"
+    return _titled(title, pre(values.pretty(it.result))) if it.result is not None else ""
 
 
 def _failed_line(it: ScriptSheet) -> int | None:

@@ -32,7 +32,7 @@ def _part(part: Prose | ScriptSheet | Call | Failure, in_turn: bool) -> str:
 
 
 def _script(script: ScriptSheet, in_turn: bool) -> str:
-    blocks = [f"{MARKS.get(script.status, '●')} **{text.heading(script)}**"]
+    blocks = [f"{MARKS.get(text.stood(script), '●')} **{text.heading(script)}**"]
     if in_turn:
         blocks.append(inert.fence(script.source.strip("\n"), "ts"))
     if script.operations:

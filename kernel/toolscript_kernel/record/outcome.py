@@ -9,6 +9,7 @@ from toolscript.errors import Json
 from toolscript.events import OperationStatus
 from toolscript.run import Operation
 from toolscript_kernel.record import inert
+from toolscript_kernel.record.picture import named
 
 MARKS = {
     "pending": "○",
@@ -50,10 +51,12 @@ _DECIDED = {
 
 
 def decided(approval: str) -> str:
-    """Return the last decision on an operation as people read it: ``allowed once (notebook)``."""
+    """Return the last decision on an operation as people read it: ``allowed once``, ``denied (rule)``.
+
+    That a person pressed a button in the page is how it mostly goes, and not said.
+    """
     choice, _, by = approval.partition(" by ")
-    by = "notebook" if by == "widget" else by
-    return f"{_DECIDED.get(choice, choice)}{f' ({by})' if by else ''}"
+    return f"{_DECIDED.get(choice, choice)}{f' ({by})' if by not in ('', 'widget') else ''}"
 
 
 def standing(operation: Operation) -> str:
@@ -82,7 +85,7 @@ def _of_output(output: Json) -> str:
             return _of_command(output)
         if {"added", "modified", "deleted"} & output.keys():
             return _of_changes(output)
-        return "done"
+        return inert.one_line(named(output), 60) or "done"
     if isinstance(output, list):
         return _count(len(output), "item")
     if isinstance(output, str):

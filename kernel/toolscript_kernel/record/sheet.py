@@ -12,6 +12,7 @@ from toolscript.errors import Json
 from toolscript.run import LogLine, Operation
 from toolscript_kernel.record import carets
 from toolscript_kernel.record.outcome import outcome, standing
+from toolscript_kernel.record.picture import picture
 from toolscript_kernel.record.transcript import Call, Failure, Prose, Script, Transcript
 
 Hide = Callable[[str], str]
@@ -33,6 +34,8 @@ class Row:
     asked_arguments: Json = None
     """What the script gave, where a person edited it; ``arguments`` are what ran."""
     error: dict[str, Json] | None = None
+    image: str | None = None
+    """What a tool showed, as a data URL of a bitmap."""
     agent: Sheet | None = None
 
 
@@ -160,6 +163,7 @@ def _row(operation: Operation, script: Script, hide: Hide, offset: int) -> Row:
         approval=operation.approval,
         asked_arguments=hidden(operation.asked_arguments, hide),
         error=_error(operation.error, hide, offset),
+        image=picture(operation.output),
         agent=_sheet(below, hide, 0) if below else None,
     )
 
@@ -209,10 +213,14 @@ def _script_json(it: ScriptSheet) -> dict[str, Json]:
 def _row_json(row: Row) -> dict[str, Json]:
     facts: dict[str, Any] = {
         "outcome": row.outcome, "effect": row.effect, "line": row.line, "diff": row.diff, "approval": row.approval,
-        "asked_arguments": row.asked_arguments,
-        "error": row.error, "agent": _sheet_json(row.agent) if row.agent else None,
+        "asked_arguments": row.asked_arguments, "error": row.error, "image": row.image,
+        "agent": _sheet_json(row.agent) if row.agent else None,
     }  # fmt: skip
-    return {"number": row.number, "tool": row.tool, "arguments": row.arguments, "status": row.status} | _set(facts)
+    given = row.arguments
+    if isinstance(given, dict) and list(given) != sorted(given):
+        # Whatever saves a notebook sorts the keys.
+        facts["order"] = list(given)
+    return {"number": row.number, "tool": row.tool, "arguments": given, "status": row.status} | _set(facts)
 
 
 def _set(facts: dict[str, Any]) -> dict[str, Json]:

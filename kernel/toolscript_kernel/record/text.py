@@ -33,12 +33,17 @@ def heading(script: ScriptSheet) -> str:
     count = len(script.operations)
     operations = f"{count} operation{'' if count == 1 else 's'}" if count else ""
     mode = {"off": "shown, not run", "dry-run": "dry run"}.get(script.mode, "")
-    return " · ".join(filter(None, (f"script {script.status}", mode, operations)))
+    return " · ".join(filter(None, (f"script {stood(script)}", mode, operations)))
+
+
+def stood(script: ScriptSheet) -> str:
+    """Return the status that people see: what a dry run brought to its end is planned, not done."""
+    return "planned" if script.mode == "dry-run" and script.status == "completed" else script.status
 
 
 def script(it: ScriptSheet, in_turn: bool) -> str:
     """Return one run: its heading and operations, within a turn also its console and ending."""
-    lines = [f"{MARKS.get(it.status, '●')} {heading(it)}"]
+    lines = [f"{MARKS.get(stood(it), '●')} {heading(it)}"]
     lines += [line for row in it.operations for line in _row(row)]
     if in_turn:
         lines += [f"  | {line}" for log in it.logs for line in inert.text(log.text).split("\n")]
@@ -46,7 +51,7 @@ def script(it: ScriptSheet, in_turn: bool) -> str:
     if in_turn and it.error:
         lines += [f"  {line}" for line in carets.report(it.error, it.source)]
     elif in_turn and it.result is not None:
-        lines += ["  = " + values.pretty(it.result).replace("\n", "\n    ")]
+        lines += [f"  {'◇' if stood(it) == 'planned' else '='} " + values.pretty(it.result).replace("\n", "\n    ")]
     return "\n".join(lines)
 
 

@@ -44,6 +44,9 @@ def _script(script: Script, tape: Json, clean: Callable[[Json], Json]) -> dict[s
     run, room, rows = script.run, RUN_BYTES, []
     for operation in run.operations:
         row, size = _operation(replace(operation, output=clean(operation.output)), room)
+        if operation.output is None and (tail := script.tails.get(operation.number)):
+            # What a command had printed that was stopped.
+            row["tail"] = clean(tail)
         room -= size
         rows.append(row)
     complete = all("sha256" not in row for row in rows) and (tape is None or bool(tape["complete"]))

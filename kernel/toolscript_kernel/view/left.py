@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from toolscript.errors import Json
 from toolscript.run import LogLine, Run
 from toolscript_kernel.record import Transcript, carets, inert, values
+from toolscript_kernel.record.secrets import hidden
 from toolscript_kernel.record.transcript import Failure
 
 
@@ -23,8 +25,8 @@ def outputs(
     shown: dict[str, Json] = {"output_type": "display_data", "data": data, "metadata": metadata}
     last = transcript.parts[-1] if transcript.parts else None
     if transcript.prompt is not None:
-        return [shown, _error(last.error, "", 0)] if isinstance(last, Failure) else [shown]
-    run = transcript.last_run or Run()
+        return [shown, _error(hidden(last.error), "", 0)] if isinstance(last, Failure) else [shown]
+    run = _named(transcript.last_run or Run())
     kept = [*_streams(run.logs), shown]
     if run.error is not None:
         kept.append(_error(run.error, run.source, offset))
@@ -36,6 +38,12 @@ def outputs(
             }
         )  # fmt: skip
     return kept
+
+
+def _named(run: Run) -> Run:
+    """Return the run with secrets named where its cell shows them."""
+    logs = tuple(replace(log, text=hidden(log.text)) for log in run.logs)
+    return replace(run, logs=logs, result=hidden(run.result), error=hidden(run.error), source=hidden(run.source))
 
 
 def _streams(logs: tuple[LogLine, ...]) -> list[dict[str, Json]]:

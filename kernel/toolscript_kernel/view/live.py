@@ -11,6 +11,7 @@ from toolscript import events as ev
 from toolscript.errors import Json
 from toolscript_kernel.front import ipywidgets
 from toolscript_kernel.record import MIME, Transcript, bundle, html, record, sheet
+from toolscript_kernel.record.secrets import hidden
 from toolscript_kernel.stage import Stage, new_slot
 from toolscript_kernel.view import left
 from toolscript_kernel.view.model import Model
@@ -116,7 +117,7 @@ class LiveView:
         first = bundle(sheet(self._last, workspace=self._workspace, offset=self._offset))
         view = {"version_major": 2, "version_minor": 0, "model_id": self._root.model_id}
         # What a page shows that cannot render widgets, and a notebook that is saved half-way.
-        still = {"text/html": first["text/html"], "text/plain": "running…"}
+        still = {"text/html": hidden(first["text/html"]), "text/plain": "running…"}
         self._stage.display({_VIEW: view} | still, slot=self._slot)
         self._place.begins(self._slot, self._root.model_id)
 
@@ -157,4 +158,5 @@ class LiveView:
             self._still.value = self._drawing()
 
     def _drawing(self) -> str:
-        return html.render(sheet(self._last, workspace=self._workspace, offset=self._offset))
+        drawn: str = hidden(html.render(sheet(self._last, workspace=self._workspace, offset=self._offset)))
+        return drawn

@@ -10,6 +10,7 @@ from toolscript.events import BaseEvent, ScriptExecutionOutput
 from toolscript.run import Operation
 from toolscript_kernel.record import carets, inert, text, values
 from toolscript_kernel.record.outcome import outcome, seen, standing
+from toolscript_kernel.record.picture import picture
 from toolscript_kernel.record.sheet import Row
 from toolscript_kernel.record.transcript import Call, Failure, Part, Prose, Script, Transcript
 from toolscript_kernel.view.blocks import Blocks
@@ -101,7 +102,7 @@ class Model:
             "diff": operation.diff and inert.text(operation.diff)[:OUTPUT_CHARS], "output": output[:OUTPUT_CHARS],
             "cut": operation.truncated or len(output) > OUTPUT_CHARS, "bytes": operation.output_bytes,
             "tail": inert.coloured(script.tails.get(operation.number, ""))[-TAIL_CHARS:],
-            "agent": self._agent(operation.number, script),
+            "image": picture(operation.output), "agent": self._agent(operation.number, script),
         }  # fmt: skip
 
     def _agent(self, number: int, script: Script) -> dict[str, Json] | None:
@@ -146,6 +147,8 @@ def _output(operation: Operation) -> str:
         return inert.coloured(str(printed))
     if isinstance(output, str):
         return inert.coloured(output)
+    if picture(output):
+        return ""
     return "" if output is None else values.pretty(output)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from toolscript.errors import Json
+from toolscript_kernel.record.secrets import hidden
 from toolscript_kernel.view.model import patch
 
 _STATIC = Path(__file__).parent / "static"
@@ -44,7 +45,7 @@ class PageView:
     """One widget, and what the pages that show it know. ``ready`` is called when a page has drawn it."""
 
     def __init__(self, state: dict[str, Json], ready: Callable[[], None]) -> None:
-        self._state = state | {"seq": 0}
+        self._state = hidden(state) | {"seq": 0}
         self._ready = ready
         self._loop = asyncio.get_running_loop()
         # Its clock is that of the moment of reading: the page counts on from there.
@@ -55,7 +56,7 @@ class PageView:
     def show(self, state: dict[str, Json]) -> int:
         """Bring every open page up to date; returns the size of what was sent."""
         before = self._state
-        self._state = state | {"seq": before["seq"] + 1}
+        self._state = hidden(state) | {"seq": before["seq"] + 1}
         message = {"kind": "patch", "after": before["seq"], "patch": patch(before, self._state)}
         self.widget.send(message)
         return len(json.dumps(message))

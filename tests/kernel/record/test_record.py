@@ -221,3 +221,21 @@ def hostile(text: str) -> list[ev.BaseEvent]:
     e.emit(ev.ErrorEvent, error={"name": text, "message": text})
     e.emit(ev.TurnFinished, status="stopped", reason=text, text=text)
     return cell.events
+
+
+def test_the_order_of_arguments_outlasts_a_notebook_that_is_saved_with_sorted_keys():
+    row = record(fold(sample.turn()))[0][MIME]["parts"][1]["operations"][0]
+
+    assert list(row["arguments"]) == row["order"] == ["pattern", "path"]
+
+
+def test_what_a_stopped_command_had_printed_is_kept():
+    cell = sample.Cell()
+    r = cell.emitter.scoped(run_id="r-1")
+    r.emit(ev.ScriptExecution, source="x", script_hash="h", origin="cell")
+    r.emit(ev.OperationStarted, operation=1, tool="exec", arguments={"command": ["make"]}, line=1)
+    r.emit(ev.OperationOutputDelta, operation=1, text="had printed\n")
+    error = {"name": "RunAborted", "code": "aborted", "message": "stopped"}
+    r.emit(ev.OperationFinished, operation=1, tool="exec", status=ev.OperationStatus.CANCELLED, error=error)
+
+    assert record(fold(cell.events))[1][MIME]["scripts"][0]["operations"][0]["tail"] == "had printed\n"

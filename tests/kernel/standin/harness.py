@@ -47,6 +47,7 @@ class StandIn:
         self.limits = Limits()
         self.registry = Registry()
         self.configuration = SimpleNamespace(agents={"critic": None, "recorded": None}, notice="")
+        self.chosen = SimpleNamespace(agent=SimpleNamespace(id="recorded"))
         self.approvals = Bridge()
         self.permissions = Permissions()
         self.conversation = Conversation()
@@ -63,6 +64,9 @@ class StandIn:
         for child in self.children:
             child.kill()
             await child.wait()
+
+    def keep(self, value):
+        raise AssertionError("no test gives the stand-in a value that large")
 
     def large(self, run):
         return run.result

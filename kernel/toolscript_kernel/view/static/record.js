@@ -36,13 +36,15 @@ function scriptState(part, run, inTurn, began) {
 }
 
 function rowState(row, facts) {
-  const args = spoken(row.arguments);
+  const given = ordered(row.arguments, row.order);
+  const args = spoken(given);
   const output = facts.output === undefined || facts.output === null ? "" : printed(facts.output);
   return {
-    n: row.number, tool: row.tool, args: args.slice(0, 300), full: args.length > 60 ? shown(row.arguments) : null, status: row.status,
+    n: row.number, tool: row.tool, args: args.slice(0, 300), full: args.length > 60 ? shown(given) : null, status: row.status,
     seen: row.status === "succeeded" && /^exit -?[1-9]/.test(row.outcome || "") ? "failed" : row.status, outcome: row.outcome || "",
     line: row.line || null, started: facts.started ?? null, ms: facts.durationMs ?? null, approval: row.approval ? decided(row.approval) : null,
-    diff: row.diff || null, output, cut: Boolean(facts.sha256), bytes: facts.bytes || 0, tail: "",
+    diff: row.diff || null, output, cut: Boolean(facts.sha256), bytes: facts.bytes || 0, tail: visible(facts.tail || ""),
+    image: row.image || null,
     agent: row.agent ? recordState({ kind: "turn", ...row.agent }, null, (text) => h("p", { text }).outerHTML) : null,
   };
 }
@@ -50,6 +52,9 @@ function rowState(row, facts) {
 const lasted = (facts, started) => Math.max(0, ...[...facts.values()].map((row) => row.started - started + (row.durationMs || 0) / 1000));
 const errorLines = (error) => [`${error.name}: ${error.message}`, ...(error.line ? [`  at line ${error.line}`] : [])];
 const shown = (value) => (typeof value === "string" && value.includes("\n") ? value : JSON.stringify(value, null, 2));
+
+// Notebooks are saved with their keys sorted; the record has the order in which a script gave the arguments.
+const ordered = (given, order) => (order ? Object.fromEntries([...order, ...Object.keys(given)].map((name) => [name, given[name]])) : given);
 
 function spoken(given) {
   if (!given || typeof given !== "object" || Array.isArray(given)) return JSON.stringify(given) ?? "";
@@ -65,6 +70,7 @@ function spoken(given) {
 
 function printed(output) {
   if (typeof output === "string") return visible(output);
+  if (output && typeof output === "object" && output.imageUrl) return "";
   if (output && typeof output === "object" && "exitCode" in output)
     return visible(output.aggregatedOutput || `${output.stdout || ""}${output.stderr || ""}`);
   return JSON.stringify(output, null, 2);
@@ -82,7 +88,7 @@ const DECIDED = {
 
 function decided(approval) {
   const [choice, by] = approval.split(" by ");
-  return `${DECIDED[choice] || choice}${by ? ` (${by})` : ""}`;
+  return `${DECIDED[choice] || choice}${by && by !== "widget" ? ` (${by})` : ""}`;
 }
 
 export { recordState };

@@ -126,6 +126,9 @@ function sourceLines(source) {
   return lines;
 }
 
+// The only pictures that are shown: bitmaps that are here already, so nothing is fetched and nothing in them acts.
+const isBitmap = (url) => typeof url === "string" && /^data:image\/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}$/.test(url);
+
 class ProsePart {
   constructor(part) {
     this.body = h("div", { class: "ts-prose" });
@@ -157,6 +160,8 @@ class RowView {
   update(row) {
     const before = this.row;
     this.row = row;
+    // Who showed a picture wants it seen; closed by hand, it stays closed.
+    if (row.image && !(before && before.image)) this.element.open = true;
     const outcome = row.outcome || WORDS[row.status] || row.status;
     this.element.classList.toggle("ts-active", ACTIVE.has(row.status));
     this.summary.replaceChildren(
@@ -181,6 +186,7 @@ class RowView {
     if (row.diff) add("Changes", ...diffLines(row.diff));
     const output = ACTIVE.has(row.status) ? row.tail : row.output || row.tail;
     if (output) add(row.cut ? `Output (${size(row.bytes)}, its head)` : "Output", ansi(output));
+    if (isBitmap(row.image)) parts.push(h("img", { class: "ts-image", src: row.image, alt: row.args }));
     if (row.agent) {
       this.nested = old || new View();
       this.nested.show(row.agent);
@@ -231,9 +237,11 @@ class ScriptPart {
     this.part = part;
     const count = part.rows.length;
     const mode = { off: "shown, not run", "dry-run": "dry run" }[part.mode];
-    this.title.textContent = [`script ${part.status}`, mode, count ? plural(count, "operation") : ""].filter(Boolean).join(" · ");
+    const planned = part.mode === "dry-run" && part.status === "completed";
+    const status = planned ? "planned" : part.status;
+    this.title.textContent = [`script ${status}`, mode, count ? plural(count, "operation") : ""].filter(Boolean).join(" · ");
     if (this.actions && !this.buttons.childElementCount && part.status !== "running") this.buttons.append(...this.actions(part));
-    this.head.replaceChildren(sign(part.status), this.title, this.spent, this.buttons);
+    this.head.replaceChildren(sign(status), this.title, this.spent, this.buttons);
     if (this.script) this.drawSource(part);
     for (const row of part.rows) {
       let view = this.rows.get(row.n);
@@ -248,7 +256,7 @@ class ScriptPart {
     this.drawConsole(part);
     const ending = [];
     if (part.error) ending.push(h("pre", { class: "ts-error", tabindex: "0", text: part.error.join("\n") }));
-    else if (part.result !== null) ending.push(h("div", { class: "ts-title", text: "Result" }), h("pre", { tabindex: "0", text: part.result }));
+    else if (part.result !== null) ending.push(h("div", { class: "ts-title", text: planned ? "Result (planned)" : "Result" }), h("pre", { tabindex: "0", text: part.result }));
     this.ending.replaceChildren(...(part.inTurn || part.error ? ending : []));
   }
 

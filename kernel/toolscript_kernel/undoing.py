@@ -1,0 +1,116 @@
+"""Decides what an undo is told as: which files came back or went, what nothing takes back, and the way back again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from anyio import to_thread
+
+from toolscript.errors import ConfigError, Json, revive
+
+if TYPE_CHECKING:
+    from toolscript.harness import Harness
+    from toolscript.recovery.history import PastRun
+    from toolscript.recovery.undo import Effects, Pick
+    from toolscript.run import Run
+
+SEARCHED = 50
+"""So many of the latest runs are looked through for one that changed files."""
+
+
+async def undone(harness: Harness, names: list[str], picks: dict[str, str]) -> str:
+    """Take back the file changes of runs and turns, and return in lines what that came to.
+
+    Nothing is written down where they changed no file. Raises ConfigError for a pick that is none, and ToolError as
+    the harness does.
+    """
+    from toolscript.recovery.history import chosen as named
+    from toolscript.recovery.history import past_runs
+
+    taken = {(harness.workspace / path).resolve(): _pick(path, pick) for path, pick in picks.items()}
+    past = await to_thread.run_sync(past_runs, harness.state)
+    effects = await to_thread.run_sync(_effects, named(past, names, bool(taken)))
+    if not effects.net:
+        return "\n".join(_nothing(names, effects, await to_thread.run_sync(_latest, past)))
+    run = await harness.undo(*names, picks=taken)
+    if run.error is not None:
+        raise revive(run.error)
+    return "\n".join(_told(run, harness.workspace))
+
+
+def _told(run: Run, workspace: Path) -> Iterator[str]:
+    for path in run.result["restored"]:
+        yield f"{'restored' if os.path.lexists(path) else 'removed'} {_short(path, workspace)}"
+    for path in run.result["kept"]:
+        yield f"kept as it is: {_short(path, workspace)}"
+    if not run.result["restored"]:
+        yield "nothing had to change: the files are as they were before"
+    yield from _standing(run.result["not_undone"])
+    if run.result["restored"]:
+        yield f"to take this undo back: %toolscript undo {run.run_id}"
+
+
+def _nothing(names: list[str], effects: Effects, latest: PastRun | None) -> Iterator[str]:
+    yield f"nothing to take back: {', '.join(names)} changed no file"
+    yield from _standing(effects.others)
+    if latest is not None:
+        yield f"the last run that changed files is {latest.run.run_id}; to take that back:"
+        yield f"  %toolscript undo {latest.run.run_id}"
+
+
+def _standing(others: Sequence[str]) -> Iterator[str]:
+    """Yield the calls that no undo takes back, as people write them."""
+    from toolscript_kernel.record import inert, text
+    from toolscript_kernel.record.sheet import Row
+
+    for other in others:
+        tool, _, given = other.partition(" ")
+        try:
+            arguments: Json = json.loads(given)
+        except ValueError:  # long ones are cut
+            arguments = given
+        row = Row(number=0, tool=tool, arguments=arguments, status="")
+        yield inert.one_line(f"cannot be taken back: {tool} {text.arguments(row)}", 200)
+
+
+def _latest(past: Sequence[PastRun]) -> PastRun | None:
+    """Return the latest run whose changes of files stand."""
+    from toolscript.recovery.history import undone_by
+
+    gone = undone_by(past)
+    standing = (entry for entry in reversed(past[-SEARCHED:]) if _can_be_taken_back(entry, gone))
+    return next((entry for entry in standing if _effects([entry]).net), None)
+
+
+def _can_be_taken_back(entry: PastRun, gone: object) -> bool:
+    return entry.run.origin != "undo" and entry.file.ended and entry.run.run_id not in gone  # type: ignore[operator]
+
+
+def _effects(entries: Sequence[PastRun]) -> Effects:
+    from toolscript.journal.blobs import read_blob
+    from toolscript.journal.reader import records
+    from toolscript.recovery.undo import Effects
+
+    paths = [entry.file.path for entry in entries]
+    return Effects.joined(Effects.read(records(path, unknown="skip"), partial(read_blob, path)) for path in paths)
+
+
+def _short(path: str, workspace: Path) -> str:
+    from toolscript_kernel.record import inert
+
+    place = Path(path)
+    return inert.one_line(str(place.relative_to(workspace) if place.is_relative_to(workspace) else place), 300)
+
+
+def _pick(path: str, pick: str) -> Pick:
+    from toolscript.recovery.undo import Pick
+
+    for known in get_args(Pick):
+        if pick == known:
+            return known  # type: ignore[no-any-return]  # get_args forgets that these are the literals
+    raise ConfigError(f"%toolscript undo: {path}={pick}: say {', '.join(get_args(Pick))}")
