@@ -24,20 +24,23 @@ Workspace = Annotated[Path, typer.Option(help="The directory that the script wor
 def command(
     approval: Annotated[str | None, typer.Argument(help="The id of a request; without it, all are listed.")] = None,
     allow: Annotated[bool, typer.Option("--allow", help="Allow it once.")] = False,
-    deny: Annotated[str | None, typer.Option("--deny", help="Deny it, with a reason.", metavar="REASON")] = None,
+    reason: Annotated[str, typer.Argument(help="Why it is denied, if you like.", show_default=False)] = "",
+    deny: Annotated[bool, typer.Option("--deny", help="Deny it, with or without a reason.")] = False,
     owner: Annotated[str | None, typer.Option(help="Which process, when several run scripts here.")] = None,
     workspace: Workspace = Path(),
 ) -> None:
     """List the requests that wait for consent in this workspace, or answer one."""
-    if approval is not None and allow == (deny is not None):
-        raise typer.BadParameter("answer a request with either --allow or --deny REASON")
+    if approval is not None and allow == deny:
+        raise typer.BadParameter("answer a request with either --allow or --deny [REASON]")
+    if reason and not deny:
+        raise typer.BadParameter("a reason goes with --deny")
     state = state_dir(workspace)
     if owner is None and not any(found.alive for found in owners(state)):
         screen(stderr=approval is not None).print(
             "Nothing waits for consent: no process runs scripts in this workspace."
         )
         raise typer.Exit(Exit.COMPLETED if approval is None else Exit.FAILED)
-    asyncio.run(_command(state, approval, deny, owner))
+    asyncio.run(_command(state, approval, reason if deny else None, owner))
 
 
 async def _command(state: Path, approval: str | None, deny: str | None, owner: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -100,6 +101,5 @@ def _json(name: str, value: str) -> Json:
         raise ConfigError(f"--param {name}: the value is nested too deeply") from None
     except ValueError:
         shown = value if len(value) <= 80 else f"{value[:80]}…"
-        raise ConfigError(
-            f"--param {name}: {shown!r} is not JSON; a string needs quotes: --param '{name}=\"text\"'"
-        ) from None
+        quoted = shlex.quote(f"{name}={json.dumps(shown, ensure_ascii=False)}")
+        raise ConfigError(f"--param {name}: {shown!r} is not JSON; a string needs quotes: --param {quoted}") from None

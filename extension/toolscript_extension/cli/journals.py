@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -16,7 +17,7 @@ from toolscript.agent.configuration import load as load_configuration
 from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError, JournalError
 from toolscript.harness import Harness
-from toolscript.journal.audit import audit, entry_json, entry_text
+from toolscript.journal.audit import EndSeen, Entry, ScriptSeen, audit, entry_json, entry_text
 from toolscript.journal.codec import dumped
 from toolscript.journal.reader import records
 from toolscript.journal.state import run_path, state_dir
@@ -141,5 +142,17 @@ def audit_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line for each entry.")] = False,
 ) -> None:
     """Show what a run did: tools, durations, approvals with who and when, and how it ended."""
-    for entry in audit(journal_of(file, workspace)):
+    entries = audit(journal_of(file, workspace))
+    for entry in entries if as_json else sorted(entries, key=_place):
         sys.stdout.write((dumped(entry_json(entry)).decode() if as_json else entry_text(entry)) + "\n")
+
+
+def _place(entry: Entry) -> float:
+    """Return where people look for an entry: the run first, its calls by their numbers, its end last."""
+    match entry:
+        case ScriptSeen():
+            return -1
+        case EndSeen():
+            return math.inf
+        case _:
+            return entry.number

@@ -49,7 +49,9 @@ def notes(row: PlanRow) -> list[str]:
     found += [f"it would ask: {one_line(row.asks)}"] if row.asks else []
     found += ["the dry run could not go on from here: nobody knows what it would answer"] if row.waits else []
     if row.assumes:
-        found.append(f"if #{', #'.join(map(str, row.assumes))} succeeds; what files that changes is unknown")
+        named = " and ".join(f"#{number}" for number in row.assumes)
+        verb = "succeeds" if len(row.assumes) == 1 else "succeed"
+        found.append(f"if {named} {verb}; which files that changes is unknown")
     return found if row.undoable else [*found, "it cannot be undone"]
 
 
@@ -61,13 +63,22 @@ async def choose(plan: Plan, device: str = DEVICE) -> ApprovedPlan | None:
     return await to_thread.run_sync(_choose, plan, device, abandon_on_cancel=True)
 
 
-def _choose(plan: Plan, device: str) -> ApprovedPlan | None:
+def check_terminal(device: str = DEVICE) -> None:
+    """Raise ApprovalUnavailable where there is no terminal at which a person could choose."""
+    os.close(_opened(device))
+
+
+def _opened(device: str) -> int:
     try:
-        fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        return os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         raise ApprovalUnavailable(
             "--plan lets a person choose at a terminal, and there is none; --dry-run only shows", tool="plan"
         ) from None
+
+
+def _choose(plan: Plan, device: str) -> ApprovedPlan | None:
+    fd = _opened(device)
     with os.fdopen(fd, "r+b", buffering=0) as terminal:
         console = Console(file=os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace"), highlight=False)
         with console.file:

@@ -121,7 +121,7 @@ def _list(workspace: Path) -> None:
             found = True
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(file.modified))
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
-            console.print(Text(f"{file.run_id}  {when}  {ascii(first[:60])[1:-1]}"))
+            console.print(Text(f"{file.run_id}  {when}  {visible(first[:60])}"))
     if not found:
         console.print("No run and no turn was interrupted here.")
 

@@ -70,6 +70,8 @@ def command(
     if dry_run and (plan or events):
         raise typer.BadParameter(f"choose one of --dry-run and {'--plan' if plan else '--events'}")
     params, limits = params_of(param or ()), limits_of(limit or ())
+    if plan:
+        planning.check_terminal()
     shown = screen(stderr=True)
     harness = Harness(workspace, policy=policy)
     source = read_source(file, harness.limits.source_bytes)

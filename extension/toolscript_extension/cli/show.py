@@ -136,7 +136,8 @@ def brief(arguments: Json, width: int = 96) -> str:
 
 def describe_error(error: dict[str, Json]) -> str:
     """Return an error as one line: code, place, message."""
-    return f"{code_and_place(error)}: {visible(str(error.get('message', '')))}"
+    name, message = str(error.get("code", "error")).replace("_", " "), visible(str(error.get("message", "")))
+    return f"{code_and_place(error)}: {message.removeprefix(f'{name}: ')}"
 
 
 def code_and_place(error: dict[str, Json]) -> str:

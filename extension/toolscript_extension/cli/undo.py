@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,12 +15,14 @@ from rich.console import Console
 from rich.prompt import Prompt
 from rich.text import Text
 
-from toolscript.errors import ConfigError, Json, ToolError
+from toolscript.errors import ConfigError, Json, ToolError, ToolscriptError
+from toolscript.events import RunStatus
 from toolscript.harness import Harness
 from toolscript.journal.state import state_dir
 from toolscript.language.inert import visible
-from toolscript.recovery.history import past_runs, undone_by
-from toolscript.recovery.undo import Pick
+from toolscript.recovery.history import chosen, past_runs, undone_by
+from toolscript.recovery.undo import Effects, Pick, Undone
+from toolscript.recovery.undoing import effects_of
 from toolscript.run import Run
 from toolscript_extension.cli.exits import Exit, exit_code
 from toolscript_extension.cli.streams import screen
@@ -56,17 +59,25 @@ def command(
     if as_json:
         sys.stdout.write(orjson.dumps(run.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        _show(run, console)
+        _show(run, workspace, console)
     raise typer.Exit(exit_code(run))
 
 
 async def _undo(workspace: Path, names: list[str], picks: dict[Path, Pick], console: Console) -> Run:
     async with Harness(workspace) as harness:
+        if await asyncio.to_thread(_nothing, harness.state, names, bool(picks)):
+            return Run(status=RunStatus.COMPLETED, result=Undone().to_json())
         run = await harness.undo(*names, picks=picks)
         if (run.error or {}).get("code") != "changed" or not sys.stdin.isatty():
             return run
-        chosen = await asyncio.to_thread(_choices, _conflicts(run), console)
-        return await harness.undo(*names, picks=picks | chosen)
+        more = await asyncio.to_thread(_choices, _conflicts(run), console)
+        return await harness.undo(*names, picks=picks | more)
+
+
+def _nothing(state: Path, names: list[str], picked: bool) -> bool:
+    """Return whether these runs did nothing that an undo could take back or name. Raises ToolError as an undo does."""
+    effects = Effects.joined(effects_of(entry.file.path) for entry in chosen(past_runs(state), names, picked))
+    return not effects.changes and not effects.others
 
 
 def _conflicts(run: Run) -> list[dict[str, Json]]:
@@ -75,12 +86,12 @@ def _conflicts(run: Run) -> list[dict[str, Json]]:
 
 def _choices(conflicts: list[dict[str, Json]], console: Console) -> dict[Path, Pick]:
     """Ask for each path what becomes of it; nothing is touched until all are answered."""
-    chosen: dict[Path, Pick] = {}
+    answers: dict[Path, Pick] = {}
     for conflict in conflicts:
         console.print(Text(_told(conflict)), soft_wrap=True)
         answer = Prompt.ask("keep it, restore it, or merge", choices=list(get_args(Pick)), console=console)
-        chosen[Path(conflict["path"])] = answer  # type: ignore[assignment]  # one of the choices
-    return chosen
+        answers[Path(conflict["path"])] = answer  # type: ignore[assignment]  # one of the choices
+    return answers
 
 
 def _told(conflict: dict[str, Json]) -> str:
@@ -93,32 +104,52 @@ def _state(state: dict[str, Json]) -> str:
     return str(state["kind"]) if state["digest"] is None else f"{state['kind']} {str(state['digest'])[:12]}"
 
 
-def _show(run: Run, console: Console) -> None:
+def _show(run: Run, workspace: Path, console: Console) -> None:
     if run.error is not None:
         console.print(Text(f"toolscript: {visible(str(run.error['message']))}", style="red"), soft_wrap=True)
         for conflict in _conflicts(run):
             console.print(Text(f"  {_told(conflict)}"), soft_wrap=True)
         return
+    if not run.run_id:
+        console.print("There is nothing to take back: no file was changed.")
+        return
     for word, style, key in (("restored", "green", "restored"), ("kept", "yellow", "kept")):
         for path in run.result[key]:
-            console.print(Text(visible(f"{word} {path}"), style=style), soft_wrap=True)
+            said = "removed" if word == "restored" and not os.path.lexists(path) else word
+            console.print(Text(visible(f"{said} {_relative(path, workspace)}"), style=style), soft_wrap=True)
     for other in run.result["not_undone"]:
         console.print(Text(visible(f"not undone: {other}"), style="yellow"), soft_wrap=True)
     console.print(Text(f"this undo can be undone: toolscript undo {run.run_id}"), soft_wrap=True)
 
 
+def _relative(path: str, workspace: Path) -> str:
+    """Return a path as it is seen from the workspace, if it lies inside."""
+    inside, root = Path(path), workspace.resolve()
+    return str(inside.relative_to(root)) if inside.is_relative_to(root) else path
+
+
 def _list(workspace: Path) -> None:
     console, past = Console(), past_runs(state_dir(workspace))
     undone = undone_by(past)
-    for entry in past[-LISTED:]:
+    changing = [entry for entry in reversed(past) if entry.run.run_id in undone or _changed(entry.file.path)]
+    if changing:
+        console.print("Runs that changed files, the latest last; take one back with: toolscript undo RUN")
+    for entry in reversed(changing[:LISTED]):
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.file.modified))
         first = next((line.strip() for line in entry.run.source.splitlines() if line.strip()), "")
         state = f"  undone by {undone[entry.run.run_id]}" if entry.run.run_id in undone else ""
         turn = f"  {entry.run.turn_id}" if entry.run.turn_id else ""
         line = f"{entry.run.run_id}  {when}{turn}  {first[:60]}{state}"
         console.print(Text(visible(line)), soft_wrap=True)
-    if not past:
-        console.print("No run is recorded here.")
+    if not changing:
+        console.print("No run that changed files is recorded here." if past else "No run is recorded here.")
+
+
+def _changed(path: Path) -> bool:
+    try:
+        return bool(effects_of(path).changes)
+    except ToolscriptError:
+        return True  # undoing it says what is wrong with its journal
 
 
 def _pick(text: str, workspace: Path) -> tuple[Path, Pick]:

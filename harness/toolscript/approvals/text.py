@@ -148,9 +148,9 @@ def _warnings(request: ApprovalRequest) -> Iterator[Section]:
         yield Section(
             title="Warning", text=f"{marked} characters that could mislead are shown as <U+…>", kind="warning"
         )
-    lines = max((text.count("\n") for text in texts), default=0)
-    if lines:
-        yield Section(title="Lines", text=f"an argument has {lines + 1} lines")
+    lines = max((text.count("\n") + (not text.endswith("\n")) for text in texts), default=0)
+    if lines > 1:
+        yield Section(title="Length", text=f"{lines} lines in the longest argument")
     hosts = sorted({host for text in texts for host in punycode_hosts(text)})
     if hosts:
         yield Section(title="Warning", text=f"hosts in ASCII: {', '.join(hosts)}", kind="warning")

@@ -113,10 +113,7 @@ class Undoing:
         return changed_later(past, [entry for entry in past if entry.run.run_id in run_ids], paths)
 
     def _effects(self, run_ids: Sequence[str]) -> Effects:
-        return Effects.joined(self._read(run_path(self.state, run_id)) for run_id in run_ids)
-
-    def _read(self, path: Path) -> Effects:
-        return Effects.read(records(path, unknown="skip"), partial(read_blob, path))
+        return Effects.joined(effects_of(run_path(self.state, run_id)) for run_id in run_ids)
 
     def _open(self, arguments: Json) -> None:
         source = _source(arguments)
@@ -173,6 +170,11 @@ class Undoing:
             ScriptExecutionOutput, status=ended, script_hash=script_hash("// undo"), result=result, error=error,
             durations={"total": milliseconds},
         )  # fmt: skip
+
+
+def effects_of(path: Path) -> Effects:
+    """Return what the run of this journal did. Raises JournalDamaged and JournalError."""
+    return Effects.read(records(path, unknown="skip"), partial(read_blob, path))
 
 
 def _source(arguments: Json) -> str:

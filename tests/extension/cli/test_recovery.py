@@ -190,10 +190,25 @@ def test_an_undo_from_a_shell_restores_names_what_it_cannot_and_tells_of_a_secon
 
     assert path.stem in listed.stdout and "writeFile" in listed.stdout
     assert (done.returncode, (workspace / "a.txt").read_text()) == (0, "old")
-    assert f"restored {workspace}/a.txt" in done.stderr
+    assert "restored a.txt" in done.stderr and "Runs that changed files" in listed.stdout
     assert 'not undone: shell {"command":"echo x > b.txt"}' in done.stderr
     assert again.returncode == 1 and "was undone already, by r-" in again.stderr
     assert f"undone by {again.stderr.rpartition('undo that: ')[2].strip()}" in toolscript(workspace, "undo").stdout
+
+
+def test_an_undo_of_a_new_file_says_that_it_was_removed_and_of_a_run_without_changes_records_nothing(workspace):
+    made = recorded(workspace, "await writeFile('new.txt', 'x')").stem
+    assert "removed new.txt" in toolscript(workspace, "undo", made).stderr
+    assert toolscript(workspace, "run", "-", script="return 1").returncode == 0
+    before = run_files(state_dir(workspace))
+    quiet = before[-1].run_id
+
+    done = toolscript(workspace, "undo", quiet)
+    listed = toolscript(workspace, "undo").stdout
+
+    assert (done.returncode, done.stderr) == (0, "There is nothing to take back: no file was changed.\n")
+    assert made in listed and quiet not in listed
+    assert run_files(state_dir(workspace)) == before
 
 
 def test_an_undo_from_a_shell_asks_for_a_choice_where_a_file_changed_since(workspace):

@@ -268,6 +268,7 @@ def test_a_plan_needs_a_terminal(tmp_path):
     done = toolscript(tmp_path, "run", "-", "--plan", script=PLANNED)
 
     assert done.returncode == 3 and "--dry-run only shows" in done.stderr
+    assert "writeFile" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
+import pytest
 from rich.console import Console
+from tests.harness.journal.samples import call, end, path_in, run, run_end
 
 from toolscript.events import Emitter, OperationFinished, OperationStarted, OperationStatus
-from toolscript_extension.cli.show import Terminal
+from toolscript.journal.writer import DiskJournal
+from toolscript_extension.cli.journals import audit_command
+from toolscript_extension.cli.show import Terminal, describe_error
 
 
 def shown(*, ran_with: object = None) -> str:
@@ -30,3 +35,19 @@ def test_an_edited_call_shows_what_ran_and_what_the_script_asked_for() -> None:
 
 def test_a_call_that_nobody_edited_shows_its_arguments_once() -> None:
     assert shown() == '  ✓ shell {"command": "rm -f a"}  0 ms\n'
+
+
+def test_what_an_error_is_is_said_once() -> None:
+    error = {"code": "syntax_error", "message": "syntax error: unexpected ';'", "line": 1, "column": 9}
+    assert describe_error(error) == "syntax_error at line 1, column 9: unexpected ';'"
+
+
+def test_an_audit_for_people_lists_calls_by_their_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = DiskJournal(path_in(tmp_path))
+    for record in (run(), call(1, "exec"), call(2, "readFile"), end(2), end(1), run_end()):
+        journal.write(record)
+    journal.close()
+
+    audit_command(str(path_in(tmp_path)), tmp_path)
+
+    assert [line[:2] for line in capsys.readouterr().out.splitlines()] == ["ru", "#1", "#2", "co"]

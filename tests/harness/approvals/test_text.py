@@ -81,7 +81,9 @@ def test_danger_in_the_middle_is_counted_and_in_the_full_view() -> None:
 
 def test_newlines_are_marked_and_counted() -> None:
     seen = text_of("sh", "-c", "ls" + "\n" * 200 + "rm -rf ~")
-    assert "an argument has 201 lines" in seen
+    assert "Length: 201 lines in the longest argument" in seen
+    assert "Length" not in text_of("sh", "-c", "ls\n")
+    assert "Length: 2 lines" in text_of("sh", "-c", "ls\npwd\n")
     assert "ls⏎" in seen and "rm -rf ~" in seen
 
 

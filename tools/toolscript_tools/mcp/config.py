@@ -127,7 +127,9 @@ def _server(name: str, settings: Json, source: str, trusted: bool) -> McpServer:
 def _told(error: ValidationError | ConfigError) -> str:
     if isinstance(error, ConfigError):
         return error.message
-    problems = [(".".join(map(str, problem["loc"])), problem["msg"]) for problem in error.errors()]
+    problems = [
+        (".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")) for problem in error.errors()
+    ]
     return "; ".join(f"{key}: {message}" if key else message for key, message in problems)
 
 
