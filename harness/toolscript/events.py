@@ -143,6 +143,8 @@ class OperationFinished(BaseEvent):
     truncated: bool = False
     handle: str | None = None
     diff: str | None = None
+    ran_with: Json = None
+    """The arguments with which it ran, where a person edited those that the script gave."""
 
 
 class ApprovalRequested(BaseEvent):
@@ -163,6 +165,8 @@ class ApprovalResolved(BaseEvent):
     decision: str
     by: str
     reason: str = ""
+    arguments: Json = None
+    """What the call runs with instead of its own arguments, where the decision was to edit them."""
 
 
 class TaskStarted(BaseEvent):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from toolscript.agent.executor import ToolReply
 from toolscript.agent.step import Call, Script, Step
-from toolscript.errors import Json, ToolscriptError
+from toolscript.errors import Json, StillInterrupted, ToolscriptError
 from toolscript.events import RunStatus
+from toolscript.journal.conversation import TurnRecord, conversation_records, unfinished_conversations
 from toolscript.journal.reader import records
 from toolscript.journal.records import CallRecord, EndRecord, LogRecord, Record, RunEndRecord, RunRecord
 from toolscript.journal.state import RunFile, run_files
@@ -21,6 +23,33 @@ UNKNOWN = (
     "the host died while this call ran, so whether it took effect is unknown; look before you do it again, "
     "since it was not repeated"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutShort:
+    """A turn that its host's death cut short: what was asked, of whom, and when it was last written to."""
+
+    conversation_id: str
+    prompt: str
+    agent: str
+    modified: float
+
+
+def cut_short(state: Path) -> tuple[CutShort, ...]:
+    """Return the turns of a workspace that were cut short and that nobody goes on with, oldest first.
+
+    What cannot be read is left out: nobody can go on with it.
+    """
+    found = []
+    for path in unfinished_conversations(state):
+        with suppress(OSError, ToolscriptError):
+            asked = [r for r in conversation_records(path) if isinstance(r, TurnRecord)][-1]
+            found.append(
+                CutShort(
+                    conversation_id=path.stem, prompt=asked.prompt, agent=asked.agent, modified=path.stat().st_mtime
+                )
+            )
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +71,20 @@ async def fill_in(
     scripts = [f for f in found if f.record.origin == "model"]
     for script in step.scripts:
         if (mine := _take(scripts, partial(_same, script))) is not None:
-            script.run = ended_run(mine.file.path) if mine.file.ended else await resume(mine.record.run_id)
+            script.run = ended_run(mine.file.path) if mine.file.ended else await _recovered(mine, resume)
     calls = [f for f in found if f.call is not None]
     for call in step.calls:
-        call.reply = _reply(call, calls, path_of)
+        call.reply = await _reply(call, calls, resume, path_of)
+
+
+async def _recovered(found: _Found, resume: Callable[[str], Awaitable[Run]]) -> Run:
+    """Bring a run of the turn to its end. Raises what ``resume`` raises, naming the run that must go on first."""
+    run_id = found.record.run_id
+    try:
+        return await resume(run_id)
+    except StillInterrupted as error:
+        message = f"its run {run_id} must go on first: {error.message}"
+        raise StillInterrupted(message, code=error.code, details=error.details) from error
 
 
 def _runs(state: Path, step: Step) -> Iterator[_Found]:
@@ -87,8 +126,13 @@ def _take(found: list[_Found], wanted: Callable[[_Found], bool]) -> _Found | Non
     return mine
 
 
-def _reply(call: Call, found: list[_Found], path_of: Callable[[str], str]) -> ToolReply | None:
-    """Return what a call gave; None if it never began. One that cannot be told from another is unknown."""
+async def _reply(
+    call: Call, found: list[_Found], resume: Callable[[str], Awaitable[Run]], path_of: Callable[[str], str]
+) -> ToolReply | None:
+    """Return what a call gave, one that was cut short after its recovery; None if it never began.
+
+    One that cannot be told from another is unknown.
+    """
     try:
         path = path_of(call.asked.name)
     except ToolscriptError:
@@ -97,6 +141,8 @@ def _reply(call: Call, found: list[_Found], path_of: Callable[[str], str]) -> To
     mine = _take(found, lambda f: f in here and f.call is not None and f.call.arguments == call.asked.arguments)
     if mine is None:
         return ToolReply(text=UNKNOWN, is_error=True) if here else None
+    if not mine.file.ended:
+        await _recovered(mine, resume)
     end = next((r for r in _read(mine.file.path) if isinstance(r, EndRecord)), None)
     return ToolReply(text=UNKNOWN, is_error=True) if end is None else _told(end)
 

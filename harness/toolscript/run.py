@@ -54,6 +54,8 @@ class Operation:
     started: float | None = None
     approval: str = ""
     """``allow by widget``: the last decision on it, if it needed one."""
+    asked_arguments: Json = None
+    """What the script gave, where a person edited it; ``arguments`` are what ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ def operation_json(o: Operation) -> dict[str, Json]:
         "column": o.column, "output": o.output, "error": o.error, "duration_ms": o.duration_ms, "diff": o.diff,
         "waited_ms": o.waited_ms or None,
         "handle": o.handle, "task_id": o.task_id, "approval": o.approval or None,
+        "asked_arguments": o.asked_arguments,
     }  # fmt: skip
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -144,14 +147,23 @@ def _track(operations: dict[int, Operation], event: BaseEvent) -> None:
         case ApprovalResolved():
             decided = f"{event.decision} by {event.by}"
             _update(operations, event.operation, status=OperationStatus.RUNNING, approval=decided)
+            _edit(operations, event.operation, event.arguments)
         case OperationFinished():
             _update(
                 operations, event.operation, status=event.status, output=event.output, error=event.error,
                 duration_ms=event.duration_ms, waited_ms=event.waited_ms, output_bytes=event.output_bytes,
                 truncated=event.truncated, handle=event.handle, diff=event.diff,
             )  # fmt: skip
+            _edit(operations, event.operation, event.ran_with)
 
 
 def _update(operations: dict[int, Operation], number: int, **changes: Any) -> None:
     if (found := operations.get(number)) is not None:
         operations[number] = replace(found, **changes)
+
+
+def _edit(operations: dict[int, Operation], number: int, edited: Json) -> None:
+    """Put what ran in place of what was asked for, which stays beside it."""
+    if edited is not None and (found := operations.get(number)) is not None:
+        asked = found.arguments if found.asked_arguments is None else found.asked_arguments
+        operations[number] = replace(found, arguments=edited, asked_arguments=asked)

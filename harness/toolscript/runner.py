@@ -58,6 +58,12 @@ class Runner:
         self._store = store
         self._stops: dict[str, anyio.CancelScope] = {}
 
+    def rehearsing(self) -> Runner:
+        """Return a runner for what is only planned: its store is a copy, and its runs can be stopped here."""
+        other = Runner(self._sessions, self._cache, self.board, self._store.copy())
+        other._stops = self._stops
+        return other
+
     async def execute(self, script: Script, scope: RunScope) -> Ending:
         """Run the script to its end; events and records tell of it, and the ending is returned.
 
@@ -151,7 +157,7 @@ class Runner:
             course.close_journal()
             return ending
         course.console.close()
-        if ending.status is not RunStatus.ABORTED and scope.planned is None:
+        if ending.status is not RunStatus.ABORTED:
             ending = self._commit(course, ending)
         error = ending.error.to_json() if ending.error else None
         scope.journal.write(
@@ -248,7 +254,7 @@ async def _end_call(course: Course, outcome: Outcome | None) -> None:
     status: Literal["completed", "failed", "aborted"] = (
         "aborted" if outcome is None else "completed" if ok else "failed"
     )
-    journal.write(RunEndRecord(status=status, result=None, error=_error_of(outcome), time_ms=now))
+    journal.write(RunEndRecord(status=status, result=None, error=error_of(outcome), time_ms=now))
     if course.road.had_effect:
         await journal.sync()
     journal.close()
@@ -266,7 +272,7 @@ def _unwritten(course: Course, error: ToolscriptError) -> Ending:
     return Ending(status=RunStatus.FAILED, error=error)
 
 
-def _error_of(outcome: Outcome | None) -> dict[str, Json] | None:
+def error_of(outcome: Outcome | None) -> dict[str, Json] | None:
     """Return how a structured call failed. One whose tool resolved with a failure (a non-zero exit) has no error."""
     if outcome is None or outcome.ok or not outcome.value:
         return None

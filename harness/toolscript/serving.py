@@ -25,7 +25,7 @@ class Serving:
     structured: bool = True
     turns: set[str] = field(default_factory=set)
     planned: list[PlanRow] = field(default_factory=list)
-    """What the scripts of a dry-run turn would do, in order: each sees what those before it planned."""
+    """What the scripts and calls of a dry-run turn would do, in order: each sees what those before it planned."""
 
     async def run(self, source: str, *, emitter: Emitter, mode: Mode) -> Run:
         """Run a script that was found in a reply; in a dry run, plan it."""
@@ -38,9 +38,12 @@ class Serving:
     def _rehearsal(self) -> Workshop:
         return self.workshop.rehearsing()
 
-    async def call(self, name: str, arguments: str, *, call_id: str, emitter: Emitter) -> ToolReply:
-        """Serve a structured call."""
-        return await self.workshop.call(name, arguments, replace(self.order, turn_id=self._turn(emitter)), emitter)
+    async def call(self, name: str, arguments: str, *, call_id: str, emitter: Emitter, mode: Mode = "on") -> ToolReply:
+        """Serve a structured call; in a dry run, plan it where the turn's scripts are planned."""
+        order = replace(self.order, turn_id=self._turn(emitter), mode=mode)
+        if mode == "dry-run":
+            return await self._rehearsal.call(name, arguments, replace(order, planned=self.planned), emitter)
+        return await self.workshop.call(name, arguments, order, emitter)
 
     def declarations(self) -> str:
         """Return the facade that this agent sees."""

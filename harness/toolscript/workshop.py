@@ -174,9 +174,12 @@ class Workshop:
         return run, plan
 
     def rehearsing(self) -> Workshop:
-        """Return a workshop on a copy-on-write overlay that keeps no journals: what is planned there, only it sees."""
-        files = self.world.files.overlay()
-        return replace(self, world=replace(self.world, files=files), journals=lambda run_id: MemoryJournal())
+        """Return a workshop on a copy-on-write overlay of files and store that keeps no journals: what is planned
+        there, only it sees."""
+        return replace(
+            self, world=replace(self.world, files=self.world.files.overlay()), runner=self.runner.rehearsing(),
+            journals=lambda run_id: MemoryJournal(),
+        )  # fmt: skip
 
     async def call(self, name: str, arguments: str, order: Order, emitter: Emitter) -> ToolReply:
         """Serve one structured call by its wire name on the same road as a script's calls."""

@@ -223,8 +223,13 @@ def _resume(desk: Desk, words: list[str]) -> Shown:
     return _resumed(desk, words[0], recall.outcomes(words[1:]))
 
 
-async def _resumed(desk: Desk, run_id: str, outcomes: dict[int, Any]) -> str:
-    await desk.resume(run_id, outcomes)
+async def _resumed(desk: Desk, name: str, outcomes: dict[int, Any]) -> str:
+    if name not in desk.door.made().interrupted_turns():
+        await desk.resume(name, outcomes)
+    elif outcomes:
+        raise ConfigError(f"outcomes are said of calls of a run; resume the runs of {name} first, then the turn")
+    else:
+        await desk.resume_turn(name)
     return ""
 
 
@@ -271,7 +276,9 @@ VERBS: dict[str, Verb] = {
     "edit": Verb("edit [NUMBER|RUN]", "turn a script of the model into a cell below", _edit),
     "audit": Verb("audit [RUN]", "tell what a run did, from its journal", _audit),
     "replay": Verb("replay [RUN|FILE]", "run a recorded script again, touching no tool", _replay),
-    "resume": Verb("resume [RUN [NUMBER=again|fail|JSON]…]", "go on with a run whose kernel died", _resume),
+    "resume": Verb(
+        "resume [CONVERSATION|RUN [NUMBER=again|fail|JSON]…]", "go on with a turn or run whose kernel died", _resume
+    ),
     "undo": Verb("undo [RUN|NUMBER]… [PATH=keep|restore|merge]…", "take file changes of runs and turns back", _undo),
     "workspace": Verb("workspace [DIRECTORY]", "show the workspace, or end what runs and go to another", _workspace),
     "reset": Verb("reset", "end what runs and begin a new conversation", _reset),

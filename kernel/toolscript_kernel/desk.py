@@ -18,6 +18,7 @@ from toolscript_kernel.own import OwnTools
 from toolscript_kernel.rewind import Branch, Heard, script_note
 
 if TYPE_CHECKING:
+    from toolscript.agent.turn import Turn
     from toolscript.approvals.plan import ApprovedPlan
     from toolscript.approvals.request import Policy
     from toolscript.harness import Harness
@@ -136,6 +137,27 @@ class Desk:
         if run.result is not None:
             caller.stage.result(run.result)
 
+    async def resume_turn(self, conversation_id: str) -> None:
+        """Go on with a turn whose host died, and with its conversation, in the cell that is at work.
+
+        The turns of this notebook's own conversation stay where they were: nothing of them is sent any more.
+        Raises CellError or ToolscriptError.
+        """
+        if (caller := self.caller) is None:
+            raise CellError("ConfigError", "a turn is resumed by a cell of its own")
+        harness, heard = await self._opened(caller), Heard()
+        own = harness.conversation
+        before = self._branch(harness).before(harness)
+        try:
+            with harness.listening(heard):
+                async with self._watched(harness, caller, Cell(kind=Kind.TURN), in_turn=True):
+                    turn = await harness.resume_turn(conversation_id)
+        finally:
+            if harness.conversation is not own:
+                self._turns = Branch()
+                self._turns.took(harness, caller.cell_id, before, heard.runs)
+        self._ended(turn)
+
     async def _replay(self, harness: Harness, name: str, cell: Cell, caller: Caller) -> None:
         replayed = await recall.replayed(harness, name, cell.body)
         for log in replayed.logs:
@@ -173,6 +195,9 @@ class Desk:
                     turn = await harness.turn(cell.body, agent=cell.options or self.agent)
         finally:
             branch.took(harness, caller.cell_id, before, heard.runs)
+        self._ended(turn)
+
+    def _ended(self, turn: Turn) -> None:
         if turn.runs:
             self.shell.user_ns["_run"] = turn.runs[-1]
         if turn.error is not None:

@@ -69,19 +69,24 @@ def told(replayed: Replayed) -> str:
 
 
 def interrupted(harness: Harness) -> str:
-    """Return the runs of this workspace whose kernel or host died, one on each line."""
+    """Return the turns and runs of this workspace whose kernel or host died, one on each line."""
+    from toolscript.interrupted import cut_short
     from toolscript.journal.reader import records
     from toolscript.journal.state import interrupted as files
     from toolscript.recovery.tape import Tape
     from toolscript_kernel.record import inert
 
-    lines = []
+    lines = [
+        f"{turn.conversation_id}  turn of {inert.one_line(turn.agent, 40)}: "
+        f"{inert.one_line(' '.join(turn.prompt.split()), 60)}"
+        for turn in cut_short(harness.state)
+    ]
     for file in files(harness.state):
         tape = Tape.read(records(file.path, unknown="skip"))
         if tape.end is None and tape.run.origin not in ("undo", "call"):
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
             lines.append(f"{file.run_id}  {inert.one_line(first, 60)}")
-    return "\n".join(lines) or "no run was interrupted here"
+    return "\n".join(lines) or "no run and no turn was interrupted here"
 
 
 def outcomes(words: list[str]) -> dict[int, Resolution]:

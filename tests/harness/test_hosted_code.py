@@ -76,6 +76,26 @@ async def test_the_calls_of_hosted_code_are_served_told_and_written_down(workpla
     assert "tool-calls" not in str(served.requests[0]), "scripts of our own are not offered beside it"
 
 
+async def test_messages_goes_on_when_the_provider_pauses_its_own_work(workplace):
+    wire = Messages()
+    work = wire.block(0, {"type": "server_tool_use", "id": "srvtoolu_1", "name": "code_execution", "input": {}}, [
+        {"type": "input_json_delta", "partial_json": json.dumps({"code": "print(3)"})}
+    ])  # fmt: skip
+    delta = {"stop_reason": "pause_turn", "stop_sequence": None, "container": None}
+    end = [{"type": "message_delta", "delta": delta, "usage": {"output_tokens": 20}}, {"type": "message_stop"}]
+    paused = Answer([wire.sse([*wire.head(), *work, *end])])
+    async with talking(workplace, paused, Text("Three."), wire=wire, more=HOSTED) as (harness, served):
+        turn = await harness.turn("How long is a.txt?")
+
+    assert (turn.status, turn.text, turn.steps) == ("completed", "Three.", 2), turn.error
+    assert served.requests[1]["messages"][-1] == {
+        "role": "assistant",
+        "content": [
+            {"type": "server_tool_use", "id": "srvtoolu_1", "name": "code_execution", "input": {"code": "print(3)"}}
+        ],
+    }, "what it said goes back unchanged, and nothing after it"
+
+
 async def test_responses_sends_programs_and_their_callers_back_as_they_came(workplace):
     wire, asks, answers = of_responses()
     (workplace / "work" / "a.txt").write_text("one")

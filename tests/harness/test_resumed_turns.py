@@ -16,6 +16,7 @@ from tests.harness.models.server import SILENCE, Answer, provider
 from tests.harness.models.wires import WIRES, Asked, Text
 from tests.harness.talking import EXEC, script, talking
 
+from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import StillInterrupted
 from toolscript.events import RunStatus
 from toolscript.harness import Harness
@@ -28,7 +29,7 @@ from toolscript.journal.conversation import (
     conversation_path,
     conversation_records,
 )
-from toolscript.journal.state import state_dir
+from toolscript.journal.state import run_files, state_dir
 from toolscript.recovery.unknown import Resolution
 
 pytestmark = pytest.mark.anyio
@@ -148,19 +149,44 @@ async def test_a_turn_killed_while_the_model_was_silent_asks_again_from_its_last
 
 
 @EACH
-async def test_a_call_that_was_under_way_is_not_repeated_and_one_that_ended_is_told(workplace, wire):
+async def test_a_call_that_was_under_way_comes_to_its_end_first_and_the_model_is_told_how(workplace, wire):
     (workplace / "work" / "a.txt").write_text("the word is marzipan")
     slow = '{"command": ["sh", "-c", "echo x >> log; echo on; sleep 600"]}'
     calls = (Asked("read_file", '{"path": "a.txt"}', "c1"), Asked("exec", slow, "c2"))
-    async with killed(workplace, wire, calls, Text("I look first."), when=output_written) as (served, _, conversation):
+    async with killed(workplace, wire, calls, Text("I look first."), when=output_written) as (
+        served,
+        state,
+        conversation,
+    ):
         async with Harness(workplace / "work", agent="live", rules=[EXEC]) as harness:
-            turn = await harness.resume_turn(conversation)
+            with pytest.raises(StillInterrupted):  # nobody says what became of it
+                await harness.resume_turn(conversation)
+            with harness.approvals.attach(Knowing(harness)):
+                turn = await harness.resume_turn(conversation)
+        left = [file.run_id for file in run_files(state) if not file.ended]
 
     assert (turn.status, turn.text) == ("completed", "I look first."), turn.error
     assert (workplace / "work" / "log").read_text() == "x\n"
     told = str(served.requests[-1])
     assert "marzipan" in told
-    assert "whether it took effect is unknown" in told
+    assert "it took effect cannot be known" in told
+    assert left == []
+
+
+class Knowing:
+    """Somebody who lets each call fail whose outcome nobody knows."""
+
+    name = "test"
+
+    def __init__(self, harness):
+        self._harness = harness
+
+    def show(self, request):
+        assert request.extra["unknown"]
+        self._harness.approvals.decide_threadsafe(request.approval_id, Decision(choice=Choice.DENY, by=self.name))
+
+    def withdraw(self, approval_id, decision):
+        pass
 
 
 @ONE

@@ -12,6 +12,7 @@ from tests.harness.models.wires import WIRES, Asked, Text
 from tests.harness.talking import script, talking
 
 from toolscript.events import (
+    FunctionCallOutput,
     OperationFinished,
     OperationOutputDelta,
     OperationStatus,
@@ -185,6 +186,28 @@ async def test_a_dry_run_turn_writes_nothing_and_its_later_steps_see_what_was_pl
     assert [o.status for run in turn.runs for o in run.operations if o.tool == "writeFile"] == [
         OperationStatus.PLANNED
     ] * 2
+    assert list((workplace / "work").iterdir()) == []
+
+
+async def test_scripts_and_calls_of_a_dry_run_turn_share_one_overlay_of_files_and_store(workplace):
+    replies = (
+        (Asked("write_file", '{"path": "a.txt", "content": "one"}', "c1"),),
+        script("store.set('seen', await readFile('a.txt')); return 1"),
+        (Asked("read_file", '{"path": "a.txt"}', "c2"), Asked("agent", '{"agent": "live", "prompt": "?"}', "c3")),
+        script("return store.get('seen')"),
+        Text("One."),
+    )
+    async with talking(workplace, *replies, more='mode = "dry-run"\n') as (harness, _):
+        turn = await harness.turn("go")
+        kept = harness.store.snapshot()
+
+    assert (turn.status, turn.text) == ("completed", "One."), turn.error
+    assert [run.result for run in turn.runs] == [1, "one"]
+    outputs = [e for e in turn.events if isinstance(e, FunctionCallOutput) and e.name != "run_script"]
+    said = {e.call_id: (e.is_error, e.output) for e in outputs}
+    assert {call_id: is_error for call_id, (is_error, _) in said.items()} == {"c1": False, "c2": False, "c3": True}
+    assert "one" in said["c2"][1] and "nobody knows what it would answer" in said["c3"][1]
+    assert kept == "{}", "what was planned, only the plan sees"
     assert list((workplace / "work").iterdir()) == []
 
 

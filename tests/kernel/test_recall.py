@@ -247,8 +247,45 @@ def test_a_run_whose_kernel_was_killed_is_gone_on_with_in_the_next_one(tmp_path)
 
     assert first == "await tools.writeFile({ path: 'kept.txt', content: 'x' });"
     assert resumed.of("execute_result")[0]["data"]["text/plain"] == '"OutcomeUnknown"'
-    assert after == "no run was interrupted here"
+    assert after == "no run and no turn was interrupted here"
     assert not sleeping()
+
+
+def test_a_turn_whose_kernel_was_killed_is_gone_on_with_in_the_next_one(tmp_path):
+    home = tmp_path / "config" / "toolscript"
+    home.mkdir(parents=True)
+    (tmp_path / "workspace").mkdir()
+    (home / "toolscript.toml").write_text('[agents.tape]\nprovider = "recorded"\nrecordings = ["talk.json"]\n')
+    script = WAITS.removeprefix("%%toolscript\n")
+    steps = [f"<tool-calls>\n{script}\n</tool-calls>\n", "It is kept."]
+    talk = [{"prompt": "keep x", "steps": steps}, {"prompt": "sure?", "steps": ["Yes."]}]
+    (home / "talk.json").write_text(json.dumps({"recordings": talk}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+        with kernel(standin=False, cwd=tmp_path / "workspace") as it:
+            it.run("%agent tape")
+            it.send("keep x")
+            _until(sleeping)
+            os.kill(it.manager.provisioner.pid, signal.SIGKILL)
+            _until(lambda: not it.manager.is_alive())
+        with kernel(standin=False, cwd=tmp_path / "workspace") as it:
+            listed = shown(it.run("%toolscript resume")).splitlines()
+            conversation, run_id = (line.partition("  ")[0] for line in listed)
+            early = it.run(f"%toolscript resume {conversation}")
+            it.run(f"%toolscript resume {run_id} 2=fail")
+            resumed = it.run(f"%toolscript resume {conversation}")
+            history = shown(it.run("%toolscript history"))
+            it.run("%agent tape")
+            after = it.run("sure?")
+            left = shown(it.run("%toolscript resume"))
+
+    assert listed[0].endswith("turn of tape: keep x")
+    assert early.reply["content"]["ename"] == "StillInterrupted" and run_id in early.reply["content"]["evalue"]
+    assert "It is kept." in shown(resumed)
+    assert history.startswith("1. keep x  (completed, ")
+    assert "Yes." in shown(after)
+    assert left == "no run and no turn was interrupted here"
 
 
 def sleeping() -> bool:

@@ -29,7 +29,9 @@ COMMANDS = {
         ("toolscript run check.ts --param path='\"src\"'", "toolscript run - --json --limit calls=4 < check.ts"),
     ),
     "tools": Entry(
-        "tools:command", "Print what scripts can call.", ("toolscript tools > tools.d.ts", "toolscript tools --json")
+        "tools:command", "Print what scripts can call.",
+        ("toolscript tools > tools.d.ts", "toolscript tools --json",
+         "toolscript tools --openapi > tools.openapi.json")
     ),
     "doctor": Entry(
         "doctor:command", "Say what this machine offers, and what is missing.",
@@ -52,8 +54,9 @@ COMMANDS = {
         ("toolscript demo", "toolscript demo analysis.ipynb --output executed.ipynb --timeout 600"),
     ),
     "resume": Entry(
-        "resume:command", "Go on with a run whose host died: what had ended is not done again.",
-        ("toolscript resume", "toolscript resume RUN", "toolscript resume RUN --outcome 2=again"),
+        "resume:command", "Go on with a run or turn whose host died: what had ended is not done again.",
+        ("toolscript resume", "toolscript resume RUN", "toolscript resume RUN --outcome 2=again",
+         "toolscript resume CONVERSATION"),
     ),
     "replay": Entry(
         "journals:replay_command",

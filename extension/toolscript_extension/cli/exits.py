@@ -35,6 +35,20 @@ def exit_code(run: Run) -> Exit:
     return _of_error(run.error or {})
 
 
+def turn_exit_code(status: str, reason: str, error: dict[str, Json] | None) -> Exit:
+    """Return the exit code of a turn: a person who denied a call and stopped it counts as a refusal."""
+    match status:
+        case "completed":
+            return Exit.COMPLETED
+        case "aborted":
+            return Exit.INTERRUPTED
+        case _ if error is not None:
+            return _of_error(error)
+    if reason == "denied_and_stopped":
+        return Exit.DENIED
+    return Exit.LIMIT if reason.startswith("max_") else Exit.FAILED
+
+
 def of_failure(error: BaseException) -> tuple[Exit, str] | None:
     """Return exit code and sentence of a failure that somebody can act on; None for a fault of ours."""
     from toolscript.errors import ConfigError, ToolscriptError

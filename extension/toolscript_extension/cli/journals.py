@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from toolscript.agent.configuration import load as load_configuration
 from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError, JournalError
 from toolscript.harness import Harness
@@ -28,6 +29,7 @@ from toolscript.registry.registry import Registry, installed_tools, tools_digest
 from toolscript.runtime.identity import installation
 from toolscript.runtime.pool import Pool
 from toolscript_extension.cli.exits import Exit
+from toolscript_extension.cli.show import notify
 from toolscript_extension.cli.streams import screen
 
 File = Annotated[
@@ -55,6 +57,8 @@ def replay_command(
     journals are needed only for what it had no room for.
     """
     console = screen(stderr=True)
+    if live:
+        notify(load_configuration(workspace.resolve()), console)
     if file.endswith(".ipynb"):
         _replay_notebook(Path(file), workspace, console, live=live)
     else:

@@ -1,4 +1,4 @@
-"""Decides how a run whose host died is gone on with from a shell."""
+"""Decides how runs and turns whose host died are gone on with from a shell."""
 
 from __future__ import annotations
 
@@ -6,30 +6,41 @@ import asyncio
 import json
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import orjson
 import typer
+from rich.console import Console
 from rich.text import Text
 
+from toolscript.agent.turn import Turn
 from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError, StillInterrupted, ToolscriptError
 from toolscript.harness import Harness
+from toolscript.interrupted import cut_short
 from toolscript.journal.reader import records
 from toolscript.journal.state import interrupted, state_dir
+from toolscript.language.inert import visible
 from toolscript.recovery.tape import Tape
 from toolscript.recovery.unknown import Resolution
 from toolscript.run import Run
-from toolscript_extension.cli.exits import Exit, exit_code
-from toolscript_extension.cli.show import Terminal
+from toolscript_extension.cli.exits import Exit, exit_code, turn_exit_code
+from toolscript_extension.cli.show import Terminal, describe_error, notify
 from toolscript_extension.cli.streams import screen
 
 WAITS = frozenset({"outcome_unknown", "consent_needed"})
 
 
 def command(
-    run: Annotated[str | None, typer.Argument(help="The id of a run; without it, interrupted runs are listed.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="The id of a run, or of a conversation whose turn was cut short; without it, they are listed.",
+            metavar="RUN|CONVERSATION",
+        ),
+    ] = None,
     workspace: Annotated[Path, typer.Option(help="The directory that the run worked in.")] = Path(),
     outcome: Annotated[
         list[str] | None,
@@ -41,17 +52,24 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")] = False,
 ) -> None:
-    """Go on with a run whose host died: what had ended is not done again."""
-    if run is None:
+    """Go on with a run or turn whose host died: what had ended is not done again."""
+    if name is None:
         _list(workspace)
         return
     given = dict(_outcome(text) for text in outcome or ())
     console = screen(stderr=True)
+    harness = Harness(workspace)
+    notify(harness.configuration, console)
+    turn = name in harness.interrupted_turns()
+    if turn and given:
+        raise ConfigError(f"--outcome answers for calls of a run; resume the runs of {name} first, then the turn")
     try:
-        done = asyncio.run(_resume(Harness(workspace), run, given, None if as_json else Terminal(console)))
+        done = asyncio.run(_resume(harness, name, given, None if as_json else Terminal(console), turn=turn))
     except StillInterrupted as error:
         console.print(Text(f"toolscript: {error.message}", style="red"))
         raise typer.Exit(Exit.DENIED if error.code in WAITS else Exit.FAILED) from None
+    if isinstance(done, Turn):
+        _tell_turn(done, console, as_json=as_json)
     if as_json:
         sys.stdout.write(orjson.dumps(done.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
     elif done.result is not None:
@@ -59,17 +77,40 @@ def command(
     raise typer.Exit(exit_code(done))
 
 
-async def _resume(harness: Harness, run_id: str, given: dict[int, Resolution], terminal: Terminal | None) -> Run:
+async def _resume(
+    harness: Harness, name: str, given: dict[int, Resolution], terminal: Terminal | None, *, turn: bool
+) -> Run | Turn:
     async with harness:
-        with TerminalDecider.attached(harness.approvals):
-            if terminal is None:
-                return await harness.resume(run_id, outcomes=given)
-            with harness.listening(terminal):
-                return await harness.resume(run_id, outcomes=given)
+        watched = nullcontext() if terminal is None else harness.listening(terminal)
+        with TerminalDecider.attached(harness.approvals), watched:
+            return await (harness.resume_turn(name) if turn else harness.resume(name, outcomes=given))
+
+
+def _tell_turn(turn: Turn, console: Console, *, as_json: bool) -> NoReturn:
+    """Print what a turn came to: its answer on stdout, why there is none on stderr."""
+    if as_json:
+        told = {
+            "turn_id": turn.turn_id, "status": turn.status, "reason": turn.reason, "text": turn.text,
+            "steps": turn.steps, "error": turn.error, "runs": [run.to_json() for run in turn.runs],
+        }  # fmt: skip
+        sys.stdout.write(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        if turn.text:
+            sys.stdout.write(visible(turn.text) + "\n")
+        if turn.error is not None:
+            console.print(Text(f"toolscript: {describe_error(turn.error)}", style="red"), soft_wrap=True)
+        elif turn.status != "completed":
+            console.print(Text(f"the turn ended: {turn.status} ({turn.reason})", style="yellow"), soft_wrap=True)
+    raise typer.Exit(turn_exit_code(turn.status, turn.reason, turn.error))
 
 
 def _list(workspace: Path) -> None:
     console, found = screen(), False
+    for turn in cut_short(state_dir(workspace)):
+        found = True
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(turn.modified))
+        said = ascii(" ".join(turn.prompt.split())[:60])[1:-1]
+        console.print(Text(f"{turn.conversation_id}  {when}  turn of {ascii(turn.agent)[1:-1]}: {said}"))
     for file in interrupted(state_dir(workspace)):
         try:
             tape = Tape.read(records(file.path, unknown="skip"))
@@ -82,7 +123,7 @@ def _list(workspace: Path) -> None:
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
             console.print(Text(f"{file.run_id}  {when}  {ascii(first[:60])[1:-1]}"))
     if not found:
-        console.print("No run was interrupted here.")
+        console.print("No run and no turn was interrupted here.")
 
 
 def _outcome(text: str) -> tuple[int, Resolution]:

@@ -47,6 +47,8 @@ class Terminal:
         self._quiet = quiet
         self._arguments: dict[int, str] = {}
         self._tasks: dict[str, TaskStarted] = {}
+        self._said: dict[str, str] = {}
+        """What failed calls of the run said, and whose call it was."""
 
     def __call__(self, event: BaseEvent) -> None:
         """Print what the event tells, if a reader wants it."""
@@ -81,10 +83,16 @@ class Terminal:
 
     def _ending(self, event: ScriptExecutionOutput) -> None:
         if event.error is not None:
-            self._line(describe_error(event.error), "bold red")
+            self._line(self._why(event.error), "bold red")
+        self._said.clear()
         for warning in event.warnings:
             self._line(f"warning: {visible(warning)}", "yellow")
         self._line(f"run {event.run_id}", "dim")
+
+    def _why(self, error: dict[str, Json]) -> str:
+        """Return the error that ended the run; what a failed call has said above is not said again."""
+        tool = self._said.get(str(error.get("message", "")))
+        return describe_error(error) if tool is None else f"{code_and_place(error)}, in {tool} above"
 
     def _task(self, event: TaskFinished) -> None:
         self._tasks.pop(event.task_id, None)
@@ -95,9 +103,13 @@ class Terminal:
         mark, style = MARKS.get(event.status, ("·", ""))
         text = Text(f"  {mark} ", style=style)
         text.append(event.tool, style="bold")
-        text.append(f" {self._arguments.get(event.operation, '')}", style="dim")
+        asked = self._arguments.get(event.operation, "")
+        text.append(f" {asked if event.ran_with is None else brief(event.ran_with)}", style="dim")
+        if event.ran_with is not None:
+            text.append(f"  edited, the script asked for {asked}", style="yellow")
         text.append(f"  {duration(event.duration_ms)}", style="dim")
         if event.error is not None:
+            self._said[str(event.error.get("message", ""))] = event.tool
             text.append(f"\n    {visible(str(event.error.get('message', '')))}", style=style)
         self._console.print(text, soft_wrap=True)
 
@@ -124,5 +136,10 @@ def brief(arguments: Json, width: int = 96) -> str:
 
 def describe_error(error: dict[str, Json]) -> str:
     """Return an error as one line: code, place, message."""
+    return f"{code_and_place(error)}: {visible(str(error.get('message', '')))}"
+
+
+def code_and_place(error: dict[str, Json]) -> str:
+    """Return an error's code and where in the script it came from."""
     place = f" at line {error['line']}, column {error.get('column', 1)}" if error.get("line") else ""
-    return f"{error.get('code', 'error')}{place}: {visible(str(error.get('message', '')))}"
+    return f"{error.get('code', 'error')}{place}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from toolscript.agent.config import DEFAULTS, AgentConfig, Choice, Frozen, choos
 from toolscript.agent.tightening import split
 from toolscript.agent.toml_file import TomlFile, read
 from toolscript.agent.trust import Trust
+from toolscript.approvals.rules import too_long
 from toolscript.errors import ConfigError, Json
 from toolscript.models.found import providers, served
 
@@ -137,6 +138,7 @@ def _users(path: Path) -> Configuration:
         settings = _Settings(**data)
     except pydantic.ValidationError as error:
         raise _invalid(file, error) from None
+    _bounded(settings.rules, file, ("rules",))
     agents = dict(DEFAULTS) | dict(_agents(DEFAULTS, settings.agents, file))
     return Configuration(
         agents=agents, default_agent=settings.default_agent, rules=settings.rules, mcp=settings.mcp,
@@ -146,9 +148,18 @@ def _users(path: Path) -> Configuration:
 
 def _tables(file: TomlFile) -> _Tables:
     try:
-        return _Tables(**file.data)
+        tables = _Tables(**file.data)
     except pydantic.ValidationError as error:
         raise _invalid(file, error) from None
+    _bounded(tables.rules, file, ("rules",))
+    return tables
+
+
+def _bounded(rules: Iterable[Mapping[str, Json]], file: TomlFile | None, above: tuple[str, ...]) -> None:
+    """Raise ConfigError where a pattern is longer than may be: here file and line of a rule are still known."""
+    for index, rule in enumerate(rules):
+        if problem := too_long(rule):
+            raise _error(file, (*above, index), problem)
 
 
 def _trusting(users: Configuration, file: TomlFile, tables: _Tables) -> Configuration:
@@ -203,6 +214,7 @@ def _agents(
             raise _error(
                 file, ("agents", name, "hosted"), f"only {' and '.join(HOSTING)} run a model's code themselves"
             )
+        _bounded(agent.rules, file, ("agents", name, "rules"))
         yield name, agent
 
 

@@ -33,8 +33,9 @@ class Executor(Protocol):
         """Run a script that was found in a reply. What is wrong with the script comes as a failed Run."""
         ...
 
-    async def call(self, name: str, arguments: str, *, call_id: str, emitter: Emitter) -> ToolReply:
-        """Serve a structured call by its wire name. What the tool refuses comes as an error reply."""
+    async def call(self, name: str, arguments: str, *, call_id: str, emitter: Emitter, mode: Mode = "on") -> ToolReply:
+        """Serve a structured call by its wire name; in a dry run, plan it. What the tool refuses comes as an error
+        reply."""
         ...
 
     def declarations(self) -> str:

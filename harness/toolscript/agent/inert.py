@@ -29,6 +29,16 @@ def as_lines(text: str) -> str:
     return "\n".join(f"| {line}" for line in _escaped(text).splitlines() or [""])
 
 
+def one_line(text: str) -> str:
+    """Return text whose line breaks, of whatever kind, are written as JSON escapes: nothing in it begins a line."""
+    return "".join(_unbroken(line) for line in text.splitlines(keepends=True))
+
+
+def _unbroken(line: str) -> str:
+    body = line.splitlines()[0]
+    return body + "".join(json.dumps(c)[1:-1] for c in line[len(body) :])
+
+
 def fenced(text: str, language: str = "") -> str:
     """Return text in a code fence that nothing inside can close."""
     return inert.fenced(reserved_escaped(text).rstrip(), language)

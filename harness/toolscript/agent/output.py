@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from toolscript.agent.inert import as_json, as_lines
+from toolscript.agent.inert import as_json, as_lines, one_line
 from toolscript.errors import Json
 from toolscript.run import Operation, Run
 
@@ -65,7 +65,7 @@ def _sections(run: Run) -> list[_Section]:
         lines = "\n".join(f"[{log.level}] {log.text}" for log in run.logs)
         sections.append(_Section("logs", as_lines(lines), lines))
     if run.operations:
-        rows = "\n".join(_operation(o) for o in run.operations)
+        rows = "\n".join(one_line(_operation(o)) for o in run.operations)
         sections.append(_Section("operations", as_lines(rows), rows))
     return sections
 

@@ -61,7 +61,7 @@ class Reading:
             case TextDelta():
                 return self._text(event.text)
             case RefusalDelta():
-                self._step.text += event.text
+                self._step.written.append(event.text)
                 self._pieces([Prose(event.text)])
             case ReasoningDelta():
                 self._emitter.emit(MessageDelta, text=event.text, channel="reasoning")
@@ -76,7 +76,7 @@ class Reading:
         return True
 
     def _text(self, text: str) -> bool:
-        self._step.text += text
+        self._step.written.append(text)
         self._pieces(self._detector.feed(text))
         return not (self._stop_after_script and self._step.scripts)
 
@@ -101,7 +101,7 @@ class Reading:
         return True
 
     def _cut(self) -> None:
-        self._step.text = self._step.text[: self._kept]
+        self._step.written = [self._step.text[: self._kept]]
         self._step.calls.clear()
         self._step.native = ()
 

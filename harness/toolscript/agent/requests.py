@@ -77,7 +77,7 @@ class Requests:
 
     def _build(self, turn: OpenTurn) -> ModelRequest:
         s = self._settings
-        structured = s.structured and s.mode != "dry-run"
+        structured = s.structured
         hosted = s.hosted and structured and s.mode == "on"
         return ModelRequest(
             model=s.model,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -21,11 +20,9 @@ from toolscript.journal.conversation import (
     TurnRecord,
 )
 from toolscript.language.detector import Detector, FormatProblem, Prose, ScriptFound
-from toolscript.models.adapter import FunctionCallDone, Item, UsageReport
+from toolscript.models.adapter import FunctionCallDone, Item, Reason, UsageReport
 
-_REASON: TypeAdapter[Literal["stop", "length", "tool_calls", "refusal", "content_filter"]] = TypeAdapter(
-    Literal["stop", "length", "tool_calls", "refusal", "content_filter"]
-)
+_REASON: TypeAdapter[Reason] = TypeAdapter(Reason)
 
 
 @dataclass(slots=True)
@@ -57,7 +54,7 @@ class Unfinished:
         text = "".join(record.text for record in self.reply)
         if not self.reply:
             return None
-        step, last = Step(self.turn_id, len(self.usage) + 1, text=text), self.reply[-1]
+        step, last = Step(self.turn_id, len(self.usage) + 1, written=[text]), self.reply[-1]
         _read_again(step)
         if last.ended:
             step.reason, step.native = _REASON.validate_python(last.reason or "stop"), last.native

@@ -25,7 +25,7 @@ from toolscript.events import (
     RunStatus,
     ScriptExecution,
 )
-from toolscript.models.adapter import FunctionCallDone, ModelEvent
+from toolscript.models.adapter import ModelEvent
 from toolscript.run import Run
 
 
@@ -126,13 +126,16 @@ class Running:
 
     async def _call(self, call: Call, all_calls: anyio.CancelScope) -> None:
         asked = call.asked
-        if (refusal := self._refusal(asked)) is not None:
-            call.reply = ToolReply(text=f"{asked.name}: {refusal}; nothing ran", is_error=True)
+        if not _is_object(asked.arguments):
+            call.reply = ToolReply(
+                text=f"{asked.name}: the arguments are not a JSON object; nothing ran", is_error=True
+            )
         else:
             try:
                 call.reply = await self._executor.call(
-                    asked.name, asked.arguments, call_id=asked.call_id, emitter=self._emitter
-                )
+                    asked.name, asked.arguments, call_id=asked.call_id, emitter=self._emitter,
+                    mode=self._settings.mode,
+                )  # fmt: skip
             except ToolscriptError as error:
                 call.reply = ToolReply(text=f"{error.code}: {error.message}", is_error=True)
         self._emitter.emit(
@@ -141,11 +144,6 @@ class Running:
         )  # fmt: skip
         if self.stopped:
             all_calls.cancel()
-
-    def _refusal(self, asked: FunctionCallDone) -> str | None:
-        if self._settings.mode == "dry-run":
-            return "this is a dry run, and only scripts are planned"
-        return None if _is_object(asked.arguments) else "the arguments are not a JSON object"
 
 
 def _is_object(arguments: str) -> bool:

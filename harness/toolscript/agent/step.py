@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from toolscript.agent.executor import ToolReply
 from toolscript.agent.inert import reserved_escaped
@@ -21,6 +20,7 @@ from toolscript.models.adapter import (
     FunctionCallItem,
     FunctionCallOutputItem,
     Item,
+    Reason,
     UsageReport,
     UserMessage,
 )
@@ -72,16 +72,24 @@ class Step:
 
     turn_id: str
     number: int
-    text: str = ""
+    written: list[str] = field(default_factory=list)
+    """The reply as it came, piece by piece: one text that grew with each would be copied with each."""
     prose: list[str] = field(default_factory=list)
     native: tuple[Json, ...] = ()
     scripts: list[Script] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     problems: list[ScriptFormatError] = field(default_factory=list)
-    reason: Literal["stop", "length", "tool_calls", "refusal", "content_filter"] | None = None
+    reason: Reason | None = None
     """Why the reply ended; None: it did not, it was cut."""
     usage: UsageReport = field(default_factory=UsageReport)
     kept_out: int = 0
+
+    @property
+    def text(self) -> str:
+        """What the model wrote so far."""
+        if len(self.written) > 1:
+            self.written[:] = ["".join(self.written)]
+        return self.written[0] if self.written else ""
 
     def found(self, source: str, end: int = 0) -> Script:
         """Take a script on, whose closing tag ends at ``end``."""
@@ -95,8 +103,8 @@ class Step:
 
     def void(self) -> None:
         """Forget a reply that begins anew."""
-        self.text, self.native, self.reason = "", (), None
-        self.prose, self.calls, self.problems = [], [], []
+        self.native, self.reason = (), None
+        self.written, self.prose, self.calls, self.problems = [], [], [], []
 
     @property
     def answer(self) -> str:
@@ -105,8 +113,8 @@ class Step:
 
     @property
     def wants_more(self) -> bool:
-        """Whether the model waits for something: an output, an answer, a hint."""
-        return bool(self.scripts or self.calls or self.problems)
+        """Whether the model waits for something: an output, an answer, a hint, or to be let go on."""
+        return bool(self.scripts or self.calls or self.problems) or self.reason == "pause"
 
     def items(self, keep: Keep, budget: int, events: Iterable[BaseEvent]) -> tuple[Item, ...]:
         """Return the step for the history; a script or call that was cut short says so in its output."""

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,12 +86,17 @@ def _parsed(path: Path, text: str) -> dict[str, Json]:
 
 def line_of(text: str, keys: Path_) -> int | None:
     """Return the line (from 1) where these keys are set; failing that, the deepest table around them."""
-    wanted = [str(key) for key in keys if isinstance(key, str)]
+    wanted = [str(key) for key in keys]
     best, depth = None, 0
     table: list[str] = []
+    entries: Counter[str] = Counter()
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _HEADER.match(line):
             table = _parts(header.group(1))
+            if line.lstrip().startswith("[["):
+                name = ".".join(table)
+                table = [*table, str(entries[name])]
+                entries[name] += 1
             here = table
         elif key := _KEY.match(line):
             here = [*table, *_parts(key.group(1))]

@@ -28,7 +28,7 @@ from toolscript.errors import (
     UnknownApproval,
 )
 from toolscript.events import ApprovalRequested, ApprovalResolved, Emitter
-from toolscript.journal.records import AskRecord, DecisionRecord, Journal
+from toolscript.journal.records import OTHER_QUESTIONS, AskRecord, DecisionRecord, Journal
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ class Bridge:
                 log.exception("the decider %s could not withdraw %s", decider.name, request.approval_id)
         emitter.emit(
             ApprovalResolved, approval_id=request.approval_id, operation=request.operation,
-            decision=final.choice.value, by=final.by, reason=final.reason,
+            decision=final.choice.value, by=final.by, reason=final.reason, arguments=_ran_with(request, final),
         )  # fmt: skip
 
     def _withdrawn(self, waiting: Pending, journal: Journal) -> Decision:
@@ -276,3 +276,9 @@ def unavailable(request: ApprovalRequest, ways: Iterable[str] = TERMINAL) -> App
         tool=request.tool,
         details={"why": request.why, "digest": request.digest},
     )
+
+
+def _ran_with(request: ApprovalRequest, final: Decision) -> Json:
+    """Return the edited arguments of the call; the answer to a question of a tool or of a resume is none."""
+    asks = OTHER_QUESTIONS & request.extra.keys()
+    return final.arguments if final.choice is Choice.EDIT and not asks else None

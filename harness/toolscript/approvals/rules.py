@@ -6,7 +6,6 @@ import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -19,8 +18,11 @@ from toolscript.registry.tool import ToolSpec
 REST = "**"
 """As the last item of a list pattern: any further items."""
 
-SHELL = r";&|<>()`$\\\n\r"
-"""What a shell acts on, as the inside of a character class."""
+MAX_PATTERN = 4096
+"""Characters of one pattern."""
+
+_ACTED_ON = re.compile(r"[;&|<>()`$\\\n\r]")
+"""What a shell acts on."""
 
 _UNSET = object()
 
@@ -90,11 +92,26 @@ def _read_rule(entry: Mapping[str, Json], source: str) -> Rule:
         raise ConfigError(f'{source}: verdict must be "allow", "ask" or "deny", got {verdict!r}')
     if not isinstance(arguments, Mapping):
         raise ConfigError(f"{source}: arguments must be a table of argument names and patterns")
+    if problem := too_long(entry):
+        raise ConfigError(f"{source}: {problem}")
     if verdict == "allow" and tool.strip("*.") == "":
         raise ConfigError(f"{source}: an allow rule must name its tool; {tool!r} would allow everything")
     return Rule(
         tool=tool, verdict=verdict, arguments=dict(arguments), source=source, reason=str(entry.get("reason", ""))
     )
+
+
+def too_long(entry: Json) -> str | None:
+    """Return what is wrong with a rule, or a part of one, in which a text is longer than a pattern may be."""
+    match entry:
+        case str() if len(entry) > MAX_PATTERN:
+            return f"a pattern may have {MAX_PATTERN:,} characters, this one has {len(entry):,}"
+        case Mapping():
+            return next(filter(None, map(too_long, (*entry, *entry.values()))), None)
+        case list() | tuple():
+            return next(filter(None, map(too_long, entry)), None)
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +154,7 @@ class Fit:
 
     def text(self, pattern: str, value: str) -> bool:
         """Say whether a text fits: ``*`` stands for anything, everything else for itself, byte for byte."""
-        return pattern == value or ("*" in pattern and bool(_compiled(pattern, self.plain).fullmatch(value)))
+        return pattern == value or ("*" in pattern and _fits(pattern, value, plain=self.plain))
 
     def _items(self, patterns: Sequence[Json], values: Sequence[Json]) -> bool:
         rest = bool(patterns) and patterns[-1] == REST
@@ -171,14 +188,27 @@ def allow_fit(spec: ToolSpec) -> Fit:
     return Fit(plain=spec.effect is Effect.EXECUTE)
 
 
-@lru_cache(maxsize=512)
-def _compiled(pattern: str, plain: bool) -> re.Pattern[str]:
-    anything = f"[^{SHELL}]*" if plain else ".*"
-    return re.compile(anything.join(map(re.escape, re.split(r"\*+", pattern))), re.DOTALL)
+def _fits(pattern: str, value: str, *, plain: bool) -> bool:
+    """Say whether a text fits, in time linear in the text: what the first fit of each piece misses, none finds.
+
+    A pattern may come from a workspace that nobody trusts, so nothing here goes back and tries again. That is enough
+    with ``plain`` too: a piece that fits again further on has nothing between that a shell acts on, or does not count.
+    """
+    first, *middle, last = pattern.split("*")
+    end = len(value) - len(last)
+    at = len(first)
+    if not (value.startswith(first) and value.endswith(last) and at <= end):
+        return False
+    for piece in filter(None, middle):
+        found = value.find(piece, at, end)
+        if found < 0 or (plain and _ACTED_ON.search(value, at, found)):
+            return False
+        at = found + len(piece)
+    return not (plain and _ACTED_ON.search(value, at, end))
 
 
 def _is_plain(value: Json) -> bool:
-    return isinstance(value, str) and not re.search(f"[{SHELL}]", value)
+    return isinstance(value, str) and not _ACTED_ON.search(value)
 
 
 def others_at_default(spec: ToolSpec, arguments: Json, named: Iterable[str]) -> bool:

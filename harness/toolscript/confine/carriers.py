@@ -13,12 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolscript.confine import gitconfig
+from toolscript.confine import gitconfig, unfinished
 from toolscript.confine.protect import Restored
 from toolscript.confine.reach import parent_of, remove
 from toolscript.confine.repositories import Found, found_in
 
 SETTINGS = ("config", "config.worktree")
+_ADDRESSES = ("remotes", "branches")
+"""Directories in which git looks for addresses in old forms."""
 MAX_BYTES = 1024 * 1024
 """Larger configurations and hooks are removed without a word of what they said."""
 
@@ -34,11 +36,13 @@ class Ground:
     owners: dict[Print, str] = field(default_factory=dict)
     """Which repository each file belonged to."""
     settings: dict[str, frozenset[gitconfig.Setting]] = field(default_factory=dict)
+    steps: dict[str, frozenset[bytes]] = field(default_factory=dict)
+    """What each unfinished rebase had still to run."""
 
 
 def look(roots: Iterable[str]) -> Ground:
     """Return what git's files are now. Blocks."""
-    ground = Ground({root: found_in(root) for root in roots})
+    ground = Ground({root: found_in(root, leave_open=True) for root in roots})
     for found in ground.found.values():
         for directory in found.directories:
             for path in _carriers(directory):
@@ -53,12 +57,17 @@ def _note(ground: Ground, path: str, owner: str) -> None:
         ground.owners[seen] = owner
         if path.endswith(SETTINGS) and (data := _data(Path(path).parent, Path(path).name)) is not None:
             ground.settings[path] = frozenset(gitconfig.parse(data)[0])
+        if path.endswith(unfinished.TODOS):
+            ground.steps[path] = unfinished.runs(_data(Path(path).parent, Path(path).name) or b"")
 
 
 def _carriers(directory: str) -> Iterator[str]:
     """Yield the files by which a git directory can make git run something."""
     yield from (f"{directory}/{name}" for name in (*SETTINGS, "commondir", "hooks"))
-    yield from _hooks(f"{directory}/hooks")
+    for todo in unfinished.TODOS:
+        yield from (f"{directory}/{todo}", f"{directory}/{todo.split('/', maxsplit=1)[0]}")
+    for name in ("hooks", *_ADDRESSES):
+        yield from _hooks(f"{directory}/{name}")
 
 
 def _hooks(directory: str) -> list[str]:
@@ -88,7 +97,7 @@ def sweep(ground: Ground, now: dict[str, Found], kept: Iterable[str]) -> Iterato
     for root, found in now.items():
         known = {os.path.realpath(directory) for directory in found.directories}
         for directory in found.directories:
-            yield from _swept(_Sweep(root, directory, ground, known, others))
+            yield from _swept(_Sweep(root, directory, ground, known, others, _trees(directory, found.links)))
         for link in found.links:
             yield from _link_swept(root, link, ground, known, others)
 
@@ -100,6 +109,8 @@ class _Sweep:
     ground: Ground
     known: set[str]
     others: frozenset[str]
+    trees: tuple[str, ...] = ()
+    """The directories in which git resolves relative addresses."""
 
     def new(self, path: str) -> bool:
         """Say whether a file has been made or changed since the command began."""
@@ -109,20 +120,52 @@ class _Sweep:
 
 def _swept(sweep: _Sweep) -> Iterator[Restored]:
     directory = sweep.directory
+    for path in _carriers(directory):
+        _made_single(sweep, path)
     for name in SETTINGS:
         if sweep.new(path := f"{directory}/{name}"):
             yield from _settled(sweep, path)
     if sweep.new(path := f"{directory}/commondir") and not _leads(path, directory, sweep.known):
         yield from _removed(sweep.root, path)
-    hooks = f"{directory}/hooks"
-    if hooks in sweep.others:
+    for todo in unfinished.TODOS:
+        yield from _steps_swept(sweep, todo)
+    for name in ("hooks", *_ADDRESSES):
+        yield from _entries_swept(sweep, f"{directory}/{name}")
+
+
+def _made_single(sweep: _Sweep, path: str) -> None:
+    """Give a file that has got a second name an existence of its own: what is written there shall not come here."""
+    with contextlib.suppress(OSError):
+        facts = os.lstat(path)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_nlink < 2 or _print(path) in sweep.ground.owners:
+            return
+        if (data := _data(Path(path).parent, Path(path).name)) is not None:
+            _rewrite(sweep.root, path, data, stat.S_IMODE(facts.st_mode))
+
+
+def _entries_swept(sweep: _Sweep, directory: str) -> Iterator[Restored]:
+    if directory in sweep.others:
         return
-    if sweep.new(hooks):
+    if sweep.new(directory):
         # A link or a file: git follows it.
-        yield from _removed(sweep.root, hooks)
-    for path in _hooks(hooks):
+        yield from _removed(sweep.root, directory)
+    for path in _hooks(directory):
         if sweep.new(path):
             yield from _removed(sweep.root, path)
+
+
+def _steps_swept(sweep: _Sweep, todo: str) -> Iterator[Restored]:
+    """Leave an unfinished rebase only the programs that it had still to run before."""
+    path, state = f"{sweep.directory}/{todo}", f"{sweep.directory}/{todo.split('/', maxsplit=1)[0]}"
+    if sweep.new(state):
+        # A link or a file: git follows it.
+        yield from _removed(sweep.root, state)
+    if not sweep.new(path):
+        return
+    if (data := _data(Path(path).parent, Path(path).name)) is None:
+        yield from _removed(sweep.root, path)
+    elif new := unfinished.runs(data) - sweep.ground.steps.get(path, frozenset()):
+        yield from _replaced(sweep.root, path, data, unfinished.without(data, new))
 
 
 def _link_swept(root: str, link: str, ground: Ground, known: set[str], others: frozenset[str]) -> Iterator[Restored]:
@@ -148,42 +191,77 @@ def _settled(sweep: _Sweep, path: str) -> Iterator[Restored]:
         return
     settings, strange = gitconfig.parse(data)
     before = sweep.ground.settings.get(path, frozenset())
-    good = [each for each in settings if each in before or gitconfig.harmless(each, inside=_inside(sweep))]
+    good = [each for each in settings if each in before or _harmless(sweep, each)]
     if strange or len(good) < len(settings):
-        _rewrite(sweep.root, path, gitconfig.serialised(good))
-        yield Restored(Path(path), data.decode("utf-8", "replace"), "made harmless")
+        yield from _replaced(sweep.root, path, data, gitconfig.serialised(good))
 
 
-def _inside(sweep: _Sweep) -> _Inside:
-    return _Inside(sweep.root, sweep.directory)
+def _harmless(sweep: _Sweep, setting: gitconfig.Setting) -> bool:
+    return gitconfig.harmless(
+        setting,
+        inside=lambda path: bool(path) and _leads_inside([sweep.root], sweep.directory, path),
+        # Elsewhere nobody looks at a repository's hooks, which git runs when it pushes there. git tries these endings.
+        reachable=lambda path: not path.startswith("~") and all(
+            _leads_inside(sweep.ground.found, tree, f"{path}{ending}")
+            for tree in sweep.trees
+            for ending in ("", ".git", "/.git", ".git/.git")
+        ),
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Inside:
-    root: str
-    directory: str
+def _leads_inside(roots: Iterable[str], base: str, path: str) -> bool:
+    real = Path(os.path.realpath(Path(base, path)))
+    return any(real.is_relative_to(root) for root in roots)
 
-    def __call__(self, path: str) -> bool:
-        """Say whether a working tree lies in the same root."""
-        return bool(path) and Path(os.path.realpath(Path(self.directory, path))).is_relative_to(self.root)
+
+def _trees(directory: str, links: Iterable[str]) -> tuple[str, ...]:
+    """Return the working trees of a git directory; a bare repository is its own."""
+    own = directory.removesuffix("/.git")
+    linked = (str(Path(link).parent) for link in links if f"{_target(link)}/".startswith(f"{directory}/"))
+    return (own, *linked)
+
+
+def _target(link: str) -> str:
+    """Return where a ``.git`` file or link leads."""
+    if Path(link).is_symlink():
+        return os.path.realpath(link)
+    text = (_data(Path(link).parent, Path(link).name) or b"").decode("utf-8", "replace")
+    return os.path.realpath(Path(link).parent / text.removeprefix("gitdir:").strip())
 
 
 def _removed(root: str, path: str) -> Iterator[Restored]:
     name = Path(path).name
-    with contextlib.suppress(OSError), parent_of(Path(root), os.path.relpath(path, root)) as parent:
-        became = (_data(Path(path).parent, name) or b"").decode("utf-8", "replace")
-        remove(parent, name)
+    became = (_data(Path(path).parent, name) or b"").decode("utf-8", "replace")
+    try:
+        with parent_of(Path(root), os.path.relpath(path, root)) as parent:
+            remove(parent, name)
+    except FileNotFoundError:
+        return
+    except OSError:
+        yield Restored(Path(path), became, "left")
+    else:
         yield Restored(Path(path), became, "removed")
 
 
-def _rewrite(root: str, path: str, data: bytes) -> None:
+def _replaced(root: str, path: str, data: bytes, harmless: bytes) -> Iterator[Restored]:
+    became = data.decode("utf-8", "replace")
+    try:
+        _rewrite(root, path, harmless)
+    except OSError:
+        yield Restored(Path(path), became, "left")
+    else:
+        yield Restored(Path(path), became, "made harmless")
+
+
+def _rewrite(root: str, path: str, data: bytes, mode: int = 0o644) -> None:
     """Put a new file in the place of one, so that no other name of the old one changes it."""
     name = Path(path).name
     with parent_of(Path(root), os.path.relpath(path, root)) as parent:
         remove(parent, name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(name, flags, 0o644, dir_fd=parent), "wb") as file:
+        with open(os.open(name, flags, mode, dir_fd=parent), "wb") as file:
             file.write(data)
+            os.fchmod(file.fileno(), mode)
 
 
 def _data(directory: Path, name: str) -> bytes | None:

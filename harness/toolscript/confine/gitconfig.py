@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 _HEADER = re.compile(r'\[([A-Za-z0-9.-]+)(?:[ \t]+"((?:[^"\\]|\\["\\])*)")?\]')
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:=(.*))?", re.DOTALL)
@@ -133,8 +134,17 @@ def _value(text: str) -> str | None:
     return None if quoted else found.rstrip(" \t") if '"' not in text else found
 
 
-def harmless(setting: Setting, *, inside: Callable[[str], bool] = lambda path: False) -> bool:
-    """Say whether a setting makes git run nothing; ``inside`` says whether a path leads within the workspace."""
+def harmless(
+    setting: Setting,
+    *,
+    inside: Callable[[str], bool] = lambda path: False,
+    reachable: Callable[[str], bool] = lambda path: True,
+) -> bool:
+    """Say whether a setting makes git run nothing.
+
+    ``inside`` says whether a working tree lies within the workspace, ``reachable`` whether another repository on
+    this machine, to which a local address leads, is one whose hooks and settings git may obey.
+    """
     section, key, value = setting.section, setting.key, setting.value or ""
     if section == "core" and setting.name is None and key == "fsmonitor":
         return value.lower() in _FLAGS
@@ -146,8 +156,17 @@ def harmless(setting: Setting, *, inside: Callable[[str], bool] = lambda path: F
         return False
     if key in _ADDRESSES:
         # ext::sh -c … and other helpers are programs; what starts with a dash is an option.
-        return "::" not in value and not value.startswith("-")
+        local = local_path(value)
+        return "::" not in value and not value.startswith("-") and (local is None or reachable(local))
     return key != "update" or section != "submodule" or value in _UPDATES
+
+
+def local_path(address: str) -> str | None:
+    """Return the path of a repository on this machine to which an address leads, or None for one elsewhere."""
+    if address.startswith("file://"):
+        return "/" + unquote(address.removeprefix("file://")).lstrip("/")
+    # As git tells a path from host:path.
+    return None if "://" in address or ":" in address.split("/", 1)[0] else address
 
 
 def serialised(settings: Iterable[Setting]) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolscript.confine import carriers, modes, personal
 from toolscript.confine.protect import Pictures, Restored
-from toolscript.confine.repositories import found_in
+from toolscript.confine.repositories import Found, found_in
 from toolscript.confine.wire import Confinement
 
 
@@ -54,11 +54,17 @@ class Guard:
     def finish(self, watch: Watch) -> list[Restored]:
         """Put back what changed, make harmless what is new, and return what was done."""
         restored = self._pictures.put_back(watch.watched)
-        now = {root: found_in(root) for root in watch.ground.found}
+        now = {root: found_in(root, leave_open=True) for root in watch.ground.found}
         kept = [f"{root}/{name}" for root, name in watch.watched]
         restored += carriers.sweep(watch.ground, now, kept)
         self._made = carriers.made_since(watch.ground, now, self._made)
-        for root, found in now.items():
-            if watch.ground.found[root].complete and not found.complete:
-                restored.append(Restored(Path(root), "", "not searched"))
-        return restored
+        return restored + list(_unsearched(watch.ground.found, now))
+
+
+def _unsearched(before: dict[str, Found], now: dict[str, Found]) -> Iterator[Restored]:
+    """Yield what could be looked into before a command, and now no longer."""
+    for root, found in now.items():
+        if before[root].complete and not found.complete:
+            yield Restored(Path(root), "", "not searched")
+        for path in set(found.closed) - set(before[root].closed):
+            yield Restored(Path(path), "", "closed")

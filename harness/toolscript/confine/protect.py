@@ -36,12 +36,13 @@ class Restored:
     """A protected path that did not stay as a command left it; ``became`` is what it had become, as text.
 
     ``did`` is what was done about it: it was ``put back``, ``removed`` or ``made harmless``; a root that has become
-    too large for a search for new git configuration was ``not searched``.
+    too large for a search for new git configuration was ``not searched``; a directory that cannot be looked into is
+    ``closed``; what could not be removed or made harmless was ``left``.
     """
 
     path: Path
     became: str
-    did: Literal["put back", "removed", "made harmless", "not searched"] = "put back"
+    did: Literal["put back", "removed", "made harmless", "not searched", "closed", "left"] = "put back"
 
 
 class Pictures:

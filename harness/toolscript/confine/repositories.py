@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cache
+
+from toolscript.confine.reach import open_up, set_mode
 
 MAX_DIRECTORIES = 20_000
 """How many directories of a root are looked into, the shallow ones first."""
 _SETTLED = 2_000_000_000
 """A directory that changed less than this (ns) before it was read may have changed again in the same tick."""
+_LOOKING = stat.S_IRUSR | stat.S_IXUSR
 _MARKS = frozenset((".git", "HEAD", "objects", "refs", "commondir"))
 
 
@@ -22,11 +28,20 @@ class Found:
 
     ``directories`` are git's own directories (``.git``, those of submodules and worktrees, bare repositories),
     ``links`` files and links called ``.git`` that lead to one. ``complete`` is False where the root has too many.
+    ``closed`` are directories of somebody else's that cannot be listed: what git looks for there was asked by name.
     """
 
     directories: tuple[str, ...]
     links: tuple[str, ...]
     complete: bool
+    closed: tuple[str, ...] = ()
+
+    def concerns(self, path: str) -> bool:
+        """Say whether a directory lies in a repository, holds one, or is one."""
+        below = f"{path}/"
+        return any(path == each or each.startswith(below) for each in (*self.directories, *self.links)) or any(
+            path.startswith(f"{each}/") for each in self.directories
+        )
 
 
 @dataclass(slots=True)
@@ -43,12 +58,30 @@ class Survey:
     def __init__(self, root: str) -> None:
         self._root = root
         self._seen: dict[str, _Seen] = {}
+        self._opened: dict[str, int] = {}
+        self._closed: list[str] = []
         self._lock = threading.Lock()
 
-    def look(self) -> Found:
-        """Return what is there now. Blocks: about two microseconds a directory, more the first time."""
+    def look(self, *, leave_open: bool = False) -> Found:
+        """Return what is there now. Blocks: about two microseconds a directory, more the first time.
+
+        A directory that its owner, the user, may not list hides nothing: it is opened for the walk and closed
+        again. With ``leave_open`` it stays open to its owner if a repository has to do with it.
+        """
         with self._lock:
-            return self._walk()
+            self._opened, self._closed = {}, []
+            found = None
+            try:
+                found = self._walk()
+            finally:
+                kept = found if leave_open else None
+                self._close(path for path in reversed(self._opened) if not (kept and kept.concerns(path)))
+            return found
+
+    def _close(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            with contextlib.suppress(OSError):
+                set_mode(path, self._opened[path])
 
     def _walk(self) -> Found:
         seen: dict[str, _Seen] = {}
@@ -66,18 +99,34 @@ class Survey:
                 links.append(f"{path}/.git")
             queue.extend(f"{path}/{name}" for name in directory.below)
         self._seen = seen
-        return Found(tuple(directories), tuple(links), not queue)
+        return Found(tuple(directories), tuple(links), not queue, tuple(self._closed))
 
     def _at(self, path: str) -> _Seen | None:
+        known = self._seen.get(path)
         try:
             facts = os.lstat(path)
-            known = self._seen.get(path)
             # The time of a change is the kernel's: no program can set it.
             if known is not None and known.settled and known.changed == (facts.st_ino, facts.st_ctime_ns):
                 return known
+            # A directory that may be listed but not entered hides what lies in it as well.
+            if facts.st_uid == os.geteuid() and facts.st_mode & _LOOKING != _LOOKING:
+                self._opened[path] = open_up(path)
             return _read(path, facts)
+        except PermissionError:
+            self._closed.append(path)
+            return known or _asked(path)
         except OSError:
             return None
+
+
+def _asked(path: str) -> _Seen:
+    """Return what git would look for in a directory that cannot be listed."""
+    kinds: dict[str, bool] = {}
+    for name in sorted(_MARKS):
+        with contextlib.suppress(OSError):
+            kinds[name] = stat.S_ISDIR(os.lstat(f"{path}/{name}").st_mode)
+    below = tuple(name for name, directory in kinds.items() if directory)
+    return _Seen((0, 0), False, below, frozenset(kinds))
 
 
 def _read(path: str, facts: os.stat_result) -> _Seen:
@@ -94,8 +143,12 @@ def _read(path: str, facts: os.stat_result) -> _Seen:
 
 def _holds_repository(path: str, marks: frozenset[str]) -> bool:
     """Say whether git would take a directory for one of its own, or soon could."""
-    bare = "HEAD" in marks and ("commondir" in marks or {"objects", "refs"} <= marks)
-    return bare or path.endswith("/.git")
+    return is_git_directory(marks) or path.endswith("/.git")
+
+
+def is_git_directory(names: Set[str]) -> bool:
+    """Say whether git takes a directory with these names in it for one of its own, whatever it is called."""
+    return "HEAD" in names and ("commondir" in names or {"objects", "refs"} <= names)
 
 
 @cache
@@ -103,6 +156,6 @@ def _survey(root: str) -> Survey:
     return Survey(root)
 
 
-def found_in(root: str) -> Found:
-    """Return the repositories in a directory now."""
-    return _survey(root).look()
+def found_in(root: str, *, leave_open: bool = False) -> Found:
+    """Return the repositories in a directory now; see :meth:`Survey.look`."""
+    return _survey(root).look(leave_open=leave_open)

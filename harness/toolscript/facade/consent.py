@@ -112,7 +112,21 @@ class Gate:
             return tool.spec.input.dump(parsed)
 
         decision = await self._ask(request, validate)
-        return await self._follow(decision, tool, arguments, classification, context)
+        if decision.choice is Choice.EDIT:
+            edited = tool.spec.input.parse(tool.spec.path, decision.arguments)
+            return await self._edited(tool, edited, call, context, classification)
+        return self._follow(decision, tool, arguments, classification)
+
+    async def _edited(
+        self, tool: Tool, edited: Any, call: Call, context: ToolContext, shown: Classification
+    ) -> Consented:
+        """Follow an edit as far as what it does was shown; what was not, or is no longer so, is shown first."""
+        seen = await tool.classify(edited, context)
+        self.refuse_denied(tool, seen, edited)
+        if _is_shown(seen, shown):
+            return Consented(arguments=edited, classification=seen, asked=True)
+        why = "the edited call changes a file that was not shown, or not as it is now"
+        return await self._put(tool, edited, call, context, seen, why)
 
     def write_down(
         self, decision: Decision, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification
@@ -123,7 +137,10 @@ class Gate:
         self.scope.journal.write(decision_record(request, decision))
 
     async def question(self, call: Call, question: Question) -> Answer:
-        """Put a tool's question before a person; what the person fills in is the answer's content."""
+        """Put a tool's question before a person; what the person fills in is the answer's content.
+
+        Raises ApprovalDenied where the person wants the turn to end instead: then the call ends with it.
+        """
         now, scope = time.time(), self.scope
         asked: dict[str, Json] = {"message": question.message, "schema": question.schema, "url": question.url}
         digest = hashlib.sha256(rfc8785.dumps([scope.run_id, call.number, call.tool, asked])).hexdigest()
@@ -149,6 +166,9 @@ class Gate:
         )
         if decision.choice in (Choice.ALLOW, Choice.ALLOW_CONVERSATION, Choice.EDIT):
             return Answer(action="accept", content=decision.arguments)
+        if decision.choice is Choice.DENY_AND_STOP:
+            self.denied(decision)
+            raise _denial(call.tool, decision)
         return Answer(action="decline" if decision.choice is Choice.DENY else "cancel")
 
     def judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
@@ -181,9 +201,7 @@ class Gate:
         finally:
             self.waiting(request.operation, False)
 
-    async def _follow(
-        self, decision: Decision, tool: Tool, arguments: Any, classification: Classification, context: ToolContext
-    ) -> Consented:
+    def _follow(self, decision: Decision, tool: Tool, arguments: Any, classification: Classification) -> Consented:
         match decision.choice:
             case Choice.ALLOW:
                 return Consented(arguments=arguments, classification=classification, asked=True)
@@ -191,14 +209,11 @@ class Gate:
                 shown = tool.spec.input.dump(arguments)
                 self.scope.permissions.remember(tool.spec, classification, by=decision.by, arguments=shown)
                 return Consented(arguments=arguments, classification=classification, asked=True)
-            case Choice.EDIT:
-                edited = tool.spec.input.parse(tool.spec.path, decision.arguments)
-                return Consented(arguments=edited, classification=await tool.classify(edited, context), asked=True)
             case Choice.EXPIRE:
                 raise ApprovalExpired(f"nobody decided on {tool.spec.path} in time", tool=tool.spec.path)
             case _:
                 self.denied(decision)
-                raise _denial(tool, decision)
+                raise _denial(tool.spec.path, decision)
 
     def _request(
         self, tool: Tool, arguments: Any, call: Call, context: ToolContext, seen: Classification, why: str
@@ -229,6 +244,13 @@ def _at_default(tool: Tool, shown: Json) -> list[str]:
     return [n for n, v in given.items() if "default" in properties.get(n, {}) and properties[n]["default"] == v]
 
 
+def _is_shown(seen: Classification, shown: Classification) -> bool:
+    """Say whether each path is still as it was shown. One that is only read need not have been: its reader named it."""
+    return all(
+        shown.before[str(p.path)] == p.before if str(p.path) in shown.before else p.kind == "read" for p in seen.paths
+    )
+
+
 def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
     """Return the check of what a person fills in: it must fit the question's schema."""
     shape = Shape.of_schema(schema or {"type": "object"})
@@ -239,8 +261,8 @@ def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
     return validate
 
 
-def _denial(tool: Tool, decision: Decision) -> ApprovalDenied:
+def _denial(tool: str, decision: Decision) -> ApprovalDenied:
     reason = f": {decision.reason}" if decision.reason else ""
     by = who(decision.by)
     details: dict[str, Json] = {"reason": decision.reason, "by": decision.by}
-    return ApprovalDenied(f"{tool.spec.path} was denied by {by}{reason}", tool=tool.spec.path, details=details)
+    return ApprovalDenied(f"{tool} was denied by {by}{reason}", tool=tool, details=details)

@@ -11,12 +11,14 @@ import anyio
 
 from toolscript.approvals.plan import PlanRow
 from toolscript.approvals.request import Verdict
-from toolscript.errors import ApprovalUnavailable
+from toolscript.errors import ApprovalUnavailable, ToolError
 from toolscript.facade.road import Road, Trip, widened
 from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.context import SandboxMode, ToolContext
 from toolscript.registry.tool import Tool
+
+UNANSWERED = "planned; this is a dry run, and nobody knows what it would answer"
 
 
 @runtime_checkable
@@ -83,6 +85,8 @@ class PlanningRoad(Road):
         elif isinstance(tool, Assumable):
             output = tool.assumed(arguments)
             self._assumed.append(row.number)
+        elif trip.rendered:  # no script waits for it: the model reads at once that there is no answer
+            raise ToolError(f"{tool.spec.path}: {UNANSWERED}", tool=tool.spec.path, code="planned")
         else:
             self._hold(trip.call.number)
             await anyio.sleep(math.inf)

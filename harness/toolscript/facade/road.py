@@ -76,6 +76,9 @@ class Trip:
 
     call: Call
     arguments: Json = None
+    asked: Any = None
+    """The arguments as its tool takes them; those with which it runs may be others, if a person edited them."""
+    ran_with: Json = None
     tool: Tool | None = None
     began: float = field(default_factory=time.monotonic)
     changes: list[Change] = field(default_factory=list)
@@ -170,7 +173,8 @@ class Road:
     async def _through(self, trip: Trip) -> str:
         scope, call = self._scope, trip.call
         tool = trip.tool = self._allowed(call.tool)
-        arguments = tool.spec.input.parse(call.tool, {} if trip.arguments is None else trip.arguments)
+        given = {} if trip.arguments is None else trip.arguments
+        arguments = trip.asked = tool.spec.input.parse(call.tool, given)
         self._count_call()
         context = self._context(trip)
         output = await self.serve(trip, tool, arguments, context)
@@ -198,6 +202,8 @@ class Road:
                 now = await self.gate.still(tool, consented, context)
                 if now is not None:
                     trip.diff = now.classification.diff
+                    if now.arguments is not trip.asked:
+                        trip.ran_with = tool.spec.input.dump(now.arguments)
                     await self._begin(trip, now)
                     return await tool.call(now.arguments, widened(context, now.classification))
             consented = await self.gate.again(tool, consented, trip.call, context)
@@ -284,7 +290,7 @@ class Road:
             OperationFinished, operation=trip.call.number, tool=trip.call.tool, status=status,
             output=_bounded(trip.value, trip.stats.get("output_bytes")), error=error.to_json() if error else None,
             duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3), diff=trip.diff,
-            waited_ms=round(wait.seconds * 1000, 3), **trip.stats,
+            waited_ms=round(wait.seconds * 1000, 3), ran_with=_bounded(trip.ran_with, None), **trip.stats,
         )  # fmt: skip
 
 

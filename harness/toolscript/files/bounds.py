@@ -11,6 +11,7 @@ from pathlib import Path
 
 from toolscript.confine import personal
 from toolscript.errors import ToolError
+from toolscript.files import planted
 from toolscript.files.paths import folded, shown
 from toolscript.registry.files import Place
 
@@ -70,12 +71,13 @@ class Bounds:
         return frozenset(hidden[-1] for hidden in map(_folded_parts, self.hidden) if hidden[:-1] == parts)
 
     def is_protected(self, path: Path) -> bool:
-        """Say whether a path inside the roots has a protected name in it, or is the user's own configuration."""
+        """Say whether a path inside the roots has a protected name in it, is the user's own configuration, or one by
+        which git could be made to run something."""
         for root in self.roots:
             if path.is_relative_to(root):
                 names = [folded(name) for name in path.relative_to(root).parts]
                 named = any(fnmatchcase(name, pattern) for name in names for pattern in self.protected)
-                return named or personal.owns(os.fspath(path), os.fspath(root))
+                return named or personal.owns(os.fspath(path), os.fspath(root)) or planted.in_git(path, root)
         return False
 
     def is_special(self, path: str) -> bool:

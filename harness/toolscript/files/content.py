@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from toolscript import units
 from toolscript.errors import ToolError
 from toolscript.files.cancelling import check_cancelled
+from toolscript.files.paths import shown
 from toolscript.registry.files import Kind, State
 
 UNDO_BYTES = 64 * 1024 * 1024
@@ -20,6 +21,9 @@ UNDO_BYTES = 64 * 1024 * 1024
 
 READ_BYTES = 512 * 1024 * 1024
 """Up to this size a file is read as a whole."""
+
+DIGEST_BYTES = 1024 * 1024 * 1024
+"""Up to this size a file is changed or removed: its state before is known by a digest, for which all of it is read."""
 
 _CHUNK = 1024 * 1024
 
@@ -109,7 +113,7 @@ def look(name: str, parent: int, *, content: bool) -> Found:
         return Found(State(kind=kind, mode=stat.S_IMODE(status.st_mode)), status)
     with regular(name, parent) as fd:
         status = os.fstat(fd)
-        return Found(_read_state(fd, status, content=content), status)
+        return Found(_read_state(fd, status, name, content=content), status)
 
 
 def _link_text(name: str, parent: int) -> str:
@@ -121,15 +125,27 @@ def _link_text(name: str, parent: int) -> str:
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE)) from None  # no link any more
 
 
-def _read_state(fd: int, status: os.stat_result, *, content: bool) -> State:
-    mode = stat.S_IMODE(status.st_mode)
+def _read_state(fd: int, status: os.stat_result, name: str, *, content: bool) -> State:
+    mode, left = stat.S_IMODE(status.st_mode), DIGEST_BYTES
+    if status.st_size > left:
+        raise _too_large(name, status.st_size)
     if content and status.st_size <= UNDO_BYTES:
         return file_state(read_all(fd, UNDO_BYTES), mode)
     sha = hashlib.sha256()
     while chunk := os.read(fd, _CHUNK):
         check_cancelled()
+        if (left := left - len(chunk)) < 0:  # it grows while it is read
+            raise _too_large(name, os.fstat(fd).st_size)
         sha.update(chunk)
     return State(kind="file", digest=sha.hexdigest(), mode=mode)
+
+
+def _too_large(name: str, size: int) -> ToolError:
+    return ToolError(
+        f"{shown(name)}: has {units.size(size)}, and file tools change files of up to {units.size(DIGEST_BYTES)}; a "
+        "command (exec) can change larger ones",
+        code="file_too_large", details={"path": shown(name), "size": size},
+    )  # fmt: skip
 
 
 def read_all(fd: int, limit: int) -> bytes:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from toolscript import units
 from toolscript.errors import Json
 from toolscript.journal.codec import BLOB, loaded
 from toolscript.journal.reader import lines
+from toolscript.journal.records import OTHER_QUESTIONS
 
 MAX_OPEN = 4_096
 """How many calls and requests may be open at once before the oldest are forgotten; runs allow far fewer."""
@@ -58,7 +60,8 @@ class ApprovalSeen:
 class CallSeen:
     """A call ended, or did not: ``cancelled`` with its script, ``interrupted`` with its host.
 
-    ``arguments`` are as sent, redacted and cut; ``began_ms`` is when the call arrived, since the epoch.
+    ``arguments`` are those with which it ran, redacted and cut; where a person edited them, ``asked_arguments`` are
+    what the script gave. ``began_ms`` is when the call arrived, since the epoch.
     ``duration_ms`` counts from there; ``waited_ms`` of it were spent waiting for somebody's consent.
     """
 
@@ -70,6 +73,7 @@ class CallSeen:
     duration_ms: int | None
     changed: int
     arguments: str = ""
+    asked_arguments: str = ""
     began_ms: int | None = None
     waited_ms: int = 0
     exit_code: int | None = None
@@ -143,6 +147,7 @@ def _call_text(entry: CallSeen) -> str:
         f"line {entry.line}" if entry.line else "",
         entry.error,
         entry.arguments,
+        f"edited, asked for {entry.asked_arguments}" if entry.asked_arguments else "",
     ]
     more = "".join(f" · {fact}" for fact in facts if fact)
     when = "" if entry.began_ms is None else _at(entry.began_ms / 1000)
@@ -182,6 +187,7 @@ class _Open:
     time_ms: int
     arguments: str
     task: bool
+    ran_with: str = ""
     waited_ms: int = 0
 
     def seen(self, status: str, now_ms: int | None, data: dict[str, Json]) -> CallSeen:
@@ -191,12 +197,21 @@ class _Open:
         code = value.get("exitCode") if ok else None
         error = "" if ok is not False or not value else f"{value.get('code')}: {value.get('message')}"
         return CallSeen(
-            number=self.number, tool=self.tool, line=self.line, status=status, arguments=self.arguments,
+            number=self.number, tool=self.tool, line=self.line, status=status,
+            arguments=self.ran_with or self.arguments, asked_arguments=self.arguments if self.ran_with else "",
             duration_ms=max(0, now_ms - self.time_ms) if now_ms is not None and self.time_ms else None,
             changed=len(changes) if isinstance(changes, list) else 0, began_ms=self.time_ms or None,
             waited_ms=self.waited_ms, exit_code=code if isinstance(code, int) else None, error=_short(error),
             task=self.task,
         )  # fmt: skip
+
+
+class _Asked(NamedTuple):
+    number: int = 0
+    time: float | None = None
+    digest: str = ""
+    own: bool = False
+    """Whether it asked for the call; a tool's question and a resume's are answered, and edit nothing."""
 
 
 @dataclass(slots=True)
@@ -206,7 +221,7 @@ class _View:
     start_ms: int | None = None
     now_ms: int | None = None
     calls: OrderedDict[int, _Open] = field(default_factory=OrderedDict)
-    asks: OrderedDict[str, tuple[int, float | None, str]] = field(default_factory=OrderedDict)
+    asks: OrderedDict[str, _Asked] = field(default_factory=OrderedDict)
     tools: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     approvals: Counter[str] = field(default_factory=Counter)
@@ -259,10 +274,13 @@ class _View:
         request = data.get("request")
         created = request.get("created") if isinstance(request, dict) else None
         asked = float(created) if isinstance(created, int | float) else None
-        _put(self.asks, _str(data, "approval_id"), (_int(data, "number") or 0, asked, _str(data, "digest")))
+        extra = request.get("extra") if isinstance(request, dict) else None
+        own = not isinstance(extra, dict) or not OTHER_QUESTIONS & extra.keys()
+        it = _Asked(_int(data, "number") or 0, asked, _str(data, "digest"), own)
+        _put(self.asks, _str(data, "approval_id"), it)
 
     def _decision(self, data: dict[str, Json]) -> ApprovalSeen:
-        number, asked, digest = self.asks.pop(_str(data, "approval_id"), (0, None, ""))
+        number, asked, digest, own = self.asks.pop(_str(data, "approval_id"), _Asked())
         opened = self.calls.get(number)
         decision = _str(data, "decision")
         self.approvals[decision if len(self.approvals) < MAX_TOOLS else OTHER] += 1
@@ -271,6 +289,8 @@ class _View:
         waited = max(0.0, decided - asked) if asked is not None else None
         if opened is not None and waited is not None:
             opened.waited_ms += round(waited * 1000)
+        if opened is not None and own and decision == "edit":
+            opened.ran_with = _edited(data.get("arguments"))
         return ApprovalSeen(
             number=number, tool=opened.tool if opened else "?", decision=decision, by=_str(data, "by"),
             reason=_str(data, "reason"), time=decided, digest=digest,
@@ -339,6 +359,12 @@ def _value(data: dict[str, Json]) -> dict[str, Json]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _edited(arguments: Json) -> str:
+    """Return edited arguments as a call has its own; a text stands for what lies in a body of its own."""
+    apart = isinstance(arguments, dict) and BLOB in arguments
+    return _str({"it": arguments}, "it") if apart else _short(json.dumps(arguments, ensure_ascii=False))
 
 
 def _short(text: str) -> str:

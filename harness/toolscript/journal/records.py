@@ -11,6 +11,8 @@ from toolscript.errors import JournalError, Json
 
 VERSION = 1
 """The version of the format; a change that an older reader would misread raises it."""
+OTHER_QUESTIONS = frozenset({"question", "unknown"})
+"""What marks, in ``extra``, a request whose answer is no argument of the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

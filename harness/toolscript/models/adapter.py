@@ -45,6 +45,9 @@ class FunctionCallOutputItem:
     images: tuple[str, ...] = ()
 
 
+Reason = Literal["stop", "length", "tool_calls", "refusal", "content_filter", "pause"]
+"""Why a reply ended. ``pause``: the provider interrupted its own work, and goes on when it is sent back all it said."""
+
 Item = UserMessage | AssistantMessage | FunctionCallItem | FunctionCallOutputItem
 
 
@@ -124,7 +127,7 @@ class UsageReport:
 class Finished:
     """The reply is complete; always the last event of a stream. ``native`` goes into AssistantMessage."""
 
-    reason: Literal["stop", "length", "tool_calls", "refusal", "content_filter"]
+    reason: Reason
     native: tuple[Json, ...] = ()
 
 

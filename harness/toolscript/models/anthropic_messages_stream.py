@@ -6,20 +6,19 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from toolscript.errors import Json
-from toolscript.models.adapter import Finished, ModelEvent, ReasoningDelta, UsageReport
+from toolscript.models.adapter import Finished, ModelEvent, Reason, ReasoningDelta, UsageReport
 from toolscript.models.anthropic_messages_wire import API
 from toolscript.models.errors import failure
 from toolscript.models.reply import Reply, native
 
 _log = logging.getLogger(__name__)
-Reason = Literal["stop", "length", "tool_calls", "refusal", "content_filter"]
 _REASONS: dict[str, Reason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
-    "pause_turn": "stop",
+    "pause_turn": "pause",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",

@@ -110,7 +110,8 @@ class _Messages:
 
     def finished(self) -> list[Json]:
         made = [message for message in self._made if message["content"]]
-        blocks = made[-1]["content"]
+        # A reply that was paused is sent back as it came, and a mark would change it.
+        blocks = next(message for message in reversed(made) if message["role"] == "user")["content"]
         blocks[-1] = blocks[-1] | _CACHED
         return list(made)
 

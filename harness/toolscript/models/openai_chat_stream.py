@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from toolscript.errors import Json
 from toolscript.models.adapter import Finished, ModelEvent, ReasoningDelta, UsageReport
 from toolscript.models.errors import failure
 from toolscript.models.openai_chat_wire import API
@@ -25,12 +26,33 @@ _REASONS: dict[str, Literal["stop", "length", "tool_calls", "content_filter"]] =
 }
 
 
+class _Json:
+    """A JSON object whose fields are read as attributes."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: dict[str, Json]) -> None:
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return _readable(self._fields[name])
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def _readable(value: Json) -> Any:
+    if isinstance(value, dict):
+        return _Json(value)
+    return [_readable(item) for item in value] if isinstance(value, list) else value
+
+
 @dataclass(slots=True)
 class _Call:
     index: int
     call_id: str
     name: str = ""
-    arguments: str = ""
+    arguments: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -41,12 +63,13 @@ class Reader:
     reply: Reply
     thoughts: Thoughts = field(default_factory=Thoughts)
     calls: list[_Call] = field(default_factory=list)
-    reasoning: dict[str, str] = field(default_factory=dict)
+    reasoning: dict[str, list[str]] = field(default_factory=dict)
     reason: str | None = None
     usage: UsageReport | None = None
 
     def read(self, chunk: Any) -> Iterator[ModelEvent]:
         """Yield what one chunk means. Raises ProviderError for what breaks the protocol."""
+        chunk = _readable(chunk)
         if (usage := getattr(chunk, "usage", None)) is not None:
             self.usage = _usage(usage)
         choices = getattr(chunk, "choices", None)
@@ -62,18 +85,17 @@ class Reader:
         if self.reason is None:
             raise failure("provider_stream_cut")
         yield from self.thoughts.finish()
-        yield from (self.reply.call(call.call_id, call.name, call.arguments) for call in self.calls)
+        yield from (self.reply.call(call.call_id, call.name, "".join(call.arguments)) for call in self.calls)
         if self.usage is not None:
             yield self.usage
-        yield Finished(
-            reason=self._reason(), native=native(API, self.model, [self.reasoning] if self.reasoning else [])
-        )
+        thoughts = {name: "".join(pieces) for name, pieces in self.reasoning.items()}
+        yield Finished(reason=self._reason(), native=native(API, self.model, [thoughts] if thoughts else []))
 
     def _delta(self, delta: Any) -> Iterator[ModelEvent]:
         for name in _REASONING:
             if isinstance(thought := getattr(delta, name, None), str) and thought:
                 self.reply.count(thought)
-                self.reasoning[name] = self.reasoning.get(name, "") + thought
+                self.reasoning.setdefault(name, []).append(thought)
                 yield ReasoningDelta(thought)
                 break
         if text := _str(delta, "content"):
@@ -94,7 +116,7 @@ class Reader:
         known.name += _str(function, "name")
         arguments = _str(function, "arguments")
         self.reply.count(arguments)
-        known.arguments += arguments
+        known.arguments.append(arguments)
 
     def _begun(self, index: Any, call_id: str) -> _Call:
         if not isinstance(index, int) or not 0 <= index <= len(self.calls):

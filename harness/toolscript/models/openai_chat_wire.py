@@ -22,21 +22,17 @@ def body(request: ModelRequest, *, own_server: bool) -> dict[str, Json]:
 
     ``own_server``: OpenAI's, which has renamed a field that the others know by its old name.
     """
-    fields: dict[str, Json] = {
-        "model": request.model,
-        "messages": messages(request),
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
+    fields: dict[str, Json] = {"model": request.model, "stream": True, "messages": messages(request)}
+    if request.max_output_tokens is not None:
+        fields["max_completion_tokens" if own_server else "max_tokens"] = request.max_output_tokens
+    if request.stop:
+        fields["stop"] = list(request.stop)
+    fields["stream_options"] = {"include_usage": True}
     if request.tools:
         fields["tools"] = [
             {"type": "function", "function": {"name": t.name, "description": t.description, "parameters": t.parameters}}
             for t in request.tools
         ]
-    if request.max_output_tokens is not None:
-        fields["max_completion_tokens" if own_server else "max_tokens"] = request.max_output_tokens
-    if request.stop:
-        fields["stop"] = list(request.stop)
     return fields
 
 

@@ -13,6 +13,7 @@ from toolscript.approvals.wire import request_from_json
 from toolscript.errors import Json
 from toolscript.facade.spawn import CALLS
 from toolscript.journal.records import (
+    OTHER_QUESTIONS,
     AskRecord,
     BeginRecord,
     CallRecord,
@@ -29,9 +30,6 @@ from toolscript.registry.registry import Registry
 
 NOT_COUNTED = frozenset({"unknown_tool", "tool_not_allowed", "invalid_arguments"})
 """Errors of calls that the road refused before it counted them."""
-
-OTHER_QUESTIONS = frozenset({"question", "unknown"})
-"""What marks a request whose answer is no argument of the call."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,6 +112,15 @@ class Past:
         self.decisions.pop(record.approval_id, None)
         if decision.choice is not Choice.WITHDRAWN:
             self.decisions[record.approval_id] = decision
+
+    def edited(self, number: int) -> Json:
+        """Return the arguments that a person gave a call instead of its own; None: it has its own."""
+        for approval_id, decision in self.decisions.items():
+            ask = self.asks[approval_id]
+            of_call = ask.number == number and not OTHER_QUESTIONS & (ask.request.get("extra") or {}).keys()
+            if of_call and decision.choice is Choice.EDIT:
+                return decision.arguments
+        return None
 
     def memory(self) -> Memory:
         """Return what was decided on open calls, each decision to be used once."""

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from toolscript.approvals.request import Verdict
 from toolscript.errors import (
     DenialsExceeded,
+    Json,
     OutcomeUnknown,
     RunAborted,
     StillInterrupted,
@@ -269,7 +270,7 @@ class ResumedCourse(Course):
                 case LogRecord():
                     self.console.write(Log(level=record.level, text=record.text))  # type: ignore[arg-type]
                 case EndRecord() if (call := self.calls.get(record.number)) is not None:
-                    _tell_operation(self.scope, call, record)
+                    _tell_operation(self.scope, call, record, self._past.edited(call.number))
                     if call.spawn:
                         self._restore_task(call, record)
 
@@ -282,7 +283,7 @@ class ResumedCourse(Course):
         self._board.restore(task, outcome)
 
 
-def _tell_operation(scope: RunScope, call: Call, record: EndRecord) -> None:
+def _tell_operation(scope: RunScope, call: Call, record: EndRecord, ran_with: Json) -> None:
     value, tool = json.loads(record.value), scope.tools.get(call.tool)
     scope.emitter.emit(
         OperationStarted, operation=call.number, tool=call.tool, arguments=json.loads(call.arguments),
@@ -290,7 +291,7 @@ def _tell_operation(scope: RunScope, call: Call, record: EndRecord) -> None:
     )  # fmt: skip
     scope.emitter.emit(
         OperationFinished, operation=call.number, tool=call.tool, status=OperationStatus(record.status),
-        output=value if record.ok else None, error=None if record.ok else value,
+        output=value if record.ok else None, error=None if record.ok else value, ran_with=ran_with,
     )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ import json
 from toolscript.errors import Json, RunAborted, ToolscriptError
 from toolscript.events import RunStatus, ScriptExecutionOutput
 from toolscript.facade.scope import RunScope
-from toolscript.journal.records import RunEndRecord
+from toolscript.journal.records import EndRecord, RunEndRecord
 from toolscript.recovery.resume import Interrupted, ResumedCourse, as_call
-from toolscript.runner import Runner
+from toolscript.runner import Runner, error_of
 
 
 async def finish(interrupted: Interrupted, runner: Runner) -> None:
@@ -30,17 +30,18 @@ async def finish(interrupted: Interrupted, runner: Runner) -> None:
         scope.journal.close()
         raise
     outcome = await runner.finish_call(course, call)
-    error: Json = None if outcome.ok else json.loads(outcome.value)
-    _tell(scope, result=outcome.text if outcome.ok else None, error=error)
+    status = RunStatus.COMPLETED if outcome.ok else RunStatus.FAILED
+    error = error_of(outcome)
+    _tell(scope, result=outcome.text if error is None else None, error=error, status=status)
 
 
 async def _conclude(interrupted: Interrupted) -> None:
     """End a run whose call had ended, or had not even been written down: nothing is left to do."""
     past, scope = interrupted.past, interrupted.scope
     ended = next(iter(past.ended.values()), None)
-    error: Json = RunAborted("the host died before the call began").to_json()
+    error: dict[str, Json] | None = RunAborted("the host died before the call began").to_json()
     if ended is not None:
-        error = None if ended.ok else json.loads(ended.value)
+        error = None if ended.ok else _error(ended)
     status = RunStatus.ABORTED if ended is None else RunStatus.COMPLETED if ended.ok else RunStatus.FAILED
     time_ms = past.tape.run.time_ms if ended is None else ended.time_ms
     scope.journal.write(RunEndRecord(status=status.value, result=None, error=error, time_ms=time_ms))
@@ -49,8 +50,13 @@ async def _conclude(interrupted: Interrupted) -> None:
     _tell(scope, result=None, error=error, status=status)
 
 
-def _tell(scope: RunScope, *, result: Json, error: Json, status: RunStatus | None = None) -> None:
-    ended = status or (RunStatus.COMPLETED if error is None else RunStatus.FAILED)
+def _error(ended: EndRecord) -> dict[str, Json] | None:
+    """Return how an ended call failed; one whose tool resolved with a failure (a non-zero exit) left a text."""
+    value: Json = json.loads(ended.value)
+    return value if isinstance(value, dict) else None
+
+
+def _tell(scope: RunScope, *, result: Json, error: dict[str, Json] | None, status: RunStatus) -> None:
     scope.emitter.emit(
-        ScriptExecutionOutput, status=ended, script_hash=scope.script_hash, result=result, error=error
+        ScriptExecutionOutput, status=status, script_hash=scope.script_hash, result=result, error=error
     )  # fmt: skip

@@ -44,17 +44,18 @@ class Shape:
 
     @classmethod
     def of_schema(cls, schema: dict[str, Json]) -> Shape:
-        """Return the shape that a foreign JSON schema describes (MCP tools); values stay plain JSON."""
-        # Imported here: it takes most of a second where all of its formats are installed, and few runs need it.
-        import jsonschema
+        """Return the shape that a stranger's JSON schema describes; values stay plain JSON.
 
-        validator = jsonschema.validators.validator_for(schema)(schema)
+        Nothing is fetched, patterns are not run, and a check that costs too much or cannot be made passes.
+        """
+        # Imported here: it takes most of a second where all of its formats are installed, and few runs need it.
+        from toolscript.registry.foreign import checker
+
+        problems = checker(schema)
 
         def check(value: Json) -> Json:
-            try:
-                validator.validate(value)
-            except jsonschema.ValidationError as error:
-                raise _Unfit(".".join(map(str, error.absolute_path)), error.message) from None
+            if found := problems(value):
+                raise _Unfit(found)
             return value
 
         return cls(schema=schema, check=check, dump=lambda value: value)
@@ -66,16 +67,15 @@ class Shape:
         except ValidationError as error:
             raise _invalid(tool, [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from None
         except _Unfit as error:
-            raise _invalid(tool, [(error.where, error.message)]) from None
+            raise _invalid(tool, error.problems) from None
 
 
 class _Unfit(Exception):
-    """A value does not fit a foreign schema: where, and how."""
+    """A value does not fit a foreign schema: where and how, problem by problem."""
 
-    def __init__(self, where: str, message: str) -> None:
-        super().__init__(message)
-        self.where = where
-        self.message = message
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__(str(problems))
+        self.problems = problems
 
 
 def _invalid(tool: str, problems: list[tuple[str, str]]) -> InvalidArguments:

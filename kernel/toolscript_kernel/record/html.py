@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolscript_kernel.record import carets, code, inert, prose, text, values
 from toolscript_kernel.record.inert import markup
-from toolscript_kernel.record.outcome import MARKS, decided, seen, word
+from toolscript_kernel.record.outcome import MARKS, seen, word
 from toolscript_kernel.record.sheet import Row, ScriptSheet, Sheet
 from toolscript_kernel.record.transcript import Call, Failure, Prose
 
@@ -141,7 +141,7 @@ def _long_arguments(row: Row) -> str:
 
 
 def _by(row: Row) -> str:
-    return f'<br><span style="{_MUTED}">{markup(decided(row.approval))}</span>' if row.approval else ""
+    return f'<br><span style="{_MUTED}">{markup(text.consented(row))}</span>' if row.approval else ""
 
 
 def _console(it: ScriptSheet) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolscript_kernel.record import carets, inert, prose, text, values
-from toolscript_kernel.record.outcome import MARKS, decided, seen, word
+from toolscript_kernel.record.outcome import MARKS, seen, word
 from toolscript_kernel.record.sheet import Row, ScriptSheet, Sheet
 from toolscript_kernel.record.transcript import Call, Failure, Prose
 
@@ -53,7 +53,7 @@ def _table(rows: tuple[Row, ...]) -> str:
     for row in rows:
         what = " ".join(filter(None, (inert.span(row.tool), inert.span(text.arguments(row)))))
         end = inert.span(row.outcome) or word(row.status)
-        end += f", {inert.span(decided(row.approval))}" if row.approval else ""
+        end += f", {inert.span(text.consented(row))}" if row.approval else ""
         lines.append(f"| {row.number} | {what} | {MARKS[seen(row.status, row.outcome)]} {end} | {row.line or ''} |")
     return "\n".join([*lines, *_nested(rows)])
 

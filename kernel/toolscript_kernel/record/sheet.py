@@ -31,6 +31,8 @@ class Row:
     line: int | None = None
     diff: str | None = None
     approval: str = ""
+    asked_arguments: Json = None
+    """What the script gave, where a person edited it; ``arguments`` are what ran."""
     error: dict[str, Json] | None = None
     image: str | None = None
     """What a tool showed, as a data URL of a bitmap."""
@@ -159,6 +161,7 @@ def _row(operation: Operation, script: Script, hide: Hide, offset: int) -> Row:
         line=_shift(operation.line, offset),
         diff=hide(operation.diff) if operation.diff else None,
         approval=operation.approval,
+        asked_arguments=hidden(operation.asked_arguments, hide),
         error=_error(operation.error, hide, offset),
         image=picture(operation.output),
         agent=_sheet(below, hide, 0) if below else None,
@@ -210,7 +213,8 @@ def _script_json(it: ScriptSheet) -> dict[str, Json]:
 def _row_json(row: Row) -> dict[str, Json]:
     facts: dict[str, Any] = {
         "outcome": row.outcome, "effect": row.effect, "line": row.line, "diff": row.diff, "approval": row.approval,
-        "error": row.error, "image": row.image, "agent": _sheet_json(row.agent) if row.agent else None,
+        "asked_arguments": row.asked_arguments, "error": row.error, "image": row.image,
+        "agent": _sheet_json(row.agent) if row.agent else None,
     }  # fmt: skip
     given = row.arguments
     if isinstance(given, dict) and list(given) != sorted(given):

@@ -9,7 +9,7 @@ from toolscript.errors import Json
 from toolscript.events import BaseEvent, ScriptExecutionOutput
 from toolscript.run import Operation
 from toolscript_kernel.record import carets, inert, text, values
-from toolscript_kernel.record.outcome import decided, outcome, seen, standing
+from toolscript_kernel.record.outcome import outcome, seen, standing
 from toolscript_kernel.record.picture import picture
 from toolscript_kernel.record.sheet import Row
 from toolscript_kernel.record.transcript import Call, Failure, Part, Prose, Script, Transcript
@@ -84,14 +84,21 @@ class Model:
         if status == "running" and script.run.status is None:
             shown = inert.one_line(script.progress.get(operation.number, ""), 80) or shown
         output = _output(operation)
-        asked = Row(number=operation.number, tool="", arguments=operation.arguments, status="")
+        asked = Row(
+            number=operation.number,
+            tool="",
+            arguments=operation.arguments,
+            status="",
+            approval=operation.approval,
+            asked_arguments=operation.asked_arguments,
+        )
         whole = values.compact(operation.arguments, 10_000)
         return {
             "n": operation.number, "tool": inert.one_line(operation.tool, 60), "args": text.arguments(asked, 300),
             "full": values.pretty(operation.arguments)[:OUTPUT_CHARS] if len(whole) > 60 else None,
             "status": status, "seen": seen(status, shown), "outcome": shown,
             "line": operation.line and operation.line + self._offset, "started": operation.started,
-            "ms": operation.duration_ms, "approval": decided(operation.approval) if operation.approval else None,
+            "ms": operation.duration_ms, "approval": text.consented(asked) if operation.approval else None,
             "diff": operation.diff and inert.text(operation.diff)[:OUTPUT_CHARS], "output": output[:OUTPUT_CHARS],
             "cut": operation.truncated or len(output) > OUTPUT_CHARS, "bytes": operation.output_bytes,
             "tail": inert.coloured(script.tails.get(operation.number, ""))[-TAIL_CHARS:],

@@ -61,8 +61,74 @@ def test_an_interrupted_run_is_listed_and_resumed_with_an_answer(workspace):
     assert [o["status"] for o in told["operations"]] == ["succeeded", "failed"]
     assert (workspace / "effects").read_text() == "once\n"
     assert again.returncode == 1 and "ended" in again.stderr
-    assert "No run was interrupted" in toolscript(workspace, "resume").stdout
+    assert "No run and no turn was interrupted" in toolscript(workspace, "resume").stdout
     assert toolscript(workspace, "replay", run_id).returncode == 0
+
+
+TURN = """
+import anyio
+from toolscript.harness import Harness
+
+async def main():
+    async with Harness(".", agent="tape") as harness:
+        await harness.turn("count \\x1b[31m please")
+
+anyio.run(main)
+"""
+
+
+def killed_turn(workspace: Path, *steps: str) -> None:
+    """Let a recorded agent take a turn until its command opens the FIFO, and kill its host then."""
+    home = workspace.parent / "config" / "toolscript"
+    home.mkdir(parents=True)
+    (home / "toolscript.toml").write_text('[agents.tape]\nprovider = "recorded"\nrecordings = ["talk.json"]\n')
+    talk = {"recordings": [{"prompt": "count \x1b[31m please", "steps": steps}]}
+    (home / "talk.json").write_text(json.dumps(talk))
+    fifo = workspace / "fifo"
+    os.mkfifo(fifo)
+    process = subprocess.Popen(
+        [*COMMAND[:2], TURN], cwd=workspace, env=environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    with fifo.open() as reached:
+        assert reached.readline() == "reached\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+    fifo.unlink()
+
+
+def test_an_interrupted_turn_is_listed_and_resumed_after_its_run(workspace, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(workspace.parent / "config"))
+    killed_turn(workspace, f"<tool-calls>\n{HELD}\n</tool-calls>\n", "It is once.")
+
+    first, second = (line.split() for line in toolscript(workspace, "resume").stdout.splitlines())
+    conversation, run_id = first[0], second[0]
+    nobody = toolscript(workspace, "resume", conversation)
+    ahead = toolscript(workspace, "resume", conversation, "--outcome", "2=fail")
+    run = toolscript(workspace, "resume", run_id, "--outcome", "2=fail")
+    done = toolscript(workspace, "resume", conversation)
+    again = toolscript(workspace, "resume", conversation)
+
+    assert first[3:] == ["turn", "of", "tape:", "count", "\\x1b[31m", "please"]
+    assert nobody.returncode == 3 and f"its run {run_id} must go on first" in " ".join(nobody.stderr.split())
+    assert ahead.returncode == 2 and "the runs of" in ahead.stderr
+    assert run.returncode == 1
+    assert (done.returncode, done.stdout) == (0, "It is once.\n"), done.stderr
+    assert again.returncode == 1
+    assert (workspace / "effects").read_text() == "once\n"
+    assert "no turn was interrupted" in toolscript(workspace, "resume").stdout
+
+
+def test_resume_and_live_replay_say_what_a_workspace_file_wants_in_vain(workspace):
+    path = recorded(workspace, "return 1")
+    (workspace / "toolscript.toml").write_text('[[rules]]\ntool = "exec"\nverdict = "allow"\n')
+
+    live = toolscript(workspace, "replay", str(path), "--live")
+    kept = toolscript(workspace, "replay", str(path))
+    resumed = toolscript(workspace, "resume", path.stem)
+
+    assert "not trusted" in live.stderr and "not trusted" in resumed.stderr
+    assert "not trusted" not in kept.stderr, "what touches no tool needs no rules"
 
 
 def recorded(workspace: Path, script: str) -> Path:

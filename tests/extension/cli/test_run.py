@@ -100,6 +100,16 @@ def test_each_ending_has_its_exit_code_and_one_clear_message(tmp_path, arguments
     assert "Traceback" not in done.stderr
 
 
+def test_a_call_whose_failure_ends_the_run_is_explained_once_and_its_place_is_told(tmp_path):
+    script = "await tools.readFile({path: 'a'}).catch(() => 1);\nawait tools.readFile({path: 'nope'})"
+    done = toolscript(tmp_path, "run", "-", script=script)
+    thrown = toolscript(tmp_path, "run", "-", script="await tools.readFile({path: 'nope'}).catch(() => 1); throw 'own'")
+
+    assert done.stderr.count("nope") == 2, done.stderr  # its arguments, and what went wrong
+    assert "not_found at line 2, column 13, in readFile above" in done.stderr
+    assert "own" in thrown.stderr and "above" not in thrown.stderr
+
+
 def test_json_stays_one_object_when_the_script_fails(tmp_path):
     done = toolscript(tmp_path, "run", "-", "--json", script="\n throw new Error('boom')")
     told = json.loads(done.stdout)
@@ -108,11 +118,16 @@ def test_json_stays_one_object_when_the_script_fails(tmp_path):
     assert (told["error"]["line"], told["error"]["code"]) == (2, "script_threw")
 
 
-def test_the_facade_is_printed_as_declarations_and_as_json(tmp_path):
+def test_the_facade_is_printed_as_declarations_as_json_and_as_openapi(tmp_path):
     declared = toolscript(tmp_path, "tools", "--dts")
     described = json.loads(toolscript(tmp_path, "tools", "--json").stdout)
 
+    described_for_rest = json.loads(toolscript(tmp_path, "tools", "--openapi").stdout)
+    both = toolscript(tmp_path, "tools", "--openapi", "--json")
+
     assert "declare const tools" in declared.stdout
+    assert both.returncode == 2
+    assert set(described_for_rest["paths"]) == {f"/tools/{tool['name']}" for tool in described}
     assert {"exec", "readFile", "applyPatch"} <= {tool["name"] for tool in described}
     assert all(tool["input_schema"] and tool["output_schema"] for tool in described)
 

@@ -33,6 +33,7 @@ class Ran:
     replies: dict[str, ToolReply | Callable[[], Awaitable[ToolReply]]] = field(default_factory=dict)
     sources: list[str] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    modes: list[Mode] = field(default_factory=list)
     ended: int = 0
     outputs: MemoryOutputs = field(default_factory=MemoryOutputs)
     facade: str = "declare const tools: { exec(args: { command: string[] }): Promise<{ exitCode: number }> };"
@@ -58,8 +59,9 @@ class Ran:
             )
         return Run.fold(e for e in events if e.run_id == emitter.ids["run_id"])
 
-    async def call(self, name: str, arguments: str, *, call_id: str, emitter: Emitter) -> ToolReply:
+    async def call(self, name: str, arguments: str, *, call_id: str, emitter: Emitter, mode: Mode = "on") -> ToolReply:
         self.calls.append((name, arguments))
+        self.modes.append(mode)
         reply = self.replies.get(name, ToolReply(text=f"{name} done"))
         return await reply() if callable(reply) else reply
 

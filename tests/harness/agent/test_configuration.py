@@ -381,3 +381,11 @@ def test_the_example_recording_of_the_documentation_holds():
     adapter.add(json.loads(page.split("```json\n")[1].split("```")[0]))
 
     assert "Which files are here?" in adapter.prompts
+
+
+@pytest.mark.parametrize("table", ["rules", "agents.openai.rules"])
+def test_a_pattern_that_is_too_long_is_refused_naming_file_and_line(place, table):
+    rules = [f'[[{table}]]\ntool = "exec"\nverdict = "deny"\narguments = {{ x = "{x}" }}' for x in ("a", "*" * 5_000)]
+
+    with pytest.raises(ConfigError, match=r"toml:5: .*a pattern may have 4,096 characters"):
+        place.load("\n".join(rules))

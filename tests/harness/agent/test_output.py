@@ -197,3 +197,14 @@ def test_what_reorders_or_smuggles_text_is_written_out_for_models(control):
     assert control not in reserved_escaped(f"a{control}b")
     assert control not in as_lines(f"a{control}b") and control not in fenced(f"a{control}b")
     assert control not in as_json(f"a{control}b") and json.loads(as_json(f"a{control}b")) == f"a{control}b"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\x0b", "\x85"])
+def test_no_name_adds_a_row_to_the_operations(end):
+    error = {"code": "not_found", "message": f"no a{end}#2 exec succeeded at line 1{end}"}
+    operation = Operation(number=1, tool="readFile", arguments={}, status=OperationStatus.FAILED, line=1, error=error)
+
+    (row,) = shown(done(operations=(operation,))).split("operations:\n")[1].splitlines()
+
+    written = json.dumps(end)[1:-1]
+    assert row == f"| #1 readFile failed at line 1: not_found no a{written}#2 exec succeeded at line 1{written}"

@@ -17,7 +17,7 @@ from tests.harness.approvals.parts import Person, until
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy
 from toolscript.approvals.rules import Rule
 from toolscript.errors import AlreadyDecided, ApprovalUnavailable
-from toolscript.events import ApprovalResolved, RunStatus
+from toolscript.events import ApprovalResolved, OperationFinished, RunStatus
 from toolscript.harness import Harness
 from toolscript.journal.records import BeginRecord, DecisionRecord, MemoryJournal
 from toolscript.limits import Limits
@@ -350,6 +350,66 @@ async def test_edited_arguments_are_what_runs(tmp_path: Path) -> None:
         await desk.answer(Choice.EDIT, arguments={"command": "rm -f b"})
         run = await running.result()
     assert (run.result, desk.exists("a"), desk.exists("b")) == (0, True, False), run.error
+    (ran,) = run.operations
+    assert (ran.arguments["command"], ran.asked_arguments["command"]) == ("rm -f b", "rm -f a")
+    assert run.to_json()["operations"][0]["arguments"]["command"] == "rm -f b"
+    # Whoever watches is told before it runs, and a log of finished calls alone tells it too.
+    (resolved,) = (e for e in run.events if isinstance(e, ApprovalResolved))
+    (finished,) = (e for e in run.events if isinstance(e, OperationFinished))
+    assert resolved.arguments == finished.ran_with == ran.arguments
+
+
+async def test_arguments_that_nobody_edited_are_told_once(tmp_path: Path) -> None:
+    async with at_desk(tmp_path) as desk, anyio.create_task_group() as group:
+        running = Running(desk, group, "return (await shell('rm -f a')).exitCode")
+        await desk.answer(Choice.ALLOW)
+        run = await running.result()
+    assert run.operations[0].asked_arguments is None
+    assert "asked_arguments" not in run.to_json()["operations"][0]
+
+
+WRITE = "return await tools.writeFile({path: 'pyproject.toml', content: 'x'})"
+EDITED = {"path": "pyproject.toml", "content": "edited"}
+
+
+async def test_an_edit_of_what_was_shown_runs_without_another_question(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("old")
+    async with at_desk(tmp_path) as desk, anyio.create_task_group() as group:
+        running = Running(desk, group, WRITE)
+        await desk.answer(Choice.EDIT, arguments=EDITED)
+        run = await running.result()
+    assert ((tmp_path / "pyproject.toml").read_text(), len(desk.shown)) == ("edited", 1), run.error
+
+
+@pytest.mark.parametrize("choice", [Choice.ALLOW, Choice.DENY])
+async def test_an_edit_of_a_file_that_changed_meanwhile_is_shown_anew(tmp_path: Path, choice: Choice) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text("old")
+    async with at_desk(tmp_path) as desk, anyio.create_task_group() as group:
+        running = Running(desk, group, WRITE)
+        await desk.waiting()
+        file.write_text("changed")
+        await desk.answer(Choice.EDIT, arguments=EDITED)
+        with anyio.fail_after(30):
+            await until(lambda: len(desk.shown) == 2 or running.ended.is_set())
+        assert file.read_text() == "changed"
+        await desk.answer(choice, "edited")
+        await running.result()
+    assert "-changed" in (desk.shown[1].classification.diff or "")
+    assert file.read_text() == ("edited" if choice is Choice.ALLOW else "changed")
+
+
+async def test_an_edit_to_another_file_shows_what_it_does_there_first(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("old")
+    async with at_desk(tmp_path) as desk, anyio.create_task_group() as group:
+        running = Running(desk, group, WRITE)
+        await desk.answer(Choice.EDIT, arguments={"path": "a", "content": "edited"})
+        await until(lambda: len(desk.shown) == 2 or running.ended.is_set())
+        assert (tmp_path / "a").read_text() == "a"
+        await desk.answer(Choice.ALLOW, "edited")
+        run = await running.result()
+    assert (tmp_path / "a").read_text() == "edited", run.error
+    assert "-a" in (desk.shown[1].classification.diff or "")
 
 
 async def test_arguments_cannot_be_edited_into_what_a_rule_denies(tmp_path: Path) -> None:

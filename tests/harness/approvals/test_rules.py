@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.harness.approvals.parts import EXEC, FETCH, READ, SHELL, arguments
 
-from toolscript.approvals.rules import Rule, read_rules
+from toolscript.approvals.rules import Fit, Rule, read_rules
 from toolscript.errors import ConfigError
 
 
@@ -99,3 +102,30 @@ def test_rules_are_read_with_their_place() -> None:
 def test_a_rule_that_makes_no_sense_is_refused_naming_it(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=f"a.toml, rule 1: .*{message}"):
         read_rules([entry], source="a.toml")
+
+
+@given(
+    pattern=st.text(alphabet="ab;*", max_size=9),
+    value=st.text(alphabet="ab;\n", max_size=12),
+    plain=st.booleans(),
+)
+@settings(max_examples=500, deadline=None)
+def test_a_star_stands_for_anything_and_where_it_must_for_nothing_that_a_shell_acts_on(
+    pattern: str, value: str, plain: bool
+) -> None:
+    star = "[^;\n]*" if plain else ".*"
+    meant = re.compile(star.join(map(re.escape, pattern.split("*"))), re.DOTALL)
+    assert Fit(plain=plain).text(pattern, value) is (pattern == value or meant.fullmatch(value) is not None)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_many_stars_take_no_longer_than_few(plain: bool) -> None:
+    # Whoever goes back and tries again never comes to an end here.
+    assert not Fit(plain=plain).text("*a" * 2_000 + "*b", "a" * 1_000_000)
+    assert Fit(plain=plain).text("*a" * 2_000 + "*b", "a" * 1_000_000 + "b")
+
+
+@pytest.mark.parametrize("arguments", [{"path": "*" * 5_000}, {"command": ["x", {"y": "a" * 5_000}]}])
+def test_a_pattern_that_is_too_long_is_refused(arguments: Any) -> None:
+    with pytest.raises(ConfigError, match=r"a.toml, rule 1: a pattern may have 4,096 characters, this one has 5,000"):
+        read_rules([{"tool": "exec", "verdict": "deny", "arguments": arguments}], source="a.toml")

@@ -45,14 +45,14 @@ async def untouched(box: Box) -> None:
 async def test_a_repository_that_a_command_makes_works_but_runs_nothing(box: Box, way: Ways, made: str) -> None:
     sets = "; ".join(f'git config {name} "$PWD/evil"' for name in SETTINGS)
     restored = await box.guarded(
-        f"{made}; {EVIL} git config user.name me; git config remote.origin.url ../x; "
+        f"{made}; {EVIL} git config user.name me; git config remote.origin.url ./x; "
         "for hook in pre-commit post-checkout post-index-change; do mkdir -p $(git rev-parse --git-dir)/hooks; "
         f"cp evil $(git rev-parse --git-dir)/hooks/$hook; done; {sets}", way(),
     )  # fmt: skip
     (config,) = [path for path in box.root.rglob("config") if path.is_file()]
     assert "evil" not in config.read_text()
     assert git(config.parent, "config", "user.name") == "me\n"
-    assert git(config.parent, "config", "remote.origin.url") == "../x\n"
+    assert git(config.parent, "config", "remote.origin.url") == "./x\n"
     assert {each.did for each in restored} == {"made harmless", "removed"}
     assert any("evil" in each.became for each in restored)
     await untouched(box)
@@ -121,6 +121,32 @@ async def test_what_the_user_set_in_a_repository_stays_wherever_the_repository_l
     assert (inside / ".git" / "hooks" / "pre-commit").read_text() == "mine"
 
 
+ADDRESSES = {
+    "{outside}/evil.git": False, "file://{outside}/evil.git": False, "../../outside/evil.git": False, "~/evil.git": False,
+    "./link": False, "../other": True, "{root}/other": True, "file://{root}/other": True, "https://host/x.git": True,
+    "git@host:x/y.git": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["remote.origin.url", "remote.origin.pushurl", "branch.master.remote"])
+async def test_a_new_repository_leads_to_none_beyond_the_workspace(box: Box, key: str) -> None:
+    for number, (address, kept) in enumerate(ADDRESSES.items()):
+        where, value = f"new{number}", address.format(outside=box.outside, root=box.root)
+        script = f"git init -q {where}; ln -s {box.outside} {where}/link.git; git -C {where} config {key} {value}"
+        restored = await box.guarded(script, rules_only())
+        assert git(box.root / where, "config", key) == (f"{value}\n" if kept else ""), address
+        assert [each.did for each in restored] == ([] if kept else ["made harmless"])
+
+
+async def test_an_address_must_stay_inside_from_every_working_tree(box: Box) -> None:
+    restored = await box.guarded(
+        "git init -q a/b/c; cd a/b/c; git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x; "
+        f"git worktree add -q {box.root}/tree; git config remote.origin.url ../../evil", rules_only(),
+    )  # fmt: skip
+    assert [each.did for each in restored] == ["made harmless"]
+    assert git(box.root / "tree", "config", "remote.origin.url") == ""
+
+
 async def test_what_the_user_set_meanwhile_in_a_repository_of_a_command_stays(box: Box) -> None:
     await box.guarded("git init -q made", rules_only())
     git(box.root / "made", "config", "core.sshCommand", "ssh -i mine")
@@ -128,6 +154,20 @@ async def test_what_the_user_set_meanwhile_in_a_repository_of_a_command_stays(bo
     assert git(box.root / "made", "config", "core.sshCommand") == "ssh -i mine\n"
     assert git(box.root / "made", "config", "remote.origin.url") == "../y\n"
     assert git(box.root / "made", "config", "alias.st") == ""
+
+
+@pytest.mark.parametrize("way", [bubblewrap, rules_only])
+async def test_a_second_name_for_a_setting_or_hook_is_no_way_to_write_there(box: Box, way: Ways) -> None:
+    git(box.root, "init", "-q")
+    (hook := box.root / ".git" / "hooks" / "pre-commit").parent.mkdir(exist_ok=True)
+    hook.write_text("mine")
+    hook.chmod(0o755)
+    await box.guarded("git init -q made", way())
+    await box.guarded("ln made/.git/config a; ln .git/config b; ln .git/hooks/pre-commit c", way())
+    for path in (box.root / "made" / ".git" / "config", box.root / ".git" / "config", hook):
+        assert path.stat().st_nlink == 1
+    assert hook.read_text() == "mine"
+    assert hook.stat().st_mode & 0o777 == 0o755
 
 
 async def test_hooks_nested_beyond_all_sense_are_removed_all_the_same(box: Box) -> None:

@@ -136,6 +136,41 @@ def test_other_names_are_not_protected(files, root, path):
     assert not files.place(path, root).protected
 
 
+def bare(directory):
+    for name in ("objects", "refs", "hooks"):
+        (directory / name).mkdir(parents=True)
+    (directory / "HEAD").write_text("ref: refs/heads/main\n")
+
+
+@pytest.mark.parametrize("name", ["config", "config.worktree", "commondir", "HEAD", "hooks/post-checkout", "Config"])
+@pytest.mark.parametrize("at", ["store", "deep/store.git", "."])
+def test_what_git_obeys_in_a_bare_repository_is_protected(files, root, at, name):
+    bare(root / at)
+    place = files.place(f"{at}/{name}", root)
+
+    assert place.protected
+    assert code_of(files.write, place, b"x", create_dirs=True) == "protected"
+
+
+def test_data_of_a_bare_repository_and_such_names_elsewhere_are_not_protected(files, root):
+    bare(root / "store")
+
+    for path in ("store/objects/aa/bb", "store/refs/heads/main", "store/description", "config", "hooks/useState.ts",
+                 "src/config/hooks/a.ts", "objects/a.o", "refs/b.md", "commondir"):  # fmt: skip
+        assert not files.place(path, root).protected, path
+
+
+@pytest.mark.parametrize("last", ["HEAD", "objects/a", "refs/a"])
+def test_what_would_make_a_directory_a_repository_is_protected(files, root, last):
+    bare(root / "made")
+    (root / "made" / "hooks").rmdir()
+    gone = root / "made" / last.partition("/")[0]
+    gone.unlink() if gone.is_file() else gone.rmdir()
+
+    assert files.place(f"made/{last}", root).protected
+    assert files.place("new/HEAD", root).protected, "with it, all else can come in any order"
+
+
 def test_a_protected_name_may_be_read(files, root):
     (root / ".env").write_text("A=1")
     assert files.read(files.place(".env", root)) == b"A=1"

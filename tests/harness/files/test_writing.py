@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -337,3 +338,17 @@ def test_running_out_of_descriptors_is_an_error_that_passes(files, root):
             os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert files.read(files.place("a", root)) == b"x"
+
+
+@pytest.mark.parametrize("change", ["write", "delete", "state"])
+def test_a_file_too_large_to_be_known_is_refused_at_once_and_stays(files, root, change):
+    with (root / "huge").open("wb") as file:
+        file.truncate(20 * 2**30)  # sparse
+    place = files.place("huge", root)
+    calls = {"write": (files.write, place, b"x"), "delete": (files.delete, place), "state": (files.state, place)}
+    began = time.process_time()
+
+    assert code_of(*calls[change]) == "file_too_large"
+
+    assert time.process_time() - began < 1, "it was not read"
+    assert (root / "huge").stat().st_size == 20 * 2**30

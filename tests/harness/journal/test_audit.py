@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,21 @@ def test_a_journal_of_100_mb_is_audited_in_the_memory_of_a_few_records(tmp_path:
     assert last.unfinished == 6_600
     assert len(last.tools) <= 513
     assert peak < 4 * 1024 * 1024
+
+
+def edited(approval_id: str = "a") -> DecisionRecord:
+    return DecisionRecord(approval_id=approval_id, decision="edit", by="shell", arguments={"path": "b"}, time=103.5)
+
+
+def test_an_edited_call_is_shown_with_what_ran_beside_what_was_asked_for(tmp_path: Path) -> None:
+    entries = audited(tmp_path, run(), call(1, "exec"), asked(1), edited(), end(1), run_end())
+    (seen,) = (e for e in entries if isinstance(e, CallSeen))
+    assert (seen.arguments, seen.asked_arguments) == ('{"path": "b"}', call(1, "exec").arguments)
+    assert f"edited, asked for {call(1, 'exec').arguments}" in entry_text(seen)
+
+
+def test_the_answer_to_a_tools_question_is_no_edit_of_its_call(tmp_path: Path) -> None:
+    question = replace(asked(1), request={"created": 100.0, "extra": {"question": {"message": "?"}}})
+    entries = audited(tmp_path, run(), call(1, "exec"), question, edited(), end(1), run_end())
+    (seen,) = (e for e in entries if isinstance(e, CallSeen))
+    assert (seen.arguments, seen.asked_arguments) == (call(1, "exec").arguments, "")

@@ -76,6 +76,24 @@ def test_times_ids_and_outputs_are_in_the_metadata_and_nowhere_else():
     assert metadata[MIME]["tokens"]["cached"] == 900
 
 
+def test_an_edited_operation_shows_what_ran_and_what_the_script_had_asked_for():
+    cell = sample.Cell()
+    r = cell.emitter.scoped(run_id="r-1")
+    r.emit(ev.ScriptExecution, source="await shell('rm -f a')", script_hash="h")
+    r.emit(ev.OperationStarted, operation=1, tool="shell", arguments={"command": "rm -f a"})
+    edit = {"decision": "edit", "by": "widget", "arguments": {"command": "rm -f b"}}
+    r.emit(ev.ApprovalResolved, approval_id="x", operation=1, **edit)
+    r.emit(ev.OperationFinished, operation=1, tool="shell", status=ev.OperationStatus.SUCCEEDED)
+
+    data, _ = record(fold(cell.events))
+
+    for form in ("text/plain", "text/markdown", "text/html"):
+        _, ran, rest = data[form].partition("rm -f b")
+        assert ran and "rm -f a" in rest.partition("the script asked for")[2]
+    (row,) = data[MIME]["parts"][0]["operations"]
+    assert (row["arguments"], row["asked_arguments"]) == ({"command": "rm -f b"}, {"command": "rm -f a"})
+
+
 def test_the_path_of_the_workspace_is_not_saved(tmp_path):
     cell = sample.Cell()
     r = cell.emitter.scoped(run_id="r-1")
@@ -192,7 +210,7 @@ def hostile(text: str) -> list[ev.BaseEvent]:
     )
     r.emit(
         ev.OperationFinished, operation=1, tool=text, status=ev.OperationStatus.FAILED, output=text, diff=text,
-        error={"name": text, "message": text},
+        error={"name": text, "message": text}, ran_with={text: text},
     )  # fmt: skip
     r.emit(ev.OperationStarted, operation=2, tool="t", arguments=[text])
     r.emit(ev.OperationFinished, operation=2, tool="t", status=ev.OperationStatus.SUCCEEDED, output={"added": [text]})

@@ -18,7 +18,7 @@ from tests.oracles import npm_program
 from tests.tools.mcp.test_real_servers import repository_with_a_change
 
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
-from toolscript.events import OperationOutputDelta
+from toolscript.events import OperationOutputDelta, OperationStatus, RunStatus
 from toolscript.harness import Harness
 
 pytestmark = pytest.mark.anyio
@@ -129,8 +129,8 @@ ELICIT = "return (await tools.mcp.everything.trigger_elicitation_request()).cont
 
 @pytest.mark.parametrize(
     ("choice", "arguments", "told"),
-    [(Choice.EDIT, {"name": "Ada"}, "Ada"), (Choice.DENY, None, "declined"), (Choice.DENY_AND_STOP, None, "cancel")],
-    ids=["filled in", "declined", "cancelled"],
+    [(Choice.EDIT, {"name": "Ada"}, "Ada"), (Choice.DENY, None, "declined")],
+    ids=["filled in", "declined"],
 )
 async def test_a_question_of_a_server_goes_to_whoever_decides(
     opened: Callable[..., Harness], choice: Choice, arguments: Any, told: str
@@ -142,6 +142,18 @@ async def test_a_question_of_a_server_goes_to_whoever_decides(
     (request,) = decider.seen
     assert request.extra["question"]["schema"]["type"] == "object"
     assert told in str(run.result), run.error
+
+
+async def test_a_question_that_is_denied_and_stopped_ends_the_call_and_its_run(opened: Callable[..., Harness]) -> None:
+    async with opened("everything") as harness:
+        with harness.approvals.attach(Deciding(harness, Choice.DENY_AND_STOP, None)):
+            run = await harness.run(f"try {{ {ELICIT} }} catch {{}} return 'went on'")
+            after = await harness.run("return (await tools.mcp.everything.echo({ message: 'still here' })).content")
+
+    assert run.status is RunStatus.FAILED and run.error is not None
+    assert run.error["details"]["ends_turn"] is True, run.error
+    assert [o.status for o in run.operations] == [OperationStatus.DENIED]
+    assert "still here" in str(after.result), "the server goes on"
 
 
 async def test_progress_is_seen_and_a_stopped_call_leaves_the_server_to_the_next(

@@ -10,12 +10,15 @@ from typing import Any
 import anyio
 import pytest
 import tree_sitter_typescript
+from mcp_types import ElicitRequestFormParams
 from tests.tools.mcp.world import World, only, proper, raw, stopped
 from tree_sitter import Language, Parser
 
 from toolscript.errors import InvalidArguments, McpToolError, OutputTooLarge, ToolError
 from toolscript.registry.declarations import declaration, declarations
 from toolscript_tools.mcp import McpServers
+from toolscript_tools.mcp.calls import Calls
+from toolscript_tools.mcp.elicitation import Inputs
 
 pytestmark = pytest.mark.anyio
 
@@ -302,3 +305,20 @@ async def test_a_tool_that_changes_after_it_was_decided_on_is_not_called(world: 
             await world.call(tool)
         assert caught.value.code == "changed"
         assert await world.call(await only(servers, "extra")) == {"content": []}
+
+
+@pytest.mark.parametrize(
+    ("schema", "shown"),
+    [
+        ({"type": "string", "$ref": "http://127.0.0.1:9/x"}, {"type": "string"}),
+        ({"type": "strange"}, {}),
+        ({"type": "integer", "maximum": 2**70}, None),
+    ],
+    ids=["leads away", "of no known type", "without a canonical form"],
+)
+def test_a_question_reaches_a_person_only_as_far_as_its_schema_can_be_read(schema: Any, shown: Any) -> None:
+    params = ElicitRequestFormParams(message="?", requested_schema={"type": "object", "properties": {"x": schema}})
+
+    question = Inputs("evil", Calls(), ()).question(params)
+
+    assert (question and question.schema and question.schema["properties"]["x"]) == shown

@@ -132,7 +132,7 @@ async def test_ordinary_programs_write_nothing_outside(bench: Bench, outside: Pa
 
 
 async def test_an_escalated_command_is_not_confined(bench: Bench, outside: Path) -> None:
-    output = await bench.exec("touch", "../x", withEscalatedPermissions=True)
+    output = await bench.exec("touch", "../x", withEscalatedPermissions=True, justification="outside")
     assert (output.exit_code, output.sandbox_denied) == (0, None)
     assert (outside / "x").exists()
 

@@ -113,3 +113,24 @@ def test_a_denial_by_the_sandbox_is_told_apart_from_failure(row: dict[str, Any],
     assert (
         denied_by_sandbox(row["exit_code"], row["stdout"], row["stderr"], row["aggregated"], sandbox=sandbox) is denied
     )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kept"),
+    [
+        ("*A?*", ["X"]),
+        ("?", ["ABAB"]),
+        ("a*b", ["X"]),
+        ("*A*A*A", ["ABAB", "X"]),
+        ("A*B*B", ["X"]),
+        ("[A]*", ["ABAB", "X"]),
+    ],
+)
+def test_names_of_variables_fit_patterns_with_stars_and_question_marks(pattern: str, kept: list[str]) -> None:
+    policy = EnvironmentPolicy(inherit="all", exclude=(pattern,))
+    assert sorted(policy.apply({"ABAB": "1", "X": "1"})) == kept
+
+
+def test_a_pattern_of_many_stars_does_not_hold_commands_up() -> None:
+    policy = EnvironmentPolicy(inherit="all", exclude=("*A" * 40 + "*B",))
+    assert policy.apply({"A" * 200: "1"}) == {"A" * 200: "1"}

@@ -7,6 +7,7 @@ import pytest
 from tests.needs import need
 from tests.tools.shell.bench import Bench
 
+from toolscript.errors import InvalidArguments
 from toolscript.registry.classification import Danger, Effect
 from toolscript.registry.context import SandboxMode
 from toolscript_tools.shell import verdict
@@ -89,7 +90,7 @@ async def test_escalation_is_said_with_its_justification_and_is_not_confined(ben
 
 
 async def test_without_a_sandbox_there_is_nothing_to_escalate_from(bench: Bench) -> None:
-    seen = await bench.unconfined().classify("make", withEscalatedPermissions=True)
+    seen = await bench.unconfined().classify("make", withEscalatedPermissions=True, justification="x")
     assert (seen.escalated, seen.confined) == (False, False)
 
 
@@ -110,6 +111,8 @@ SAME = [
     (["git", "commit", "-a"], ["git", "commit", "--amend"], "git commit …"),
     (["npm", "test"], ["npm", "test", "--", "x"], "npm test …"),
     (["pytest", "-x"], ["pytest", "tests"], "pytest …"),
+    (["git", "commit", "-av"], ["git", "commit", "--no-verify", "--all"], "git commit …"),
+    (["make", "test", "-j4"], ["make", "test", "--jobs=4"], "make test …"),
 ]
 
 
@@ -133,6 +136,9 @@ async def test_a_line_with_one_known_command_is_remembered_like_the_command(benc
         ["./node_modules/.bin/jest"], ["/usr/bin/git", "status"], ["make", "-f", "x", "test"], ["make", "deploy"],
         ["python3", "-c", "1"], ["bash", "x.sh"], ["env", "npm", "test"], ["xargs", "git", "commit"],
         ["sudo", "git", "commit"], ["timeout", "5", "npm", "test"], ["busybox", "ls"],
+        ["git", "fetch", "--upload-pac=x", "."], ["git", "diff", "--outpu", "x"], ["git", "log", "--ext"], ["make", "test", "--eva=x"],
+        ["make", "--dir=x", "test"], ["make", "test", "SHELL=x"], ["go", "test", "--exec=x"], ["go", "test", "-exec", "x"],
+        ["npm", "test", "-script-shel=x"], ["npm", "test", "--pre=x"], ["jest", "--global-setup=x"], ["tsc", "-OUTDIR", "x"],
     ],
 )  # fmt: skip
 async def test_all_else_is_remembered_by_its_very_words(bench: Bench, argv: list[str]) -> None:
@@ -167,7 +173,7 @@ async def test_consent_does_not_carry_over_to_other_variables_names_or_permissio
         await bench.classify("npm", "test", env={"NODE_OPTIONS": "-r x"}),
         await bench.classify("npm", "test", env={"NODE_OPTIONS": "-r y"}),
         await bench.classify("npm", "test", arg0="x"),
-        await bench.classify("npm", "test", withEscalatedPermissions=True),
+        await bench.classify("npm", "test", withEscalatedPermissions=True, justification="x"),
     ]
     assert len({plain, *(seen.remember for seen in others)}) == 5
 
@@ -188,3 +194,11 @@ async def test_each_mode_says_what_it_holds(bench: Bench) -> None:
     for mode, confined in ((SandboxMode.READ_ONLY, True), (SandboxMode.DANGER_FULL_ACCESS, False)):
         bench.context = replace(bench.context, sandbox=mode)
         assert (await bench.classify("make")).confined is confined
+
+
+@pytest.mark.parametrize("given", [{}, {"justification": ""}, {"justification": " \n"}])
+async def test_leaving_the_sandbox_without_a_reason_is_refused_naming_the_argument(bench: Bench, given) -> None:
+    with pytest.raises(InvalidArguments, match=r"justification: .*say why") as refused:
+        await bench.classify("make", withEscalatedPermissions=True, **given)
+
+    assert [error["argument"] for error in refused.value.details["errors"]] == ["justification"]

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 
 import anyio
 
+from toolscript.errors import ApprovalDenied
 from toolscript.registry.context import Answer, Question, ToolContext
 from toolscript_tools.mcp.clean import clean
 
@@ -25,13 +26,17 @@ class Call:
     def __init__(self, context: ToolContext, seconds: float) -> None:
         self.context = context
         self.scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
-        self.timed_out = False
+        self.denied: ApprovalDenied | None = None
+        """Set when the person who was asked something wants the call to end."""
         self._left = seconds
         self._open: set[anyio.CancelScope] = set()
         self._lines = 0
 
     async def ask(self, question: Question) -> Answer:
-        """Ask the person behind the call; the call's time stands still. The question ends with the call."""
+        """Ask the person behind the call; the call's time stands still. The question ends with the call.
+
+        Where the person denies it all, the call ends, and the server is told that the question was cancelled.
+        """
         if not self._open:
             self._left = self.scope.deadline - anyio.current_time()
             self.scope.deadline = math.inf
@@ -40,6 +45,9 @@ class Call:
             self._open.add(scope)
             try:
                 answer = await self.context.ask(question)
+            except ApprovalDenied as error:
+                self.denied = error
+                self.scope.cancel()
             finally:
                 self._open.discard(scope)
                 if not self._open:
@@ -81,14 +89,18 @@ class Calls:
 
     @contextmanager
     def running(self, context: ToolContext, seconds: float) -> Iterator[Call]:
-        """Hold one call while it runs; the block is cancelled when its time is over."""
+        """Hold one call while it runs; the block is cancelled when its time is over.
+
+        Raises ApprovalDenied when a person was asked something meanwhile and denied the whole call.
+        """
         call = Call(context, seconds)
         token = _current.set(call)
         self._running.append(call)
         try:
             with call.scope:
                 yield call
-            call.timed_out = call.scope.cancelled_caught
+            if call.denied is not None:
+                raise call.denied
         finally:
             self._running.remove(call)
             _current.reset(token)

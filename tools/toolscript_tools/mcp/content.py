@@ -11,8 +11,8 @@ from mcp_types import CallToolResult, ReadResourceResult
 from toolscript import units
 from toolscript.errors import Json, McpToolError, OutputTooLarge, ToolError
 from toolscript.registry.context import ToolContext
+from toolscript.registry.foreign import Check
 from toolscript_tools.mcp.clean import clean
-from toolscript_tools.mcp.schema import Check
 
 KEPT_APART = 128 * 1024
 """Bytes of base64 beyond which a block's data is kept under a handle instead of being part of the value."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mcp_types
+import rfc8785
 from mcp.client import ClientRequestContext
 from pydantic import FileUrl, ValidationError
 
@@ -13,6 +14,7 @@ from toolscript.errors import ApprovalError, ConfigError, Json
 from toolscript.registry.context import Answer, Question
 from toolscript_tools.mcp.calls import Calls
 from toolscript_tools.mcp.clean import clean
+from toolscript_tools.mcp.reading import readable
 from toolscript_tools.mcp.urls import checked_url
 
 
@@ -28,7 +30,7 @@ class Inputs:
         self, context: ClientRequestContext, params: mcp_types.ElicitRequestParams
     ) -> mcp_types.ElicitResult | mcp_types.ErrorData:
         """Put the server's question to the person behind the call that it belongs to."""
-        question = self._question(params)
+        question = self.question(params)
         if question is None:
             return mcp_types.ElicitResult(action="decline")
         try:
@@ -45,7 +47,8 @@ class Inputs:
         roots = [mcp_types.Root(uri=FileUrl(path.as_uri()), name=path.name) for path in self._roots]
         return mcp_types.ListRootsResult(roots=roots)
 
-    def _question(self, params: mcp_types.ElicitRequestParams) -> Question | None:
+    def question(self, params: mcp_types.ElicitRequestParams) -> Question | None:
+        """Return what a person is asked; None where it must not or cannot be put before one."""
         message = f"MCP server {self._server!r} asks: {clean(params.message, 4_000)}"
         if isinstance(params, mcp_types.ElicitRequestURLParams):
             try:
@@ -53,8 +56,17 @@ class Inputs:
             except ConfigError:
                 return None
             return Question(message=message, url=url)
-        schema: Json = params.requested_schema
-        return Question(message=message, schema=schema if isinstance(schema, dict) else None)
+        schema = readable(params.requested_schema)
+        return Question(message=message, schema=schema) if _is_sound(schema) else None
+
+
+def _is_sound(schema: Json) -> bool:
+    """Say whether the schema can be bound to an answer: values without a canonical form (2**70, NaN) cannot."""
+    try:
+        rfc8785.dumps(schema)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _result(answer: Answer, *, form: bool) -> mcp_types.ElicitResult:

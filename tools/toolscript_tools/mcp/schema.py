@@ -1,39 +1,15 @@
-"""Decides how far a server's schemas are believed: cleaned for readers, checked within a budget, never fetched from.
-
-A schema comes from the server. It may be huge, recursive, wrong, or made to keep a validator busy for ever; so
-patterns are not run, references lead nowhere but into the schema itself, and a check that costs too much or cannot be
-made passes: the server judges its own arguments in the end.
-"""
+"""Decides how far a server's schemas are believed: cleaned for readers, and checked as a stranger's are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
-from typing import Any
-
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import create
-from referencing import Registry
-
 from toolscript.errors import InvalidArguments, Json
+from toolscript.registry import foreign
+from toolscript.registry.foreign import Check
 from toolscript.registry.shape import Shape
 from toolscript_tools.mcp.clean import clean
 from toolscript_tools.mcp.reading import readable
 
-STEPS = 100_000
-SHOWN = 10
-
 _DATA = ("const", "enum", "default", "required")
-_KEYWORDS = (
-    "$ref", "additionalProperties", "allOf", "anyOf", "const", "enum", "exclusiveMaximum", "exclusiveMinimum", "if",
-    "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minLength", "minProperties", "minimum",
-    "not", "oneOf", "prefixItems", "properties", "propertyNames", "required", "type",
-)  # fmt: skip
-
-Problem = tuple[str, str]
-"""Where a value does not fit, and how."""
-
-Check = Callable[[Json], list[Problem]]
 
 
 def input_shape(tool: str, schema: Json) -> Shape:
@@ -106,50 +82,6 @@ def _moved(schema: Json) -> Json:
     return {key: value if key in _DATA else _moved(value) for key, value in schema.items()}
 
 
-_steps: ContextVar[list[int]] = ContextVar("steps of the check that runs")
-
-
-class _TooCostly(Exception):
-    pass
-
-
-def _counted(keyword: Any) -> Any:
-    def run(validator: Any, value: Json, instance: Json, schema: Json) -> Iterator[Any]:
-        steps = _steps.get()
-        steps[0] += 1
-        if steps[0] > STEPS:
-            raise _TooCostly
-        # Patterns are not run, so what they would allow must not count as additional.
-        if keyword is not _ADDITIONAL or "patternProperties" not in schema:
-            yield from keyword(validator, value, instance, schema) or ()
-
-    return run
-
-
-_ADDITIONAL = Draft202012Validator.VALIDATORS["additionalProperties"]
-_Checker: Any = create(
-    meta_schema={},
-    validators={name: _counted(Draft202012Validator.VALIDATORS[name]) for name in _KEYWORDS},
-    type_checker=Draft202012Validator.TYPE_CHECKER,
-    id_of=lambda schema: "",
-)
-
-
 def _checker(schema: Json) -> Check:
-    validator = _Checker(schema, registry=Registry())
-
-    def check(value: Json) -> list[Problem]:
-        token = _steps.set([0])
-        try:
-            return [_problem(error) for error, _ in zip(validator.iter_errors(value), range(SHOWN), strict=False)]
-        except Exception:  # whatever a schema that is none makes of a validator
-            return []
-        finally:
-            _steps.reset(token)
-
-    return check
-
-
-def _problem(error: ValidationError) -> Problem:
-    where = ".".join(map(str, error.absolute_path))
-    return where[:200], clean(error.message, 300)
+    check = foreign.checker(schema)
+    return lambda value: [(where, clean(message, 300)) for where, message in check(value)]

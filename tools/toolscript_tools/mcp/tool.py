@@ -12,13 +12,14 @@ from mcp import Client
 from toolscript.errors import Json, ToolError
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
+from toolscript.registry.foreign import Check
 from toolscript.registry.tool import Ask, ToolSpec
 from toolscript_tools.mcp.calls import Call
 from toolscript_tools.mcp.clean import clean
 from toolscript_tools.mcp.config import Approval, McpServer
 from toolscript_tools.mcp.connection import Connection
 from toolscript_tools.mcp.content import delivered, rendered
-from toolscript_tools.mcp.schema import Check, input_shape, output_check, output_shape
+from toolscript_tools.mcp.schema import input_shape, output_check, output_shape
 
 
 @dataclass(frozen=True, slots=True)

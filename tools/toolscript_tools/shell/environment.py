@@ -104,5 +104,10 @@ class _Test:
 
 
 def _regex(pattern: str) -> str:
-    known = {"*": ".*", "?": "."}
-    return "".join(known.get(character) or re.escape(character) for character in pattern)
+    """Return the expression of a name's pattern. Between stars the first fit is as good as any other, so none is
+    given up for a later one: no pattern takes for ever."""
+    first, *rest = ["".join("." if c == "?" else re.escape(c) for c in piece) for piece in pattern.split("*")]
+    if not rest:
+        return first
+    *middle, last = rest
+    return first + "".join(f"(?>.*?{piece})" for piece in middle if piece) + f".*{last}"

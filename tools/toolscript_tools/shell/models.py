@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 
 from toolscript.registry.tool import ToolModel
 
@@ -73,11 +73,19 @@ class CommandInput(ToolModel):
         default=False, description="Run without the sandbox; this always needs a person's consent."
     )
     justification: str = Field(
-        default="", description="Why the command needs escalated permissions, for who must consent."
-    )
+        default="", validate_default=True,
+        description="Why the command needs escalated permissions, for who must consent; escalation needs it.",
+    )  # fmt: skip
     max_output_bytes: int = Field(
         default=GUEST_BYTES, ge=0, description="How much of each stream to return; more is cut in the middle."
     )
+
+    @field_validator("justification")
+    @classmethod
+    def _justified(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("with_escalated_permissions") and not value.strip():
+            raise ValueError("say why the command needs escalated permissions: whoever consents reads it")
+        return value
 
 
 class ExecInput(CommandInput):
@@ -101,7 +109,10 @@ class CommandOutput(ToolModel):
     exit_code: int = Field(description="0 for success; 124 after a timeout; 128 + n when signal n ended it.")
     stdout: str
     stderr: str
-    aggregated_output: str = Field(description="Both streams in the order in which they arrived.")
+    aggregated_output: str = Field(
+        description="Both streams in the order in which they arrived; what was written to both at the same instant "
+        "can stand in either order."
+    )
     duration_ms: int
     timed_out: bool
     truncated: bool = Field(description="Whether any of the texts was cut in the middle.")

@@ -105,8 +105,10 @@ def _denial(denied: bool) -> list[str]:
 _DONE = {
     "put back": "protected files were changed and put back",
     "removed": "what would make git (or another program) run something was removed",
-    "made harmless": "settings that could make git run a program were taken out of",
+    "made harmless": "what could make git run a program was taken out of",
     "not searched": "too many directories to look through for new git configuration in",
+    "closed": "closed, so that nobody can look for new git configuration in",
+    "left": "can make git run a program, and could not be removed (nor made harmless)",
 }
 
 

@@ -87,6 +87,9 @@ def _known(argv: Sequence[str]) -> str | None:
 
 
 def _is_dangerous(program: str, arguments: Sequence[str]) -> bool:
+    if program == "make" and any("=" in argument and not argument.startswith("-") for argument in arguments):
+        # A variable set here wins over the Makefile's, SHELL among them.
+        return True
     options = _DANGEROUS_OPTIONS.get(program, ())
     return any(_is_option(argument, option) for argument in arguments for option in options)
 
@@ -95,5 +98,16 @@ def _is_option(argument: str, option: str) -> bool:
     """Say whether an argument is this option, alone, with its value, or within a cluster of short ones."""
     if argument == option or argument.startswith(f"{option}="):
         return True
-    short = len(option) == 2 and option[0] == "-" and option[1] != "-"
-    return short and argument.startswith("-") and not argument.startswith("--") and option[1] in argument[1:]
+    if not argument.startswith("-"):
+        return False
+    double = argument.startswith("--")
+    if len(option) == 2:
+        return not double and option[1] in argument[1:]
+    # Many programs take a long option under any beginning that is clear enough to them, with one dash or two, in
+    # any case, and with or without dashes between its words. Asking once more is the smaller harm.
+    word = _spelling(argument)
+    return len(word) >= (1 if double else 2) and _spelling(option).startswith(word)
+
+
+def _spelling(option: str) -> str:
+    return option.partition("=")[0].replace("-", "").lower()

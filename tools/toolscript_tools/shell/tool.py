@@ -29,11 +29,13 @@ MAX_PROCESSES = 2048
 _EXEC_DOC = """Run a program with its arguments; no shell is involved, nothing is expanded.
 
 Resolves however the program ends, with its exit code and output. Without stdin there is nothing to read. All
-processes that it started end with it."""
+processes that it started end with it. In aggregatedOutput, what is written to both streams at the same instant can
+stand in either order."""
 
 _SHELL_DOC = """Run a command line or script in the user's shell: pipes, redirects and variables work.
 
-Resolves however it ends, with its exit code and output. All processes that it started end with it."""
+Resolves however it ends, with its exit code and output. All processes that it started end with it. In
+aggregatedOutput, what is written to both streams at the same instant can stand in either order: 2>&1 keeps it."""
 
 
 class Commandlike:
