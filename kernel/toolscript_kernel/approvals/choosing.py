@@ -52,10 +52,7 @@ def plan_text(plan: Plan, offset: int = 0, chosen: frozenset[int] | None = None)
 def plan_html(plan: Plan, offset: int = 0, chosen: frozenset[int] | None = None) -> str:
     """Return a plan as inert HTML; with ``chosen``, which rows were."""
     verdict = "" if chosen is None else f"<div>{markup(_verdict(plan, chosen))}</div>"
-    rows = "".join(
-        f'<li value="{r.number}">{html.sign(_mark(r, chosen)[0])} {_row_html(r, offset, _mark(r, chosen)[2])}</li>'
-        for r in plan.rows
-    )
+    rows = "".join(f'<li value="{r.number}">{_row_html(r, offset, _mark(r, chosen))}</li>' for r in plan.rows)
     head = f"<b>{html.sign('planned')} {markup(_heading(plan, offset))}</b>"
     return (
         f'<div class="toolscript-record" style="font-size:13px;line-height:1.55">{head}{verdict}<ol>{rows}</ol></div>'
@@ -97,9 +94,10 @@ def _box(widgets: Any, row: PlanRow) -> Any:
     )  # fmt: skip
 
 
-def _row_html(row: PlanRow, offset: int, word: str = "") -> str:
+def _row_html(row: PlanRow, offset: int, mark: tuple[str, str, str] | None = None) -> str:
+    sign, word = (f"{html.sign(mark[0])} ", mark[2]) if mark else ("", "")
     aside = f'<small style="opacity:.75">{markup(_place(row, offset) + _notes(row) + word)}</small>'
-    shown = f"{markup(_what(row))}{aside}"
+    shown = f"{sign}{markup(_what(row))}{aside}"
     if not row.diff:
         return shown
     return f'<details><summary style="cursor:pointer">{shown}</summary>{html.diff(row.diff)}</details>'
