@@ -251,6 +251,11 @@ class Harness:
         )  # fmt: skip
         return (await self._workshop.plan(source, order, self._emitter))[1]
 
+    async def offered(self) -> tuple[Tool, ...]:
+        """Return the tools that scripts can call here, once the configured servers have offered theirs."""
+        await self._offered.wait()
+        return tuple(self.registry.select())
+
     async def turn(self, prompt: str, *, agent: str | None = None, images: Sequence[str] = ()) -> Turn:
         """Let an agent answer a prompt and return what came of it; images are data URLs.
 

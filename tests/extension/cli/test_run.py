@@ -132,6 +132,18 @@ def test_the_facade_is_printed_as_declarations_as_json_and_as_openapi(tmp_path):
     assert all(tool["input_schema"] and tool["output_schema"] for tool in described)
 
 
+def test_the_tools_of_servers_are_listed_once_their_file_is_trusted(tmp_path):
+    server = {"command": sys.executable, "args": [str(ROOT / "tests" / "mcp_servers" / "proper.py")]}
+    (tmp_path / ".mcp.json").write_text(json.dumps({"mcpServers": {"proper": server}}))
+    before = toolscript(tmp_path, "tools", "--json")
+    toolscript(tmp_path, "trust", ".mcp.json")
+    after = toolscript(tmp_path, "tools", "--json")
+
+    assert "is not trusted" in before.stderr
+    assert not [t for t in json.loads(before.stdout) if t["name"].startswith("mcp.")]
+    assert "mcp.proper.weather" in [t["name"] for t in json.loads(after.stdout)]
+
+
 def test_a_recorded_run_replays_from_the_shell(tmp_path):
     (tmp_path / "a.txt").write_text("one")
     ran = toolscript(tmp_path, "run", "-", script="console.log('log'); return readFile('a.txt')")
