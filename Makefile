@@ -31,8 +31,9 @@ demo: $(READY)
 lab: $(READY)
 	$(BIN)/jupyter lab $(NOTEBOOK)
 
+# Two at a time, each file in one process: most tests wait for processes of theirs more than they compute.
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # Costs money: real models, with the keys that are set.
 test-live: $(READY)

@@ -37,7 +37,6 @@ class Panel:
         self._changed = changed
         self._note = ipywidgets().HTML("")
         self._reason = line("reason, if any")
-        self._reason.tooltip = "Optional; the script sees it"
         self._edited: JsonField | None = None
         self._unedited: list[Any] = []
         asked = request.extra.get("question")
