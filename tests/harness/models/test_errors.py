@@ -59,13 +59,15 @@ CODES = {
 
 def sdk_errors():
     for sdk, root in ((openai, openai.OpenAIError), (anthropic, anthropic.AnthropicError)):
-        for kind in {root, *subclasses(root)}:
+        for kind in [root, *subclasses(root)]:
             if kind.__module__.startswith(sdk.__name__):
                 yield pytest.param(kind, id=f"{sdk.__name__}.{kind.__name__}")
 
 
 def subclasses(kind):
-    return {found for sub in kind.__subclasses__() for found in {sub, *subclasses(sub)}}
+    """Return the classes below one, by name: processes that share the tests must find them in one order."""
+    found = {below for sub in kind.__subclasses__() for below in {sub, *subclasses(sub)}}
+    return sorted(found, key=lambda it: (it.__module__, it.__qualname__))
 
 
 def made(kind):
@@ -112,7 +114,7 @@ def test_every_family_of_exceptions_of_an_sdk_was_decided_upon(sdk, root):
 
 def http_errors():
     for root in (httpx2.RequestError, httpx2.StreamError, httpx2.HTTPStatusError, httpx2.InvalidURL):
-        yield from (pytest.param(kind, id=kind.__name__) for kind in {root, *subclasses(root)})
+        yield from (pytest.param(kind, id=kind.__name__) for kind in [root, *subclasses(root)])
 
 
 @pytest.mark.parametrize("kind", [*http_errors()])
