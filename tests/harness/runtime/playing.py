@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from typing import Any
 
 from toolscript.errors import ToolscriptError
@@ -157,6 +159,20 @@ def play_engine(engine: Engine, source: str, answer: Answer = echoes, **options:
                 break
     engine.close()
     return played
+
+
+def ending_alone(engine: Callable[[], Engine], source: str, **options: Any) -> str:
+    """Play a script in an engine in a process of its own, as a worker has one, and return the kind of its error.
+
+    A full heap is told by the peak of the process's memory: other tests have added to that of this one, and a
+    process that is started anew inherits it from its parent; only a forked one has its own, as a worker does.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as process:
+        return process.submit(_ending, engine, source, options).result(60)
+
+
+def _ending(engine: Callable[[], Engine], source: str, options: dict[str, Any]) -> str:
+    return type(play_engine(engine(), source, **options).error).__name__
 
 
 def script_of(start: Start) -> Script:
