@@ -19,7 +19,7 @@ def held(harness: Harness) -> tuple[int, int, list[str]]:
     """Return descriptors, tasks, and what processes run; without workers, and journals that lie ready."""
     open_files = [link for link in links() if "/.spare-" not in link]
     zygote = harness.pool._nursery.pid
-    others = set(descendants(os.getpid())) - set(descendants(zygote))
+    others = set(descendants(os.getpid())) - {zygote, *descendants(zygote)}
     return (
         len(open_files) - 2 * harness.metrics()["pool"]["idle"],
         len(asyncio.all_tasks()),
