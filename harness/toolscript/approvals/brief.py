@@ -63,15 +63,23 @@ def _told(section: Section, request: ApprovalRequest) -> bool:
 
 def _in_summary(value: Json, request: ApprovalRequest) -> bool:
     """Say whether the summary has a value word for word; anything that could be read otherwise stands alone."""
-    words = value if isinstance(value, list) else [value]
-    if not words or not all(isinstance(word, str) and _plain(word) for word in words):
-        return False
-    return f" {shlex.join(words)} " in f" {one_line(request.classification.summary)} "
+    match value:
+        case str() if value and _clear(value):
+            words = value
+        case [*given] if given and all(isinstance(word, str) and _clear(word) and _unquoted(word) for word in given):
+            words = shlex.join(given)
+        case _:
+            return False
+    return f" {words} " in f" {one_line(request.classification.summary)} "
 
 
-def _plain(word: str) -> bool:
-    # Quotes within quotes and runs of blanks are hard to read: such words stand on lines of their own.
-    return word.isascii() and word.isprintable() and not {"'", '"', "\\"} & set(word) and "  " not in word
+def _clear(text: str) -> bool:
+    return text.isascii() and text.isprintable() and "  " not in text
+
+
+def _unquoted(word: str) -> bool:
+    # Quotes within quotes are hard to read: such words stand on lines of their own.
+    return not {"'", '"', "\\"} & set(word)
 
 
 def _in_diff(value: Json, request: ApprovalRequest) -> bool:
