@@ -19,6 +19,7 @@ from toolscript.agent.toml_file import TomlFile, read
 from toolscript.agent.trust import Trust
 from toolscript.approvals.rules import too_long
 from toolscript.errors import ConfigError, Json
+from toolscript.misfits import said
 from toolscript.models.found import providers, served
 
 FILE_NAME = "toolscript.toml"
@@ -244,7 +245,7 @@ def _said(kind: str, message: str, keys: tuple[str | int, ...]) -> str:
         return "keys are never in a file: set api_key_env to the name of the environment variable that holds it"
     if kind == "extra_forbidden":
         return "there is no such setting"
-    return message.removeprefix("Value error, ")
+    return said(message)
 
 
 def _value(data: Json, keys: tuple[str, ...]) -> Json:
