@@ -65,7 +65,7 @@ def command(
 
 async def _undo(workspace: Path, names: list[str], picks: dict[Path, Pick], console: Console) -> Run:
     async with Harness(workspace) as harness:
-        if await asyncio.to_thread(_nothing, harness.state, names, bool(picks)):
+        if await asyncio.to_thread(_nothing, harness, names, bool(picks)):
             return Run(status=RunStatus.COMPLETED, result=Undone().to_json())
         run = await harness.undo(*names, picks=picks)
         if (run.error or {}).get("code") != "changed" or not sys.stdin.isatty():
@@ -74,9 +74,10 @@ async def _undo(workspace: Path, names: list[str], picks: dict[Path, Pick], cons
         return await harness.undo(*names, picks=picks | more)
 
 
-def _nothing(state: Path, names: list[str], picked: bool) -> bool:
+def _nothing(harness: Harness, names: list[str], picked: bool) -> bool:
     """Return whether these runs did nothing that an undo could take back or name. Raises ToolError as an undo does."""
-    effects = Effects.joined(effects_of(entry.file.path) for entry in chosen(past_runs(state), names, picked))
+    found = chosen(past_runs(harness.state), names, harness.workspace, picked)
+    effects = Effects.joined(effects_of(entry.file.path) for entry in found)
     return not effects.changes and not effects.others
 
 

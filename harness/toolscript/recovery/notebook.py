@@ -126,7 +126,9 @@ def _record(number: int, data: Json) -> Record:
 
 
 def _exact(value: Json) -> Json:
-    return json.loads(value[EXACT]) if isinstance(value, dict) and isinstance(value.get(EXACT), str) else value
+    if not isinstance(value, dict) or not isinstance(value.get(EXACT), str):
+        return value
+    return loaded(value[EXACT].encode("utf-8", "surrogatepass"))
 
 
 def _no_body(digest: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
@@ -71,6 +72,8 @@ def _settlement(record: EndRecord) -> Settlement:
 def recorded_limits(run: RunRecord) -> Limits:
     """Return the limits of a recorded run. Raises ConfigError for names and values that are none."""
     defaults = Limits()
+    if odd := [name for name, value in run.limits.items() if not math.isfinite(value)]:
+        raise ConfigError(f"{run.run_id} was recorded with limits that are no numbers: {', '.join(sorted(odd))}")
     whole = {n: int(v) if isinstance(getattr(defaults, n, 0.0), int) else float(v) for n, v in run.limits.items()}
     if unknown := whole.keys() - set(limit_names()):
         raise ConfigError(f"{run.run_id} was recorded with limits that there are not: {', '.join(sorted(unknown))}")
