@@ -268,8 +268,9 @@ class Workshop:
         if approved.plan_id in self.used_plans:
             raise ConfigError("this approved plan was carried out already; plan it anew")
         self.used_plans.add(approved.plan_id)
-        same = (plan.source, plan.params, plan.tools_digest) == (source, order.params, self._toolset(order).digest)
-        if not same:
+        # As JSON: to Python, 1 and true are the same.
+        given = (source, json.dumps(order.params, sort_keys=True), self._toolset(order).digest)
+        if (plan.source, json.dumps(plan.params, sort_keys=True), plan.tools_digest) != given:
             raise ConfigError("the approved plan is of another script, other params or other tools; plan it anew")
         return replace(order, seed=plan.seed, time_ms=plan.time_ms)
 
