@@ -118,7 +118,7 @@ def tape_of(recording: Json) -> Tape | None:
 
 def _record(number: int, data: Json) -> Record:
     try:
-        if not isinstance(data, dict) or data.get("kind") not in ON_TAPE:
+        if not isinstance(data, dict) or not isinstance(kind := data.get("kind"), str) or kind not in ON_TAPE:
             raise BadLine("not a record of a tape")
         return record_of({name: _exact(value) for name, value in data.items()}, _no_body)
     except (BadLine, JournalError, ValueError) as error:

@@ -17,6 +17,8 @@ CEILINGS: dict[str, float] = {
     "argument_bytes": 16 * MIB, "result_bytes": 16 * MIB, "source_bytes": MIB, "store_bytes": 16 * MIB,
 }  # fmt: skip
 """The most that a replay may use, whatever the recording says."""
+LATEST_MS = 8_640_000_000_000_000
+"""The last moment that a script's clock can show, in milliseconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,9 @@ class Tape:
         settlements: list[Settlement] = []
         end: RunEndRecord | None = None
         kept = tuple(records)
-        for record in kept:
+        for line, record in enumerate(kept, 1):
+            if abs(getattr(record, "time_ms", 0)) > LATEST_MS:
+                raise JournalDamaged("the journal", line, f"{record.kind}.time_ms: there is no such time")
             match record:
                 case RunRecord():
                     run = record
