@@ -340,10 +340,12 @@ class Harness:
         ``names`` are runs and turns; those of agents that they asked go with them. Where a path has changed since,
         nothing is touched and the run fails with code ``changed``: ``picks`` then chooses ``keep``, ``restore`` or
         ``merge`` for each. Runs that changed no file are told so in ``warnings``, and nothing is written down: such a
-        run has no id. Raises ToolError: ``not_found``, ``not_ended``, ``interrupted``, ``already_undone``.
+        run has no id. Raises ToolError: ``not_found``, ``elsewhere``, ``not_ended``, ``interrupted``,
+        ``already_undone``.
         """
         past = await to_thread.run_sync(past_runs, self.state)
-        wanted = [entry.run.run_id for entry in await to_thread.run_sync(chosen, past, names, bool(picks))]
+        found = await to_thread.run_sync(chosen, past, names, self.workspace, bool(picks))
+        wanted = [entry.run.run_id for entry in found]
         if going := [run_id for run_id in wanted if self._runner.is_running(run_id)]:
             raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
         effects = await to_thread.run_sync(effects_of_all, self.state, wanted)
