@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from toolscript_kernel import commands
@@ -128,7 +129,7 @@ class Session:
             self._kernel.log.warning("toolscript: runs did not end in time")
 
     async def _work(self, cell: Cell, caller: Caller, deleted: Sequence[str]) -> None:
-        self.desk.caller = caller
+        self.desk.caller = replace(caller, alone=cell.kind is Kind.EMPTY)
         await self.desk.forget(deleted)
         for command in cell.commands:
             agent = await commands.run(command, self.desk, caller.stage, alone=cell.kind is Kind.EMPTY)

@@ -42,27 +42,29 @@ function hear(panel, comm, data) {
   const cellOf = (id) => panel.content.widgets.find((cell) => cell.model.type === "code" && cell.model.id === id);
   if (data.kind === "outputs") {
     const cell = cellOf(data.cell);
-    if (cell && !holds(cell, data).record) fill(cell, data.outputs, data.outputs.find((output) => output.execution_count)?.execution_count ?? "");
+    if (cell && !holds(cell, data).current) fill(cell, data.outputs, data.outputs.find((output) => output.execution_count)?.execution_count ?? "");
     return;
   }
   for (const told of data.views || []) {
     const cell = cellOf(told.cell);
     if (!cell) continue;
-    const { record, live } = holds(cell, told);
+    const { current, earlier, live } = holds(cell, told);
     const view = { version_major: 2, version_minor: 0, model_id: told.model };
-    if (told.running && !record && !live)
+    if (told.running && !live)
       fill(cell, [{ output_type: "display_data", data: { [VIEW]: view, "text/plain": "running…" }, metadata: {} }], "*");
-    else if (!told.running) comm.send({ kind: record ? "has" : "want", view: told.view });
+    // What a page has had and holds no more, its person has cleared; what it holds from earlier is out of date.
+    else if (!told.running && (current || earlier || live || !told.seen)) comm.send({ kind: current ? "has" : "want", view: told.view });
   }
 }
 
-// Whether a cell has the record of a view already, or the widget that it is shown by.
+// Whether a cell has what stands there now, something of the view from earlier, or the widget that it is shown by.
 function holds(cell, told) {
-  const found = { record: false, live: false };
+  const found = { current: false, earlier: false, live: false };
   const { outputs } = cell.model;
   for (let index = 0; index < outputs.length; index += 1) {
     const { data = {}, metadata = {} } = outputs.get(index);
-    found.record ||= (metadata[MIME] || {}).view === told.view;
+    const { view, edition = 0 } = metadata[MIME] || {};
+    if (view === told.view) found[edition >= told.edition ? "current" : "earlier"] = true;
     found.live ||= (data[VIEW] || {}).model_id === told.model;
   }
   return found;

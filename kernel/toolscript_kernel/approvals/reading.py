@@ -45,7 +45,9 @@ def _first(request: ApprovalRequest, *, full: bool) -> list[Section]:
 def _needed(section: Section, request: ApprovalRequest) -> bool:
     """Say whether a section must be seen before answering and is not said by another."""
     if section.title.startswith("Argument"):
-        return request.classification.diff is None and not _in_summary(_argument(request, section), request)
+        value = _argument(request, section)
+        # What is empty says nothing; the details have it.
+        return value not in ({}, [], "") and request.classification.diff is None and not _in_summary(value, request)
     return section.kind in ("warning", "diff")
 
 

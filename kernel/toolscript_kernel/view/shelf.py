@@ -25,11 +25,15 @@ class _Kept:
     cell: str
     view: str
     model: str
+    edition: int = 0
     outputs: list[dict[str, Json]] | None = None
     seen: bool = False
 
     def told(self) -> dict[str, Json]:
-        return {"cell": self.cell, "view": self.view, "model": self.model, "running": self.outputs is None}
+        return {
+            "cell": self.cell, "view": self.view, "model": self.model, "running": self.outputs is None,
+            "edition": self.edition, "seen": self.seen,
+        }  # fmt: skip
 
 
 class Shelf:
@@ -47,16 +51,24 @@ class Shelf:
 
     def begins(self, cell: str, view: str, model: str) -> None:
         """Tell every page that a cell shows a widget."""
+        self._tell(self._keep(cell, view, model))
+
+    def _keep(self, cell: str, view: str, model: str = "") -> _Kept:
         self._kept.pop(cell, None)
         self._kept[cell] = kept = _Kept(cell, view, model)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        self._tell(kept)
+        return kept
 
-    def ended(self, view: str, outputs: list[dict[str, Json]]) -> None:
-        """Tell every page that the widget has given way to lasting outputs, which it may ask for."""
+    def left(self, cell: str, view: str, edition: int, outputs: list[dict[str, Json]]) -> None:
+        """Tell every page that the cell shows other outputs now, which it may ask for; later editions replace these.
+
+        Says nothing where the cell shows another view by now.
+        """
+        if edition == 1 and self._find(view) is None:
+            self._keep(cell, view)
         if (kept := self._find(view)) is not None:
-            kept.outputs = outputs
+            kept.outputs, kept.edition, kept.seen = outputs, edition, False
             self._tell(kept)
 
     def _tell(self, kept: _Kept) -> None:
@@ -74,7 +86,7 @@ class Shelf:
 
     def _joined(self, comm: Any) -> None:
         self._comms.append(comm)
-        comm.send({"kind": "views", "views": [k.told() for k in self._kept.values() if not k.seen]})
+        comm.send({"kind": "views", "views": [k.told() for k in self._kept.values()]})
 
     def _left(self, comm: Any) -> None:
         if comm in self._comms:
@@ -86,4 +98,5 @@ class Shelf:
         # A page has the outputs now: what its person does with them, such as clearing them, is not undone later.
         kept.seen = True
         if data.get("kind") == "want":
-            comm.send({"kind": "outputs", "cell": kept.cell, "view": kept.view, "outputs": kept.outputs})
+            told = kept.told() | {"kind": "outputs", "outputs": kept.outputs}
+            comm.send(told)

@@ -102,3 +102,10 @@ def test_a_plain_command_is_said_once_above_and_one_with_blanks_word_by_word():
     assert "[0]" not in request_html(plain)
     assert "[0] rm" in words(details_html(plain))
     assert "[1] a b" in words(request_html(blank))
+
+
+def test_an_empty_argument_is_left_to_the_details():
+    it = request(tool="shell", arguments={"command": "rm 'a b'", "env": {}}, classification=command(summary="run it"))
+
+    assert "Argument env" not in words(request_html(it))
+    assert "Argument env" in words(details_html(it))
