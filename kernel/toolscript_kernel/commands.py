@@ -246,7 +246,11 @@ async def _resumed(desk: Desk, name: str, outcomes: dict[int, Any]) -> str:
 async def _undo(desk: Desk, words: list[str]) -> str:
     picks = dict(word.rsplit("=", 1) for word in words if "=" in word)
     names = [_turn_of(desk, word) for word in words if "=" not in word] or [recall.run_of(desk.shell.user_ns)]
-    return await undoing.undone(await desk.door.open(), names, picks)
+    try:
+        return await undoing.undone(await desk.door.open(), names, picks)
+    finally:
+        if desk.caller is not None and desk.caller.shelf is not None:
+            desk.caller.shelf.tell_undone()
 
 
 def _turn_of(desk: Desk, word: str) -> str:

@@ -2,6 +2,8 @@
 //
 // After a reload, and in a second tab, a page has no output that was not saved; the kernel tells which there are.
 
+import { heardUndone } from "./actions.js";
+
 const TARGET = "toolscript.views";
 const MIME = "application/vnd.toolscript.run+json";
 const VIEW = "application/vnd.jupyter.widget-view+json";
@@ -21,13 +23,18 @@ export function attend(panel) {
     comm.onMsg = ({ content: { data } }) => hear(panel, comm, data);
     comm.open({});
   };
+  const left = () => {
+    comm = joined = null;
+    heardUndone(panel, {}, null);
+  };
+  panel.disposed.connect(left);
   const quietly = () => void join().catch((error) => console.debug("toolscript: live views", error));
   sessionContext.kernelChanged.connect(() => {
-    comm = joined = null;
+    left();
     quietly();
   });
   sessionContext.statusChanged.connect((_, status) => {
-    if (status === "restarting" || status === "autorestarting") comm = joined = null;
+    if (status === "restarting" || status === "autorestarting") left();
     else if (status === "idle" || status === "busy") quietly();
   });
   void Promise.all([sessionContext.ready, context.ready]).then(quietly);
@@ -40,6 +47,10 @@ function extended(panel) {
 
 function hear(panel, comm, data) {
   const cellOf = (id) => panel.content.widgets.find((cell) => cell.model.type === "code" && cell.model.id === id);
+  if (data.kind === "undone") {
+    heardUndone(panel, data.undone, () => comm.isDisposed || comm.send({ kind: "undone" }));
+    return;
+  }
   if (data.kind === "outputs") {
     const cell = cellOf(data.cell);
     if (cell && !holds(cell, data).current) fill(cell, data.outputs, data.outputs.find((output) => output.execution_count)?.execution_count ?? "");

@@ -1,4 +1,4 @@
-"""Decides what a page is told that was away: which cells show a view that goes on, and how those ended that it missed.
+"""Decides what a page is told that was away: which views go on, how those ended that it missed, what was undone.
 
 A page that is loaded anew, or a second one, has none of the outputs that were not saved; no message of the protocol
 brings them back. So a page asks for them, over a channel of its own that only our extension for JupyterLab opens.
@@ -6,6 +6,7 @@ brings them back. So a page asks for them, over a channel of its own that only o
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,11 +38,18 @@ class _Kept:
 
 
 class Shelf:
-    """Keeps the latest view of each cell for pages that come later. ``call`` runs a function on the cells' loop."""
+    """Keeps the latest view of each cell for pages that come later, and tells them which runs were undone.
 
-    def __init__(self, comm_manager: Any, call: Callable[..., Any]) -> None:
+    ``loop`` is that of the cells; ``undone`` returns the runs that are undone, each with its undo, and may take long.
+    """
+
+    def __init__(
+        self, comm_manager: Any, loop: asyncio.AbstractEventLoop, undone: Callable[[], dict[str, str]]
+    ) -> None:
         self._manager = comm_manager
-        self._call = call
+        self._loop = loop
+        self._undone = undone
+        self._call: Callable[..., Any] = loop.call_soon_threadsafe
         self._comms: list[Any] = []
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
@@ -71,6 +79,18 @@ class Shelf:
             kept.outputs, kept.edition, kept.seen = outputs, edition, False
             self._tell(kept)
 
+    def tell_undone(self) -> None:
+        """Tell every page which runs of the workspace are undone now; their buttons say so."""
+        if self._comms:
+            looked = self._loop.run_in_executor(None, self._undone)
+            looked.add_done_callback(lambda found: self._tell_undone(found, tuple(self._comms)))
+
+    def _tell_undone(self, found: asyncio.Future[dict[str, str]], comms: tuple[Any, ...]) -> None:
+        if found.cancelled() or found.exception() is not None:
+            return  # A button that is pressed in spite of that is told so by the undo itself.
+        for comm in comms:
+            comm.send({"kind": "undone", "undone": found.result()})
+
     def _tell(self, kept: _Kept) -> None:
         for comm in self._comms:
             comm.send({"kind": "views", "views": [kept.told()]})
@@ -87,12 +107,15 @@ class Shelf:
     def _joined(self, comm: Any) -> None:
         self._comms.append(comm)
         comm.send({"kind": "views", "views": [k.told() for k in self._kept.values()]})
+        self.tell_undone()
 
     def _left(self, comm: Any) -> None:
         if comm in self._comms:
             self._comms.remove(comm)
 
     def _heard(self, comm: Any, data: Any) -> None:
+        if isinstance(data, dict) and data.get("kind") == "undone":
+            self.tell_undone()
         if not isinstance(data, dict) or (kept := self._find(data.get("view"))) is None or kept.outputs is None:
             return
         # A page has the outputs now: what its person does with them, such as clearing them, is not undone later.
