@@ -148,8 +148,9 @@ class Past:
 
     @property
     def stopped(self) -> bool:
-        """Whether a person denied a call and ended the run with it."""
-        return any(d.choice is Choice.DENY_AND_STOP for d in self.decisions.values())
+        """Whether a person denied a call, of this run or of an agent that it asked, and ended the run with it."""
+        denied = any(d.choice is Choice.DENY_AND_STOP for d in self.decisions.values())
+        return denied or any(_ends_turn(r) for r in self.ended.values() if not r.ok)
 
     @property
     def counted(self) -> int:
@@ -171,6 +172,11 @@ class Memory:
     def holds(self, number: int) -> bool:
         """Say whether anything was decided on this call."""
         return any(decisions and key[0] == number for key, decisions in self.kept.items())
+
+
+def _ends_turn(record: EndRecord) -> bool:
+    error = json.loads(record.value)
+    return isinstance(error, dict) and bool((error.get("details") or {}).get("ends_turn"))
 
 
 def _counts(record: EndRecord) -> bool:
