@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolscript.errors import ConfigError, ToolscriptError
+from toolscript.metrics import told
 from toolscript_kernel import recall, undoing
 from toolscript_kernel.cells import Cell, Command, Kind
 from toolscript_kernel.desk import CellError, Desk, cell_error
@@ -114,7 +115,7 @@ def _status(desk: Desk, words: list[str]) -> str:
         "tools": str(len(harness.registry)),
         "waiting for approval": str(len(harness.approvals.pending)),
         "allowed for this conversation": str(len(harness.permissions)),
-    }
+    } | told(harness.metrics())
     return "\n".join(f"{name}: {value}" for name, value in facts.items())
 
 
@@ -267,7 +268,7 @@ def _first_sentence(doc: str) -> str:
 
 VERBS: dict[str, Verb] = {
     "help": Verb("help", "list these commands", _help),
-    "status": Verb("status", "show workspace, agent, policy and what waits", _status),
+    "status": Verb("status", "show workspace, agent, policy, what waits, and what the workers did", _status),
     "tools": Verb("tools [NAME]…", "list the tools, or show some as TypeScript", _tools),
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
     "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request of the next cell", _answer),

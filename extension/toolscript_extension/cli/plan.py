@@ -33,7 +33,9 @@ def lines(plan: Plan) -> Iterator[Text]:
     """Yield a plan as lines of text in which nothing acts."""
     count = len(plan.rows)
     end = f", up to line {plan.line}" if plan.line is not None else ""
-    yield Text(f"plan: {count} effect{'' if count == 1 else 's'} ({plan.status}{end})", style="bold")
+    yield Text(
+        f"plan: {count} effect{'' if count == 1 else 's'} ({plan.status}{end}); nothing is done yet", style="bold"
+    )
     for row in plan.rows:
         yield Text.assemble(
             (f"  #{row.number} ", "bold"), (row.tool, "bold"), f" {one_line(row.summary) or brief(row.arguments)}",

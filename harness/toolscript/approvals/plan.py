@@ -50,7 +50,8 @@ class PlanRow:
         """Return the row as faces show it."""
         data: dict[str, Json] = {
             "number": self.number, "tool": self.tool, "arguments": self.arguments, "effect": self.effect,
-            "summary": self.summary, "line": self.line, "diff": self.diff, "waits": self.waits,
+            "status": "denied" if self.denied else "planned", "summary": self.summary, "line": self.line,
+            "diff": self.diff, "waits": self.waits,
         }  # fmt: skip
         if self.assumes:
             listed = ", ".join(f"#{n}" for n in self.assumes)
@@ -94,7 +95,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Json]:
         """Return the plan as faces show it."""
-        return {"status": self.status, "line": self.line, "rows": [row.to_json() for row in self.rows]}
+        return {"planned": True, "status": self.status, "line": self.line, "rows": [row.to_json() for row in self.rows]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

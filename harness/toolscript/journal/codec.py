@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from toolscript import misfits
 from toolscript.errors import Json
 from toolscript.journal.records import KINDS, VERSION, Record
 
@@ -126,8 +127,7 @@ def record_of(data: dict[str, Json], body: Callable[[str], bytes]) -> Record:
     try:
         record: Record = _adapter(kind).validate_python(fields)
     except ValidationError as error:
-        problem = error.errors()[0]
-        raise BadLine(f"{kind}.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+        raise BadLine(f"{kind}.{misfits.told(error, whole='record', most=1)}") from None
     return record
 
 

@@ -14,9 +14,9 @@ from toolscript.errors import JournalDamaged, JournalError, Json
 from toolscript.journal.blobs import read_blob
 from toolscript.journal.codec import MAX_LINE, BadLine, fields_of, line_hash, loaded, parsed, record_of
 from toolscript.journal.private import read_private
-from toolscript.journal.records import KINDS, Record
+from toolscript.journal.records import KINDS, Record, RunEndRecord
 from toolscript.journal.redact import mapped, restored
-from toolscript.journal.state import secrets_path
+from toolscript.journal.state import last_line, secrets_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,17 @@ def records(
         if unknown == "skip" and line.kind not in KINDS:
             continue
         yield _record(path, line, known)
+
+
+def end_record(path: Path) -> RunEndRecord | None:
+    """Return the last record of a run that has ended, without reading what stands before; None for any other."""
+    try:
+        with open(path, "rb") as file:
+            data = parsed(last_line(file.fileno()))
+        record = record_of(data, partial(read_blob, path)) if data["kind"] == RunEndRecord.kind else None
+    except (BadLine, JournalError, OSError):
+        return None
+    return record if isinstance(record, RunEndRecord) else None
 
 
 def _record(path: Path, line: Line, secrets: Mapping[str, str]) -> Record:

@@ -164,6 +164,8 @@ class RunEndRecord:
     store: dict[str, str | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     time_ms: int = 0
+    changed: bool | None = None
+    """Whether it changed files, so that a list of changes reads the ends of journals only; None: nobody said."""
 
 
 Record = (

@@ -80,6 +80,7 @@ class ResumedRoad(Road):
         elif past.denials >= scope.limits.denials:
             self.stop = DenialsExceeded(scope.limits.denials, past.denials)
         self.treatments: dict[int, Treatment] = {}
+        self.changed = any(record.changes for record in past.ended.values())
         self.had_effect = any(call.begin for call in past.open.values())
 
     async def serve(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -77,7 +77,7 @@ class Undoing:
         if ended is None:
             await self._conclude(arguments, begun)
         else:
-            self._finish(loads(ended.value), ok=ended.ok, milliseconds=0.0)
+            self._finish(loads(ended.value), ok=ended.ok, milliseconds=0.0, changed=bool(ended.changes))
             await self._give_up()
 
     def _kept(self) -> tuple[Record, ...]:
@@ -113,7 +113,7 @@ class Undoing:
 
     async def _take_back(self, arguments: Json, begun: BeginRecord | None) -> Undone:
         run_ids = arguments["runs"]
-        effects = await to_thread.run_sync(self._effects, run_ids)
+        effects = await to_thread.run_sync(effects_of_all, self.state, run_ids)
         picks: dict[Path, Pick] = {Path(path): pick for path, pick in arguments["picks"].items()}
         if begun is None:
             plan = await to_thread.run_sync(undoable, effects, self.files, picks)
@@ -131,9 +131,6 @@ class Undoing:
     def _later(self, run_ids: Sequence[str], paths: Sequence[Path]) -> Mapping[Path, str]:
         past = past_runs(self.state)
         return changed_later(past, [entry for entry in past if entry.run.run_id in run_ids], paths)
-
-    def _effects(self, run_ids: Sequence[str]) -> Effects:
-        return Effects.joined(effects_of(run_path(self.state, run_id)) for run_id in run_ids)
 
     def _open(self, arguments: Json) -> None:
         source = _source(arguments)
@@ -173,9 +170,10 @@ class Undoing:
                 changes=change_records(undone.changes if undone else (), self.journal),
             )
         )  # fmt: skip
-        self._finish(told, ok=error is None, milliseconds=round((time.monotonic() - began) * 1000, 3))
+        milliseconds = round((time.monotonic() - began) * 1000, 3)
+        self._finish(told, ok=error is None, milliseconds=milliseconds, changed=bool(undone and undone.changes))
 
-    def _finish(self, told: Json, *, ok: bool, milliseconds: float) -> None:
+    def _finish(self, told: Json, *, ok: bool, milliseconds: float, changed: bool) -> None:
         """Write the undo's last record, and tell of its end: ``told`` is its result, or its error."""
         result, error = (told, None) if ok else (None, told)
         status = OperationStatus.SUCCEEDED if ok else OperationStatus.FAILED
@@ -185,11 +183,16 @@ class Undoing:
         )  # fmt: skip
         ended = RunStatus.COMPLETED if ok else RunStatus.FAILED
         text = None if result is None else json.dumps(result)
-        self.journal.write(RunEndRecord(status=ended.value, result=text, error=error, time_ms=_now()))
+        self.journal.write(RunEndRecord(status=ended.value, result=text, error=error, time_ms=_now(), changed=changed))
         self.emitter.emit(
             ScriptExecutionOutput, status=ended, script_hash=script_hash("// undo"), result=result, error=error,
             durations={"total": milliseconds},
         )  # fmt: skip
+
+
+def effects_of_all(state: Path, run_ids: Iterable[str]) -> Effects:
+    """Return what these runs did, as those of one. Raises JournalDamaged and JournalError."""
+    return Effects.joined(effects_of(run_path(state, run_id)) for run_id in run_ids)
 
 
 def effects_of(path: Path) -> Effects:

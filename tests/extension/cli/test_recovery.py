@@ -206,7 +206,7 @@ def test_an_undo_of_a_new_file_says_that_it_was_removed_and_of_a_run_without_cha
     done = toolscript(workspace, "undo", quiet)
     listed = toolscript(workspace, "undo").stdout
 
-    assert (done.returncode, done.stderr) == (0, "There is nothing to take back: no file was changed.\n")
+    assert (done.returncode, done.stderr) == (0, f"There is nothing to take back: {quiet} changed no file.\n")
     assert made in listed and quiet not in listed
     assert run_files(state_dir(workspace)) == before
 

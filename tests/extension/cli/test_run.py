@@ -226,7 +226,11 @@ def test_a_dry_run_prints_the_table_of_effects_and_does_nothing(tmp_path):
     told = json.loads(toolscript(tmp_path, "run", "-", "--dry-run", "--json", script=PLANNED).stdout)
 
     assert done.returncode == 0
-    assert "plan: 3 effects (complete)" in done.stdout
+    assert "plan: 3 effects (complete); nothing is done yet" in done.stdout
+    assert done.stderr.count("planned, not done") == 3 and "planned only: nothing of this was done" in done.stderr
+    assert "run r-" not in done.stderr
+    assert "#3 shell run touch c.txt " in done.stdout
+    assert told["planned"] is True and {row["status"] for row in told["rows"]} == {"planned"}
     for part in ("#1 writeFile", "-old", "+a", "#3 shell", "touch c.txt", "line 2"):
         assert part in done.stdout
     assert [(r["number"], r["tool"], r["effect"]) for r in told["rows"]] == [
