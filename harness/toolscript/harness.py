@@ -59,7 +59,7 @@ from toolscript.models.found import adapter_for
 from toolscript.recovery.history import chosen, first_record, past_runs
 from toolscript.recovery.notebook import saved
 from toolscript.recovery.undo import Pick
-from toolscript.recovery.undoing import Undoing
+from toolscript.recovery.undoing import Undoing, effects_of_all, nothing_to_take_back
 from toolscript.recovery.unknown import Resolution
 from toolscript.registry.context import SandboxMode
 from toolscript.registry.registry import Registry, installed_tools
@@ -357,12 +357,18 @@ class Harness:
 
         ``names`` are runs and turns; those of agents that they asked go with them. Where a path has changed since,
         nothing is touched and the run fails with code ``changed``: ``picks`` then chooses ``keep``, ``restore`` or
-        ``merge`` for each. Raises ToolError: ``not_found``, ``not_ended``, ``interrupted``, ``already_undone``.
+        ``merge`` for each. Runs that changed no file are told so in ``warnings``, and nothing is written down: such a
+        run has no id. Raises ToolError: ``not_found``, ``elsewhere``, ``not_ended``, ``interrupted``,
+        ``already_undone``.
         """
         past = await to_thread.run_sync(past_runs, self.state)
-        wanted = [entry.run.run_id for entry in await to_thread.run_sync(chosen, past, names, bool(picks))]
+        found = await to_thread.run_sync(chosen, past, names, self.workspace, bool(picks))
+        wanted = [entry.run.run_id for entry in found]
         if going := [run_id for run_id in wanted if self._runner.is_running(run_id)]:
             raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
+        effects = await to_thread.run_sync(effects_of_all, self.state, wanted)
+        if not effects.net:  # nothing that anybody would take back: no run, no journal
+            return nothing_to_take_back(names, effects)
         run_id = new_id("r")
         undoing = self._undoing(run_id, self._journals(run_id))
         with undoing.emitter.collecting(run_id=run_id) as events:

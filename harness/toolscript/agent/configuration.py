@@ -20,6 +20,7 @@ from toolscript.agent.trust import Trust
 from toolscript.agent.workers import Workers
 from toolscript.approvals.rules import too_long
 from toolscript.errors import ConfigError, Json
+from toolscript.misfits import said
 from toolscript.models.found import providers, served
 
 FILE_NAME = "toolscript.toml"
@@ -260,7 +261,7 @@ def _said(kind: str, message: str, keys: tuple[str | int, ...]) -> str:
         return "keys are never in a file: set api_key_env to the name of the environment variable that holds it"
     if kind == "extra_forbidden":
         return "there is no such setting"
-    return message.removeprefix("Value error, ")
+    return said(message)
 
 
 def _value(data: Json, keys: tuple[str, ...]) -> Json:

@@ -242,7 +242,8 @@ def _at_default(tool: Tool, shown: Json) -> list[str]:
     """Return the arguments that are what they would be if nobody had given them."""
     properties = tool.spec.input.schema.get("properties", {})
     given = shown if isinstance(shown, dict) else {}
-    return [n for n, v in given.items() if "default" in properties.get(n, {}) and properties[n]["default"] == v]
+    # Defaults made by a factory are not in a schema; those are empty.
+    return [n for n, v in given.items() if v == properties.get(n, {}).get("default", {})]
 
 
 def _is_shown(seen: Classification, shown: Classification) -> bool:
