@@ -21,7 +21,7 @@ from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.plan import ApprovedPlan, Plan, PlanRow
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule
-from toolscript.errors import ConfigError, Json, RunAborted, ToolscriptError
+from toolscript.errors import ConfigError, Json, RunAborted, StillInterrupted, ToolscriptError
 from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.large import LARGEST_RESULT
@@ -208,7 +208,8 @@ class Workshop:
         try:
             past = Past.read(records(path, secrets=read_secrets(path)))
             order = recorded_order(past.tape.run, order)
-            check_resumable(past.tape, str(self.world.cwd), {**installation(), "tools": self._toolset(order).digest})
+            digests = {**installation(), "tools": self._toolset(order).digest}
+            check_resumable(past.tape, path.stem, self.world.cwd, digests)
             await to_thread.run_sync(end_leftovers, past.started)
         except BaseException:
             journal.close()
@@ -269,8 +270,9 @@ class Workshop:
         if approved.plan_id in self.used_plans:
             raise ConfigError("this approved plan was carried out already; plan it anew")
         self.used_plans.add(approved.plan_id)
-        same = (plan.source, plan.params, plan.tools_digest) == (source, order.params, self._toolset(order).digest)
-        if not same:
+        # As JSON: to Python, 1 and true are the same.
+        given = (source, json.dumps(order.params, sort_keys=True), self._toolset(order).digest)
+        if (plan.source, json.dumps(plan.params, sort_keys=True), plan.tools_digest) != given:
             raise ConfigError("the approved plan is of another script, other params or other tools; plan it anew")
         return replace(order, seed=plan.seed, time_ms=plan.time_ms)
 
@@ -283,7 +285,14 @@ class Workshop:
 
 
 def recorded_order(run: RunRecord, order: Order) -> Order:
-    """Return the terms of an interrupted run: as recorded, under today's rules, and never a looser policy."""
+    """Return the terms of an interrupted run: as recorded, under today's rules, and never a looser policy.
+
+    Raises StillInterrupted and ConfigError for terms that are none.
+    """
+    if run.policy not in tuple(Policy):
+        raise StillInterrupted(
+            f"{run.run_id} ran under a policy that there is not: {run.policy!r}", code="not_resumable"
+        )
     return Order(
         limits=recorded_limits(run),
         policy=stricter(Policy(run.policy), order.policy), rules=order.rules, allowed_tools=run.allowed_tools,

@@ -34,13 +34,21 @@ async def undone(harness: Harness, names: list[str], picks: dict[str, str]) -> s
 
     taken = {(harness.workspace / path).resolve(): _pick(path, pick) for path, pick in picks.items()}
     past = await to_thread.run_sync(past_runs, harness.state)
-    effects = await to_thread.run_sync(_effects, named(past, names, bool(taken)))
+    effects = await to_thread.run_sync(_effects, named(past, names, harness.workspace, bool(taken)))
     if not effects.net:
         return "\n".join(_nothing(names, effects, await to_thread.run_sync(_latest, past)))
     run = await harness.undo(*names, picks=taken)
     if run.error is not None:
         raise revive(run.error)
     return "\n".join(_told(run, harness.workspace))
+
+
+def taken_back(workspace: Path) -> dict[str, str]:
+    """Return the runs of a workspace whose file changes are taken back now, each with the undo that did it."""
+    from toolscript.journal.state import state_dir
+    from toolscript.recovery.history import past_runs, undone_by
+
+    return undone_by(past_runs(state_dir(workspace)))
 
 
 def _told(run: Run, workspace: Path) -> Iterator[str]:

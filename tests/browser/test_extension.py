@@ -94,14 +94,66 @@ def test_undo_takes_the_files_back_by_a_cell_that_says_so(page, opened, running,
     (running.folder / "a.txt").write_text("old")
     lab = opened(WRITES)
     out = lab.run(0)
-    out.get_by_role("button", name="Undo").click()
-    lab.cell(1).get_by_text("undo", exact=False).first.wait_for()
+    out.get_by_role("button", name="Undo", exact=True).dblclick()
     lab.cell(1).get_by_text("restored a.txt").wait_for()
+    undone = out.get_by_role("button", name="Undone", disabled=True)
+    undone.wait_for()
+    lab.idle()
     lab.shot(f"undone-{app}")
 
+    assert lab.page.locator(".jp-CodeCell").count() == 2
     assert lab.cell(1).locator(".cm-content").inner_text().startswith("%toolscript undo r-")
-    out.get_by_role("button", name="Undo").wait_for(state="detached")
+    assert "were taken back, by r-" in undone.get_attribute("title")
     assert (running.folder / "a.txt").read_text() == "old"
+
+
+@LAB
+def test_the_undo_button_tells_what_was_undone_elsewhere_and_what_stands_again(page, opened, running, app):
+    (running.folder / "a.txt").write_text("old")
+    lab = opened(WRITES, "%toolscript undo", "%%py\n1")
+    out = lab.run(0)
+    stands = out.get_by_role("button", name="Undo", exact=True)
+    undone = out.get_by_role("button", name="Undone", disabled=True)
+    stands.wait_for()
+    told = lab.run(1).get_by_text("to take this undo back:")
+    undone.wait_for()
+    back = told.inner_text().partition("back: ")[2]
+    lab.idle()
+    lab.save()
+    lab.show()
+    undone.wait_for()
+
+    lab.idle()
+    lab.cell(2).locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(back)
+    lab.run(2)
+    stands.wait_for()
+    assert (running.folder / "a.txt").read_text() == "new"
+
+
+ELSEWHERE = """%%py
+import os, subprocess, sys
+code = "from toolscript_extension.cli import main; main()"
+environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+print(subprocess.run([sys.executable, "-c", code, "undo", _run.run_id], env=environment, capture_output=True, text=True).stderr)
+"""
+
+
+@LAB
+def test_an_undo_button_that_is_out_of_date_changes_nothing_and_says_so(page, opened, running, app):
+    (running.folder / "a.txt").write_text("old")
+    lab = opened(WRITES, ELSEWHERE)
+    stands = lab.run(0).get_by_role("button", name="Undo", exact=True)
+    stands.wait_for()
+    lab.run(1).get_by_text("a.txt").first.wait_for()
+    lab.idle()
+    (running.folder / "a.txt").write_text("later")
+    stands.click()
+    lab.cell(1).get_by_text("was undone already, by r-").first.wait_for()
+
+    lab.cell(0).get_by_role("button", name="Undone", disabled=True).wait_for()
+    assert (running.folder / "a.txt").read_text() == "later"
 
 
 @LAB
@@ -152,6 +204,30 @@ def test_a_saved_run_is_shown_without_a_kernel(page, opened, running, app):
     assert view.locator("em").inner_text() == "there"
     assert view.locator("img").count() == 0
     assert "as html" not in page.locator(".jp-OutputArea").first.inner_text()
+
+
+@LAB
+@pytest.mark.parametrize(
+    "run_id",
+    ["r-12ab\n%%py\nopen('planted', 'w').close()", "1", "-- a.txt=restore", "r-12ab\n%toolscript answer allow"],
+)
+def test_a_forged_run_offers_no_button_that_would_run_what_it_names(page, opened, running, app, run_id):
+    script = {
+        "type": "script", "source": "return 1", "status": "completed", "result": 1, "logs": [], "warnings": [],
+        "operations": [{"number": 1, "tool": "writeFile", "arguments": {}, "status": "succeeded", "diff": "+a"}],
+    }  # fmt: skip
+    mime = "application/vnd.toolscript.run+json"
+    data = {mime: {"version": 1, "kind": "turn", "prompt": "p", "status": "completed", "parts": [script]}}
+    told = {mime: {"scripts": [{"runId": run_id}]}}
+    cell = nbformat.v4.new_code_cell("p", outputs=[nbformat.v4.new_output("display_data", data=data, metadata=told)])
+    name = f"f{id(page)}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), running.folder / name)
+    page.goto(f"{running.url}lab/tree/{name}?reset&token={running.token}")
+    page.get_by_text("script completed").wait_for()
+
+    assert page.get_by_role("button", name="Edit as cell").count() == 1
+    assert page.get_by_role("button", name="Replay").count() == 0
+    assert page.locator(".ts-actions").get_by_role("button", name="Undo").count() == 0
 
 
 @LAB

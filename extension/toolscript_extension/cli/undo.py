@@ -50,7 +50,10 @@ def command(
     console = screen(stderr=True)
     picks = dict(_pick(text, workspace) for text in pick or ())
     try:
-        run = asyncio.run(_undo(workspace, names, picks, console))
+        run = asyncio.run(_undo(workspace, names, picks))
+        if (run.error or {}).get("code") == "changed" and sys.stdin.isatty():
+            # Asked outside of any loop: a thread that waits for a line would keep Ctrl-C from ending the process.
+            run = asyncio.run(_undo(workspace, names, picks | _choices(_conflicts(run), console)))
     except ToolError as error:
         console.print(Text(f"toolscript: {error.message}", style="red"), soft_wrap=True)
         raise typer.Exit(Exit.FAILED) from None
@@ -61,13 +64,9 @@ def command(
     raise typer.Exit(exit_code(run))
 
 
-async def _undo(workspace: Path, names: list[str], picks: dict[Path, Pick], console: Console) -> Run:
+async def _undo(workspace: Path, names: list[str], picks: dict[Path, Pick]) -> Run:
     async with Harness(workspace) as harness:
-        run = await harness.undo(*names, picks=picks)
-        if (run.error or {}).get("code") != "changed" or not sys.stdin.isatty():
-            return run
-        more = await asyncio.to_thread(_choices, _conflicts(run), console)
-        return await harness.undo(*names, picks=picks | more)
+        return await harness.undo(*names, picks=picks)
 
 
 def _conflicts(run: Run) -> list[dict[str, Json]]:

@@ -331,8 +331,8 @@ def _encoded(trip: Trip, most: int) -> str:
         raise OutputTooLarge(
             f"{tool} gave {units.size(real)}, at most {units.size(most)} fit one result; "
             "ask for a part (offset and limit) or narrow the request",
-            tool=tool,
-        )
+            tool=tool, details={"allowed": most, "used": real},
+        )  # fmt: skip
     trip.stats["output_bytes"] = size
     if isinstance(trip.value, dict):
         trip.stats |= {"truncated": bool(trip.value.get("truncated")), "handle": trip.value.get("handle")}

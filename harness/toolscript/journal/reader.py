@@ -100,9 +100,11 @@ def end_record(path: Path) -> RunEndRecord | None:
 def _record(path: Path, line: Line, secrets: Mapping[str, str]) -> Record:
     try:
         record = record_of(line.data, partial(read_blob, path))
+        return replace(record, **{name: _restored(value, secrets) for name, value in fields_of(record).items()})
     except (BadLine, JournalError) as error:
         raise JournalDamaged(str(path), line.number, str(error)) from None
-    return replace(record, **{name: _restored(value, secrets) for name, value in fields_of(record).items()})
+    except RecursionError:
+        raise JournalDamaged(str(path), line.number, "nested too deeply") from None
 
 
 def _restored(value: Json, secrets: Mapping[str, str]) -> Json:

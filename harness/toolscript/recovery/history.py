@@ -39,11 +39,22 @@ def first_record(path: Path) -> RunRecord | None:
     return first if isinstance(first, RunRecord) else None
 
 
-def chosen(past: Sequence[PastRun], names: Iterable[str], again: bool = False) -> tuple[PastRun, ...]:
+def elsewhere(run: RunRecord, name: str, workspace: Path) -> str:
+    """Return why the journal of this name is no record of a run of this workspace; empty where it is one.
+
+    Somebody may have put a journal from elsewhere here: it is shown, but nothing is done because of it.
+    """
+    if run.run_id != name:
+        return f"the journal {name} is of another run: {run.run_id}"
+    return "" if run.workspace == str(workspace) else f"{name} worked in {run.workspace}, not in {workspace}"
+
+
+def chosen(past: Sequence[PastRun], names: Iterable[str], workspace: Path, again: bool = False) -> tuple[PastRun, ...]:
     """Return the named runs, those of named turns, and those of agents that they asked, in their order.
 
-    Raises ToolError: ``not_found``, ``not_ended`` for a run that goes on (or a task of it), ``interrupted``, and
-    ``already_undone``, unless they are to be taken back ``again`` by choices for each path.
+    Raises ToolError: ``not_found``, ``elsewhere`` for a run of another workspace, ``not_ended`` for a run that goes on
+    (or a task of it), ``interrupted``, and ``already_undone``, unless they are to be taken back ``again`` by choices
+    for each path.
     """
     wanted = set(names)
     found: list[PastRun] = []
@@ -55,6 +66,9 @@ def chosen(past: Sequence[PastRun], names: Iterable[str], again: bool = False) -
     known = {entry.run.run_id for entry in found} | {entry.run.turn_id for entry in found}
     if missing := sorted(wanted - known):
         raise _refusal("not_found", f"there is no run or turn {', '.join(missing)} in this workspace")
+    for entry in found:
+        if why := elsewhere(entry.run, entry.file.run_id, workspace):
+            raise _refusal("elsewhere", f"{why}; it is not undone here")
     _check_ended(found)
     if not again:
         _check_standing(past, found)

@@ -11,7 +11,8 @@ from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.plan import Terms
 from toolscript.approvals.request import Choice, Decision
 from toolscript.approvals.wire import request_from_json
-from toolscript.errors import Json
+from toolscript.errors import JournalDamaged, Json
+from toolscript.events import OperationStatus
 from toolscript.facade.binding import ROW, row_of
 from toolscript.facade.spawn import CALLS
 from toolscript.journal.records import (
@@ -29,6 +30,7 @@ from toolscript.journal.records import (
 )
 from toolscript.recovery.tape import Tape
 from toolscript.registry.registry import Registry
+from toolscript.texts import loads
 
 NOTHING: dict[str, Json] = {"rows": [], "approved": [], "by": "", "expires": 0}
 """The terms of a plan of which nothing is known: all asks."""
@@ -74,7 +76,7 @@ class Past:
     @classmethod
     def read(cls, records: Iterable[Record]) -> Past:
         """Return the past that an interrupted run's records tell. Raises JournalDamaged."""
-        kept = tuple(records)
+        kept = tuple(_sound(number, record) for number, record in enumerate(records, 1))
         calls = {r.number: r for r in kept if isinstance(r, CallRecord)}
         ended = {r.number: r for r in kept if isinstance(r, EndRecord)}
         asks = {r.approval_id: r for r in kept if isinstance(r, AskRecord)}
@@ -196,14 +198,35 @@ class Memory:
         return any(decisions and key[0] == number for key, decisions in self.kept.items())
 
 
+def _sound(number: int, record: Record) -> Record:
+    """Return a record whose texts are what they have to be. Raises JournalDamaged: a run never goes on half-way."""
+    try:
+        match record:
+            case CallRecord():
+                loads(record.arguments)
+            case EndRecord():
+                OperationStatus(record.status)
+                loads(record.value)
+            case DecisionRecord():
+                Choice(record.decision)
+            case _:
+                pass
+    except ValueError as error:
+        raise JournalDamaged("the journal", number, f"{record.kind}: {error}"[:200]) from None
+    return record
+
+
 def _ends_turn(record: EndRecord) -> bool:
     return bool(_details(record).get("ends_turn"))
 
 
 def _details(record: EndRecord) -> dict[str, Json]:
-    error = json.loads(record.value)
+    error = loads(record.value)
     return (error.get("details") or {}) if isinstance(error, dict) else {}
 
 
 def _counts(record: EndRecord) -> bool:
-    return record.ok or json.loads(record.value).get("code") not in NOT_COUNTED
+    if record.ok:
+        return True
+    error = loads(record.value)
+    return not isinstance(error, dict) or error.get("code") not in NOT_COUNTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -34,6 +35,7 @@ from toolscript.facade.tasks import Task, TaskBoard
 from toolscript.journal.records import EndRecord, LogRecord
 from toolscript.recovery.completing import Completion, complete, completion, standings
 from toolscript.recovery.follow import Diverged, Divergence, Follower, differing, ending_text, shown
+from toolscript.recovery.history import elsewhere
 from toolscript.recovery.past import OpenCall, Past
 from toolscript.recovery.tape import Tape
 from toolscript.recovery.unknown import Resolution, Unknown, resolve, unanswered
@@ -334,15 +336,18 @@ def announce(scope: RunScope, past: Past) -> None:
     )
 
 
-def check_resumable(tape: Tape, workspace: str, digests: dict[str, str]) -> None:
-    """Raise StillInterrupted for a run that has ended, belongs elsewhere, or was made by another installation."""
+def check_resumable(tape: Tape, name: str, workspace: Path, digests: dict[str, str]) -> None:
+    """Raise StillInterrupted for a run that has ended, belongs elsewhere, or was made by another installation.
+
+    ``name`` is that of its journal.
+    """
     run = tape.run
     if tape.end is not None:
         raise StillInterrupted(
             f"{run.run_id} has ended ({tape.end.status}); there is nothing to resume", code="not_resumable"
         )
-    if run.workspace != workspace:
-        raise StillInterrupted(f"{run.run_id} worked in {run.workspace}, not in {workspace}", code="not_resumable")
+    if why := elsewhere(run, name, workspace):
+        raise StillInterrupted(why, code="not_resumable")
     if others := differing(tape, digests):
         raise StillInterrupted(
             f"{run.run_id} was made with another {', '.join(others)}; resume it with the installation that began it",

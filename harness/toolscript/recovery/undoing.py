@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from anyio import to_thread
 
@@ -30,14 +31,17 @@ from toolscript.journal.records import (
     CallRecord,
     EndRecord,
     Journal,
+    Record,
     RunEndRecord,
     RunRecord,
 )
 from toolscript.journal.state import run_path
 from toolscript.language.parser import script_hash
 from toolscript.limits import Limits
-from toolscript.recovery.history import changed_later, past_runs
+from toolscript.recovery.history import changed_later, elsewhere, past_runs
 from toolscript.recovery.undo import Effects, Pick, Undone, begin_steps, carry_out, steps_of, undoable
+from toolscript.run import Run
+from toolscript.texts import loads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +62,41 @@ class Undoing:
         await self._conclude(arguments, None)
 
     async def resume(self) -> None:
-        """Go on with an undo whose host died: what it had restored is recognised, the rest is done, or nothing."""
-        kept = tuple(records(run_path(self.state, self.run_id)))
-        if any(isinstance(r, RunEndRecord) for r in kept):
+        """Go on with an undo whose host died: what it had restored is recognised, the rest is done, or nothing.
+
+        Raises StillInterrupted, JournalDamaged and JournalError; the journal is closed in any case.
+        """
+        try:
+            kept = self._kept()
+            arguments = self._meant(kept)
+        except BaseException:
             self.journal.close()
-            raise StillInterrupted(f"{self.run_id} has ended; there is nothing to resume", code="not_resumable")
-        calls = (json.loads(r.arguments) for r in kept if isinstance(r, CallRecord))
+            raise
         begun = next((r for r in kept if isinstance(r, BeginRecord)), None)
-        arguments = next(calls, None)
-        if arguments is None:
-            arguments = {"runs": kept[0].source.split()[2:] if isinstance(kept[0], RunRecord) else [], "picks": {}}
-            self.journal.write(CallRecord(number=1, tool="undo", arguments=json.dumps(arguments), time_ms=_now()))
         self._announce(arguments)
         ended = next((r for r in kept if isinstance(r, EndRecord)), None)
         if ended is None:
             await self._conclude(arguments, begun)
         else:
-            self._finish(json.loads(ended.value), ok=ended.ok, milliseconds=0.0, changed=bool(ended.changes))
+            self._finish(loads(ended.value), ok=ended.ok, milliseconds=0.0, changed=bool(ended.changes))
             await self._give_up()
+
+    def _kept(self) -> tuple[Record, ...]:
+        kept = tuple(records(run_path(self.state, self.run_id)))
+        if any(isinstance(r, RunEndRecord) for r in kept):
+            raise StillInterrupted(f"{self.run_id} has ended; there is nothing to resume", code="not_resumable")
+        if isinstance(first := kept[0], RunRecord) and (why := elsewhere(first, self.run_id, self.workspace)):
+            raise StillInterrupted(why, code="not_resumable")
+        return kept
+
+    def _meant(self, kept: Sequence[Record]) -> Json:
+        """Return which runs the undo means, written down if its host had no time to."""
+        calls = (_arguments(r) for r in kept if isinstance(r, CallRecord))
+        arguments = next(calls, None)
+        if arguments is None:
+            arguments = {"runs": kept[0].source.split()[2:] if isinstance(kept[0], RunRecord) else [], "picks": {}}
+            self.journal.write(CallRecord(number=1, tool="undo", arguments=json.dumps(arguments), time_ms=_now()))
+        return arguments
 
     async def _conclude(self, arguments: Json, begun: BeginRecord | None) -> None:
         began = time.monotonic()
@@ -170,6 +191,12 @@ class Undoing:
         )  # fmt: skip
 
 
+def nothing_to_take_back(names: Iterable[str], effects: Effects) -> Run:
+    """Return what an undo of runs without changes comes to: it says so, and what else they did."""
+    none = f"there is nothing to take back: {', '.join(names)} changed no file"
+    return Run(status=RunStatus.COMPLETED, result=Undone(not_undone=effects.others).to_json(), warnings=(none,))
+
+
 def effects_of_all(state: Path, run_ids: Iterable[str]) -> Effects:
     """Return what these runs did, as those of one. Raises JournalDamaged and JournalError."""
     return Effects.joined(effects_of(run_path(state, run_id)) for run_id in run_ids)
@@ -178,6 +205,19 @@ def effects_of_all(state: Path, run_ids: Iterable[str]) -> Effects:
 def effects_of(path: Path) -> Effects:
     """Return what the run of this journal did. Raises JournalDamaged and JournalError."""
     return Effects.read(records(path, unknown="skip"), partial(read_blob, path))
+
+
+def _arguments(call: CallRecord) -> Json:
+    """Return which runs an undo meant, and what was chosen. Raises StillInterrupted for what is neither."""
+    try:
+        arguments: Json = loads(call.arguments)
+    except ValueError:
+        arguments = None
+    match arguments:
+        case {"runs": [*runs], "picks": dict(picks)} if all(isinstance(run, str) for run in runs):
+            if all(pick in get_args(Pick) for pick in picks.values()):
+                return arguments
+    raise StillInterrupted("the journal does not say what was to be undone", code="not_resumable")
 
 
 def _source(arguments: Json) -> str:

@@ -280,6 +280,29 @@ def test_a_plan_is_chosen_from_on_the_terminal_before_anything_happens(tmp_path,
     assert (tmp_path / "out").read_text() == ("0\n" if code == 0 else "")
 
 
+@pytest.mark.parametrize("stop", [b"\x03", signal.SIGTERM])
+def test_a_command_that_asks_what_of_a_plan_may_happen_can_be_stopped(tmp_path, stop):
+    (tmp_path / "a.ts").write_text(PLANNED)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execve(sys.executable, [*COMMAND, "run", "a.ts", "--plan"], environment())
+    read_until(terminal, b"ne: ", b"plan: 3 effects")
+    if isinstance(stop, bytes):
+        os.write(terminal, stop)
+    else:
+        os.kill(pid, stop)
+    try:
+        wait_until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None, 20)
+    finally:
+        os.write(terminal, b"n\n")
+        drain(terminal)
+        _, status = os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.ts"]
+
+
 def test_a_plan_needs_a_terminal(tmp_path):
     done = toolscript(tmp_path, "run", "-", "--plan", script=PLANNED)
 

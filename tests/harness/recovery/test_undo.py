@@ -184,7 +184,7 @@ async def test_a_run_whose_task_still_works_or_that_was_interrupted_is_not_undon
     task = "tools.spawn.shell({command: 'sleep 60', scope: 'conversation'}); await writeFile('kept.txt', 'x'); return 1"
     run = await harness.run(task)
     cut = DiskJournal.create(harness.state, "r-cut")
-    cut.write(RunRecord(**RUN))
+    cut.write(RunRecord(**RUN, workspace=str(harness.workspace)))
     cut.close()
 
     with pytest.raises(ToolError, match="it or a task of it still runs") as going:
@@ -199,7 +199,7 @@ async def test_a_run_whose_task_still_works_or_that_was_interrupted_is_not_undon
 
 RUN = {
     "run_id": "r-cut", "source": "1", "script_hash": "0", "origin": "file", "last_expression": False, "params": "{}",
-    "context": "{}", "store": "{}", "seed": 0, "time_ms": 1, "limits": {}, "allowed_tools": (), "workspace": "/",
+    "context": "{}", "store": "{}", "seed": 0, "time_ms": 1, "limits": {}, "allowed_tools": (),
     "policy": "never", "digests": {},
 }  # fmt: skip
 

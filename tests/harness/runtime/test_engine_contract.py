@@ -575,6 +575,18 @@ def test_half_characters_and_nul_survive_the_journey(engine):
     assert played.result == {"text": "\ud800 a\u0000b \udfff \u2028 \U0010ffff"}
 
 
+@pytest.mark.parametrize("text", ["a\ud800b", "\udfff", "\ud83d", "a\0b", "\U0001f600", r"\ud800"])
+@pytest.mark.parametrize("ok", [True, False])
+def test_an_answer_that_is_one_text_may_hold_half_characters_too(engine, text, ok):
+    source = (
+        "try { const told = await tools.echo({}); return [...told].length } catch (e) { return [...e.message].length }"
+    )
+    answer = text if ok else {"name": "ToolError", "code": "c", "message": text}
+    played = play_engine(engine(), source, lambda message: (ok, answer))
+
+    assert played.result == len(text)
+
+
 @pytest.mark.parametrize("depth", [600, 50_000])
 def test_arguments_nested_too_deeply_reject_naming_the_limit(engine, depth):
     source = f"let o = 1; for (let i = 0; i < {depth}; i++) o = [o]; try {{ await tools.echo(o); }} catch (e) {{ return String(e); }}"
