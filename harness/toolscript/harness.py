@@ -31,7 +31,7 @@ from toolscript.background import Background
 from toolscript.confine.command import Commands
 from toolscript.confine.modes import means
 from toolscript.errors import ConfigError, Json, StillInterrupted, ToolError
-from toolscript.events import Emitter, Listener, RunStatus
+from toolscript.events import Emitter, Listener
 from toolscript.facade.large import original, reference
 from toolscript.facade.scope import World
 from toolscript.facade.store import Store
@@ -58,8 +58,8 @@ from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
 from toolscript.recovery.history import chosen, first_record, past_runs
 from toolscript.recovery.notebook import saved
-from toolscript.recovery.undo import Pick, Undone
-from toolscript.recovery.undoing import Undoing, effects_of_all
+from toolscript.recovery.undo import Pick
+from toolscript.recovery.undoing import Undoing, effects_of_all, nothing_to_take_back
 from toolscript.recovery.unknown import Resolution
 from toolscript.registry.context import SandboxMode
 from toolscript.registry.registry import Registry, installed_tools
@@ -366,11 +366,8 @@ class Harness:
         if going := [run_id for run_id in wanted if self._runner.is_running(run_id)]:
             raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
         effects = await to_thread.run_sync(effects_of_all, self.state, wanted)
-        if not effects.net:
-            # There is nothing that anybody would take back: no run, no journal.
-            none = f"there is nothing to take back: {', '.join(names)} changed no file"
-            result = Undone(not_undone=effects.others).to_json()
-            return Run(status=RunStatus.COMPLETED, result=result, warnings=(none,))
+        if not effects.net:  # nothing that anybody would take back: no run, no journal
+            return nothing_to_take_back(names, effects)
         run_id = new_id("r")
         undoing = self._undoing(run_id, self._journals(run_id))
         with undoing.emitter.collecting(run_id=run_id) as events:

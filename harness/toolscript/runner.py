@@ -229,6 +229,7 @@ def run_record(script: Script, scope: RunScope) -> RunRecord:
         policy=scope.policy.value,
         digests=scope.digests,
         bound=scope.plan is not None,
+        plan=None if scope.plan is None else scope.plan.to_json(),
         conversation_id=scope.conversation_id or None,
         turn_id=scope.turn_id,
         step=scope.emitter.ids.get("step"),

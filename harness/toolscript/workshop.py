@@ -220,7 +220,7 @@ class Workshop:
         permissions = Permissions(self.world.cwd)
         permissions.restore(self.permissions.snapshot())
         past.allow_again(permissions, self.registry)
-        scope = replace(scope, permissions=permissions, recall=past.memory().recall)
+        scope = replace(scope, permissions=permissions, recall=past.memory().recall, plan=past.terms)
         with emitter.collecting(run_id=run.run_id) as events:
             announce(scope, past)
             interrupted = Interrupted(past=past, scope=scope, given=given)
@@ -248,7 +248,8 @@ class Workshop:
             permissions=self.permissions,
             world=self.world if asking is None else replace(self.world, run_agent=asking), turn_id=order.turn_id,
             catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
-            planned=order.planned, plan=order.plan, inline_result_bytes=order.inline_result_bytes,
+            planned=order.planned, plan=None if order.plan is None else order.plan.terms,
+            inline_result_bytes=order.inline_result_bytes,
             conversation_id=self.conversation_id,
         )  # fmt: skip
 

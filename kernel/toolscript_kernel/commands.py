@@ -10,7 +10,7 @@ from typing import Any
 
 from toolscript.errors import ConfigError, ToolscriptError
 from toolscript.metrics import told
-from toolscript_kernel import recall, undoing
+from toolscript_kernel import answering, recall, undoing
 from toolscript_kernel.cells import Cell, Command, Kind
 from toolscript_kernel.desk import CellError, Desk, cell_error
 from toolscript_kernel.stage import Stage
@@ -18,6 +18,10 @@ from toolscript_kernel.stage import Stage
 Said = str | dict[str, Any]
 """A text, or a whole display bundle."""
 Shown = Said | Awaitable[Said]
+
+
+SHOWN_TASKS = 10
+"""So many of the latest tasks are in the status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +117,22 @@ def _status(desk: Desk, words: list[str]) -> str:
         "agent": desk.agent or f"{harness.chosen.agent.id} (by default)",
         "policy": f"{harness.policy.value}, commands {harness.sandbox.value}",
         "tools": str(len(harness.registry)),
-        "waiting for approval": str(len(harness.approvals.pending)),
+        "waiting for approval": _waiting(harness),
         "allowed for this conversation": str(len(harness.permissions)),
+        "tasks": _tasks(harness),
     } | told(harness.metrics())
     return "\n".join(f"{name}: {value}" for name, value in facts.items())
+
+
+def _waiting(harness: Any) -> str:
+    count = len(harness.approvals.pending)
+    return f"{count} (%toolscript approvals lists them)" if count else "0"
+
+
+def _tasks(harness: Any) -> str:
+    board = getattr(harness, "board", None)  # there from the first cell that needs the harness
+    told = [f"{task['id']} ({task['tool']}) {task['status']}" for task in board.list()] if board is not None else []
+    return ", ".join(told[-SHOWN_TASKS:]) or "none"
 
 
 def _tools(desk: Desk, words: list[str]) -> str:
@@ -139,13 +155,18 @@ def _allow(desk: Desk, words: list[str]) -> str:
     return f"allowed for this conversation: {permission}"
 
 
-def _answer(desk: Desk, words: list[str]) -> str:
+def _answer(desk: Desk, words: list[str]) -> Shown:
     from toolscript.approvals.request import Choice
 
     choices = {"allow": Choice.ALLOW, "deny": Choice.DENY, "stop": Choice.DENY_AND_STOP}
     if not words or words[0] not in choices:
         raise ConfigError("%toolscript answer: say allow, deny or stop, and a reason if there is one")
-    desk.door.made().approvals.answer_next(choices[words[0]], " ".join(words[1:]))
+    bridge, choice = desk.door.made().approvals, choices[words[0]]
+    alone = desk.caller is None or desk.caller.alone
+    request, reason = answering.named(bridge, words[1:], alone=alone)
+    if request is not None:
+        return answering.answered(bridge, request, choice, " ".join(reason))
+    bridge.answer_next(choice, " ".join(reason))
     return (
         f"the next request of the next cell will be answered: {' '.join(words)}; unused, it is dropped with that cell"
     )
@@ -155,7 +176,7 @@ def _approvals(desk: Desk, words: list[str]) -> str:
     harness = desk.door.made()
     match words:
         case []:
-            return _listed(harness)
+            return answering.listed(harness)
         case ["revoke", number] if recall.is_number(number):
             return f"revoked: {harness.permissions.revoke(int(number))}"
         case ["clear"]:
@@ -163,17 +184,6 @@ def _approvals(desk: Desk, words: list[str]) -> str:
             dropped = harness.approvals.forget_answers()
             return f"nothing is allowed ahead any more{f'; {dropped} unused answers dropped' if dropped else ''}"
     raise ConfigError("%toolscript approvals: say nothing, `revoke NUMBER`, or `clear`")
-
-
-def _listed(harness: Any) -> str:
-    waiting = [f"waits: {r.tool} (call {r.operation})" for r in harness.approvals.pending]
-    ahead = [f"answered ahead, for the next cell: {_given(a)}" for a in harness.approvals.answers]
-    kept = [f"{p.id}. {p}" for p in harness.permissions]
-    return "\n".join([*waiting, *ahead, *kept]) or "nothing waits, and nothing is allowed ahead"
-
-
-def _given(answer: Any) -> str:
-    return f"{answer.choice.value.replace('_', ' ')} {answer.reason}".strip()
 
 
 def _history(desk: Desk, words: list[str]) -> str:
@@ -237,7 +247,11 @@ async def _resumed(desk: Desk, name: str, outcomes: dict[int, Any]) -> str:
 async def _undo(desk: Desk, words: list[str]) -> str:
     picks = dict(word.rsplit("=", 1) for word in words if "=" in word)
     names = [_turn_of(desk, word) for word in words if "=" not in word] or [recall.run_of(desk.shell.user_ns)]
-    return await undoing.undone(await desk.door.open(), names, picks)
+    try:
+        return await undoing.undone(await desk.door.open(), names, picks)
+    finally:
+        if desk.caller is not None and desk.caller.shelf is not None:
+            desk.caller.shelf.tell_undone()
 
 
 def _turn_of(desk: Desk, word: str) -> str:
@@ -271,7 +285,9 @@ VERBS: dict[str, Verb] = {
     "status": Verb("status", "show workspace, agent, policy, what waits, and what the workers did", _status),
     "tools": Verb("tools [NAME]…", "list the tools, or show some as TypeScript", _tools),
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
-    "answer": Verb("answer allow|deny|stop [REASON]", "answer the next request of the next cell", _answer),
+    "answer": Verb(
+        "answer allow|deny|stop [ID] [REASON]", "answer what waits, else the next request of the next cell", _answer
+    ),
     "approvals": Verb("approvals [revoke NUMBER|clear]", "list or take back what is allowed", _approvals),
     "history": Verb("history", "show the turns of the conversation", _history),
     "edit": Verb("edit [NUMBER|RUN]", "turn a script of the model into a cell below", _edit),

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from toolscript.harness import Harness
     from toolscript.registry.registry import Registry
     from toolscript.run import Run
-    from toolscript_kernel.view.watch import View
+    from toolscript_kernel.approvals.lasting import Lasting
+    from toolscript_kernel.view.watch import View, Watch
 
 
 class CellError(Exception):
@@ -48,6 +49,8 @@ class Desk:
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
         self._own = OwnTools()
+        self._deleted: set[str] = set()
+        self._lasting: Lasting | None = None
         self._turns = Branch()
         self._branch_of: Harness | None = None
         self._told_of: Harness | None = None
@@ -205,8 +208,18 @@ class Desk:
 
     async def forget(self, cell_ids: Sequence[str]) -> None:
         """Take the turns of cells that were deleted out of the conversation."""
+        self._deleted.update(cell_ids)
         if cell_ids and (harness := self.door.harness) is not None:
             await self._branch(harness).forget(harness, cell_ids)
+
+    @property
+    def lasting(self) -> Lasting:
+        """The cells whose tasks go on."""
+        if self._lasting is None:
+            from toolscript_kernel.approvals.lasting import Lasting
+
+            self._lasting = Lasting()
+        return self._lasting
 
     @property
     def history(self) -> Branch:
@@ -228,14 +241,24 @@ class Desk:
         offset = 0 if in_turn else cell.offset
         view = self._view(caller, offset=offset, in_turn=in_turn, max_calls=harness.limits.calls)
         watch = Watch(view, keep=partial(kept, harness))
+        watch.adopt(self.lasting.left_by({caller.cell_id, *self._deleted}))
+        self._deleted.clear()
         try:
             with harness.listening(watch):
-                async with asking(harness.approvals, caller, view, offset):
+                async with asking(harness.approvals, caller, view, offset, self.lasting.passing):
                     yield
         finally:
             watch.finish()
-            if caller.front in (Front.WIDGETS, Front.NOTEBOOK):
-                watch.follow(harness.listening)
+            self._follow(harness, caller, watch, offset)
+
+    def _follow(self, harness: Harness, caller: Caller, watch: Watch, offset: int) -> None:
+        """Stay with the tasks that outlive a cell: show how they end, and ask below it what they ask."""
+        from toolscript_kernel.approvals.asking import late_decider
+
+        late = late_decider(harness.approvals, caller, watch.view, offset)
+        if late is not None:
+            asked = self.lasting.attached(harness.approvals, late, watch, caller.cell_id)
+            watch.follow(harness.listening(watch), asked)
 
     def _view(self, caller: Caller, *, offset: int, in_turn: bool, max_calls: int) -> View:
         from toolscript_kernel.view import live, plain

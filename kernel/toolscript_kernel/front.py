@@ -47,7 +47,7 @@ class Caller:
     """Who runs a cell, and how that client can be reached.
 
     ``prompt`` returns a way to ask on its prompt; ``renders`` tells whether it has shown that it renders widgets;
-    ``shelf`` keeps what its cells show for pages that come later.
+    ``shelf`` keeps what its cells show for pages that come later; ``alone`` tells that the cell holds commands only.
     """
 
     front: Front
@@ -56,6 +56,7 @@ class Caller:
     prompt: Callable[[], Asks] = _no_prompt
     renders: Callable[[], bool] = lambda: False
     shelf: Shelf | None = None
+    alone: bool = False
 
 
 class Handshakes:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from toolscript_kernel import commands
@@ -14,6 +15,7 @@ from toolscript_kernel.cells import Cell, Kind
 from toolscript_kernel.desk import CellError, Desk
 from toolscript_kernel.front import Caller, Front, Handshakes, client_of, front_of
 from toolscript_kernel.stage import Stage
+from toolscript_kernel.undoing import taken_back
 from toolscript_kernel.view.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Session:
         """Begin to serve clicks during turns; the kernel receives messages from now on."""
         self._busy = Busy(self._kernel)
         self._loop = self._kernel.io_loop.asyncio_loop
-        self._shelf = Shelf(self._kernel.comm_manager, self._loop.call_soon_threadsafe)
+        self._shelf = Shelf(self._kernel.comm_manager, self._loop, lambda: taken_back(self.desk.door.workspace))
         self._shelf.listen()
         self._loop.call_later(WARM_SECONDS, threading.Thread(target=_warm, daemon=True).start)
 
@@ -130,7 +132,7 @@ class Session:
             self._kernel.log.warning("toolscript: runs did not end in time")
 
     async def _work(self, cell: Cell, caller: Caller, deleted: Sequence[str]) -> None:
-        self.desk.caller = caller
+        self.desk.caller = replace(caller, alone=cell.kind is Kind.EMPTY)
         await self.desk.forget(deleted)
         for command in cell.commands:
             agent = await commands.run(command, self.desk, caller.stage, alone=cell.kind is Kind.EMPTY)

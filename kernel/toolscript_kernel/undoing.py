@@ -43,6 +43,14 @@ async def undone(harness: Harness, names: list[str], picks: dict[str, str]) -> s
     return "\n".join(_told(run, harness.workspace))
 
 
+def taken_back(workspace: Path) -> dict[str, str]:
+    """Return the runs of a workspace whose file changes are taken back now, each with the undo that did it."""
+    from toolscript.journal.state import state_dir
+    from toolscript.recovery.history import past_runs, undone_by
+
+    return undone_by(past_runs(state_dir(workspace)))
+
+
 def _told(run: Run, workspace: Path) -> Iterator[str]:
     for path in run.result["restored"]:
         yield f"{'restored' if os.path.lexists(path) else 'removed'} {_short(path, workspace)}"

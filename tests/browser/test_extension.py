@@ -94,14 +94,66 @@ def test_undo_takes_the_files_back_by_a_cell_that_says_so(page, opened, running,
     (running.folder / "a.txt").write_text("old")
     lab = opened(WRITES)
     out = lab.run(0)
-    out.get_by_role("button", name="Undo").click()
-    lab.cell(1).get_by_text("undo", exact=False).first.wait_for()
+    out.get_by_role("button", name="Undo", exact=True).dblclick()
     lab.cell(1).get_by_text("restored a.txt").wait_for()
+    undone = out.get_by_role("button", name="Undone", disabled=True)
+    undone.wait_for()
+    lab.idle()
     lab.shot(f"undone-{app}")
 
+    assert lab.page.locator(".jp-CodeCell").count() == 2
     assert lab.cell(1).locator(".cm-content").inner_text().startswith("%toolscript undo r-")
-    out.get_by_role("button", name="Undo").wait_for(state="detached")
+    assert "were taken back, by r-" in undone.get_attribute("title")
     assert (running.folder / "a.txt").read_text() == "old"
+
+
+@LAB
+def test_the_undo_button_tells_what_was_undone_elsewhere_and_what_stands_again(page, opened, running, app):
+    (running.folder / "a.txt").write_text("old")
+    lab = opened(WRITES, "%toolscript undo", "%%py\n1")
+    out = lab.run(0)
+    stands = out.get_by_role("button", name="Undo", exact=True)
+    undone = out.get_by_role("button", name="Undone", disabled=True)
+    stands.wait_for()
+    told = lab.run(1).get_by_text("to take this undo back:")
+    undone.wait_for()
+    back = told.inner_text().partition("back: ")[2]
+    lab.idle()
+    lab.save()
+    lab.show()
+    undone.wait_for()
+
+    lab.idle()
+    lab.cell(2).locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(back)
+    lab.run(2)
+    stands.wait_for()
+    assert (running.folder / "a.txt").read_text() == "new"
+
+
+ELSEWHERE = """%%py
+import os, subprocess, sys
+code = "from toolscript_extension.cli import main; main()"
+environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+print(subprocess.run([sys.executable, "-c", code, "undo", _run.run_id], env=environment, capture_output=True, text=True).stderr)
+"""
+
+
+@LAB
+def test_an_undo_button_that_is_out_of_date_changes_nothing_and_says_so(page, opened, running, app):
+    (running.folder / "a.txt").write_text("old")
+    lab = opened(WRITES, ELSEWHERE)
+    stands = lab.run(0).get_by_role("button", name="Undo", exact=True)
+    stands.wait_for()
+    lab.run(1).get_by_text("a.txt").first.wait_for()
+    lab.idle()
+    (running.folder / "a.txt").write_text("later")
+    stands.click()
+    lab.cell(1).get_by_text("was undone already, by r-").first.wait_for()
+
+    lab.cell(0).get_by_role("button", name="Undone", disabled=True).wait_for()
+    assert (running.folder / "a.txt").read_text() == "later"
 
 
 @LAB

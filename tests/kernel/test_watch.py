@@ -100,7 +100,7 @@ async def test_a_task_that_outlives_its_cell_is_shown_when_it_ends_and_nothing_a
         mine.emit(ev.OperationStarted, operation=1, tool="exec", arguments={}, task_id="task-1.1")
         mine.emit(ev.ScriptExecutionOutput, status=ev.RunStatus.COMPLETED, script_hash="h")
     before = watch.finish()
-    watch.follow(emitter.listening)
+    watch.follow(emitter.listening(watch))
     assert before.scripts[0].run.operations[0].duration_ms is None
 
     output = {"exitCode": 3, "stdout": ""}

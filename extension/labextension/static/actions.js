@@ -4,7 +4,10 @@
 const RUN = /^r-[0-9a-f]{10,64}$/;
 
 let notebooks = null;
-const undone = new Set();
+
+// What each notebook's kernel says is undone, by its run; and the buttons that must tell so.
+const undone = new Map();
+const undoButtons = new Set();
 
 // Gives the buttons the notebooks of the application; in a page without any, there are no buttons.
 export function connect(tracker, actions) {
@@ -18,19 +21,41 @@ export function offer(node, part) {
   if (!part.inTurn) made.pop();
   // A dry run did nothing and has no recording.
   if (typeof part.runId === "string" && RUN.test(part.runId) && part.mode === "on") {
-    if (part.rows.some((row) => row.diff) && !undone.has(part.runId)) made.push(undoing(node, part.runId));
+    if (part.rows.some((row) => row.diff)) made.push(undoing(node, part.runId));
     made.push(button("Replay", "Run this again from its recording, touching no tool", () => write(node, `%toolscript replay ${part.runId}`, true)));
   }
   return made;
 }
 
-// The button is there until its undo has succeeded.
+// Takes in what a kernel says is undone; `ask` asks it again, null when the kernel is gone.
+export function heardUndone(panel, runs, ask) {
+  if (ask) undone.set(panel, { runs, ask });
+  else undone.delete(panel);
+  for (const reference of undoButtons) {
+    const made = reference.deref();
+    if (made) tellUndone(made);
+    else undoButtons.delete(reference);
+  }
+}
+
+function tellUndone(made) {
+  const by = [...undone.values()].map(({ runs }) => runs[made.dataset.run]).find(Boolean);
+  made.disabled = Boolean(by);
+  made.textContent = by ? "Undone" : "Undo";
+  made.title = by ? `The file changes of this run were taken back, by ${by}` : "Take the file changes of this run back";
+}
+
 function undoing(node, runId) {
-  const made = button("Undo", "Take the file changes of this run back", async () => {
-    if (!(await write(node, `%toolscript undo ${runId}`, true))) return;
-    undone.add(runId);
-    made.remove();
+  const made = button("Undo", "", async () => {
+    // Pressed twice, or while another undoes the same, nothing happens.
+    made.disabled = true;
+    await write(node, `%toolscript undo ${runId}`, true);
+    tellUndone(made);
+    for (const { ask } of undone.values()) ask();
   });
+  made.dataset.run = runId;
+  undoButtons.add(new WeakRef(made));
+  tellUndone(made);
   return made;
 }
 

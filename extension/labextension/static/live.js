@@ -2,6 +2,8 @@
 //
 // After a reload, and in a second tab, a page has no output that was not saved; the kernel tells which there are.
 
+import { heardUndone } from "./actions.js";
+
 const TARGET = "toolscript.views";
 const MIME = "application/vnd.toolscript.run+json";
 const VIEW = "application/vnd.jupyter.widget-view+json";
@@ -21,13 +23,18 @@ export function attend(panel) {
     comm.onMsg = ({ content: { data } }) => hear(panel, comm, data);
     comm.open({});
   };
+  const left = () => {
+    comm = joined = null;
+    heardUndone(panel, {}, null);
+  };
+  panel.disposed.connect(left);
   const quietly = () => void join().catch((error) => console.debug("toolscript: live views", error));
   sessionContext.kernelChanged.connect(() => {
-    comm = joined = null;
+    left();
     quietly();
   });
   sessionContext.statusChanged.connect((_, status) => {
-    if (status === "restarting" || status === "autorestarting") comm = joined = null;
+    if (status === "restarting" || status === "autorestarting") left();
     else if (status === "idle" || status === "busy") quietly();
   });
   void Promise.all([sessionContext.ready, context.ready]).then(quietly);
@@ -40,29 +47,35 @@ function extended(panel) {
 
 function hear(panel, comm, data) {
   const cellOf = (id) => panel.content.widgets.find((cell) => cell.model.type === "code" && cell.model.id === id);
+  if (data.kind === "undone") {
+    heardUndone(panel, data.undone, () => comm.isDisposed || comm.send({ kind: "undone" }));
+    return;
+  }
   if (data.kind === "outputs") {
     const cell = cellOf(data.cell);
-    if (cell && !holds(cell, data).record) fill(cell, data.outputs, data.outputs.find((output) => output.execution_count)?.execution_count ?? "");
+    if (cell && !holds(cell, data).current) fill(cell, data.outputs, data.outputs.find((output) => output.execution_count)?.execution_count ?? "");
     return;
   }
   for (const told of data.views || []) {
     const cell = cellOf(told.cell);
     if (!cell) continue;
-    const { record, live } = holds(cell, told);
+    const { current, earlier, live } = holds(cell, told);
     const view = { version_major: 2, version_minor: 0, model_id: told.model };
-    if (told.running && !record && !live)
+    if (told.running && !live)
       fill(cell, [{ output_type: "display_data", data: { [VIEW]: view, "text/plain": "running…" }, metadata: {} }], "*");
-    else if (!told.running) comm.send({ kind: record ? "has" : "want", view: told.view });
+    // What a page has had and holds no more, its person has cleared; what it holds from earlier is out of date.
+    else if (!told.running && (current || earlier || live || !told.seen)) comm.send({ kind: current ? "has" : "want", view: told.view });
   }
 }
 
-// Whether a cell has the record of a view already, or the widget that it is shown by.
+// Whether a cell has what stands there now, something of the view from earlier, or the widget that it is shown by.
 function holds(cell, told) {
-  const found = { record: false, live: false };
+  const found = { current: false, earlier: false, live: false };
   const { outputs } = cell.model;
   for (let index = 0; index < outputs.length; index += 1) {
     const { data = {}, metadata = {} } = outputs.get(index);
-    found.record ||= (metadata[MIME] || {}).view === told.view;
+    const { view, edition = 0 } = metadata[MIME] || {};
+    if (view === told.view) found[edition >= told.edition ? "current" : "earlier"] = true;
     found.live ||= (data[VIEW] || {}).model_id === told.model;
   }
   return found;

@@ -198,12 +198,11 @@ class Bridge:
 
     def _show(self, decider: Decider, request: ApprovalRequest) -> bool:
         try:
-            decider.show(request)
+            return decider.show(request) is not False
         except Exception:
             # A broken face must not take consent away from the others.
             log.exception("the decider %s could not show %s", decider.name, request.approval_id)
             return False
-        return True
 
     async def _decision(self, waiting: Pending) -> Decision:
         with anyio.move_on_after(max(0.0, waiting.request.expires - self._clock())):

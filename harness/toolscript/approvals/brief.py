@@ -58,7 +58,8 @@ def _told(section: Section, request: ApprovalRequest) -> bool:
         case "Argument withEscalatedPermissions":
             return value is seen.escalated
         case _:
-            return _in_summary(value, request)
+            # What is empty says nothing; the rest has it.
+            return value in ({}, [], "") or _in_summary(value, request)
 
 
 def _in_summary(value: Json, request: ApprovalRequest) -> bool:

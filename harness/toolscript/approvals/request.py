@@ -93,8 +93,11 @@ class Decider(Protocol):
 
     name: str
 
-    def show(self, request: ApprovalRequest) -> None:
-        """Put the request before the person; answer through ``Bridge.decide``. Returns at once."""
+    def show(self, request: ApprovalRequest) -> bool | None:
+        """Put the request before the person; answer through ``Bridge.decide``. Returns at once.
+
+        False says that this request is not for this decider: then nobody was asked by it.
+        """
         ...
 
     def withdraw(self, approval_id: str, decision: Decision) -> None:

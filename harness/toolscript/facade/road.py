@@ -275,6 +275,8 @@ class Road:
     def _failed(self, trip: Trip, error: ToolscriptError) -> Outcome:
         if isinstance(error, ToolError) and not error.tool:
             error.tool = trip.call.tool
+        if self.stop is None and isinstance(error, ApprovalDenied) and error.details.get("ends_turn"):
+            self.stop = error  # said of a call of an agent that this call asked
         if trip.call.line is not None:
             error.at(Position(trip.call.line, trip.call.column or 1))
         status = OperationStatus.DENIED if isinstance(error, ApprovalError) else OperationStatus.FAILED

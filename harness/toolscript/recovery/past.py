@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.plan import Terms
 from toolscript.approvals.request import Choice, Decision
 from toolscript.approvals.wire import request_from_json
 from toolscript.errors import JournalDamaged, Json
 from toolscript.events import OperationStatus
+from toolscript.facade.binding import ROW, row_of
 from toolscript.facade.spawn import CALLS
 from toolscript.journal.records import (
     OTHER_QUESTIONS,
@@ -30,6 +32,8 @@ from toolscript.recovery.tape import Tape
 from toolscript.registry.registry import Registry
 from toolscript.texts import loads
 
+NOTHING: dict[str, Json] = {"rows": [], "approved": [], "by": "", "expires": 0}
+"""The terms of a plan of which nothing is known: all asks."""
 NOT_COUNTED = frozenset({"unknown_tool", "tool_not_allowed", "invalid_arguments"})
 """Errors of calls that the road refused before it counted them."""
 
@@ -143,6 +147,24 @@ class Past:
                 permissions.remember(spec, request.classification, by=decision.by, arguments=request.arguments)
 
     @property
+    def terms(self) -> Terms | None:
+        """What the run is bound to if it carries out a plan."""
+        run = self.tape.run
+        return Terms.from_json(run.plan or NOTHING) if run.bound else None
+
+    @property
+    def rows(self) -> dict[int, int]:
+        """The rows of its plan that calls have used up, by call."""
+        rows: dict[int, int] = {}
+        for approval_id, decision in self.decisions.items():
+            if decision.choice is Choice.ALLOW and (row := row_of(decision.reason)) is not None:
+                rows[self.asks[approval_id].number] = row
+        for number, record in self.ended.items():
+            if not record.ok and isinstance(row := _details(record).get(ROW), int):
+                rows[number] = row
+        return rows
+
+    @property
     def denials(self) -> int:
         """How many calls that have ended were denied by a person."""
         denied = (Choice.DENY, Choice.DENY_AND_STOP)
@@ -150,8 +172,9 @@ class Past:
 
     @property
     def stopped(self) -> bool:
-        """Whether a person denied a call and ended the run with it."""
-        return any(d.choice is Choice.DENY_AND_STOP for d in self.decisions.values())
+        """Whether a person denied a call, of this run or of an agent that it asked, and ended the run with it."""
+        denied = any(d.choice is Choice.DENY_AND_STOP for d in self.decisions.values())
+        return denied or any(_ends_turn(r) for r in self.ended.values() if not r.ok)
 
     @property
     def counted(self) -> int:
@@ -191,6 +214,15 @@ def _sound(number: int, record: Record) -> Record:
     except ValueError as error:
         raise JournalDamaged("the journal", number, f"{record.kind}: {error}"[:200]) from None
     return record
+
+
+def _ends_turn(record: EndRecord) -> bool:
+    return bool(_details(record).get("ends_turn"))
+
+
+def _details(record: EndRecord) -> dict[str, Json]:
+    error = loads(record.value)
+    return (error.get("details") or {}) if isinstance(error, dict) else {}
 
 
 def _counts(record: EndRecord) -> bool:

@@ -40,6 +40,7 @@ from toolscript.language.parser import script_hash
 from toolscript.limits import Limits
 from toolscript.recovery.history import changed_later, elsewhere, past_runs
 from toolscript.recovery.undo import Effects, Pick, Undone, begin_steps, carry_out, steps_of, undoable
+from toolscript.run import Run
 from toolscript.texts import loads
 
 
@@ -188,6 +189,12 @@ class Undoing:
             ScriptExecutionOutput, status=ended, script_hash=script_hash("// undo"), result=result, error=error,
             durations={"total": milliseconds},
         )  # fmt: skip
+
+
+def nothing_to_take_back(names: Iterable[str], effects: Effects) -> Run:
+    """Return what an undo of runs without changes comes to: it says so, and what else they did."""
+    none = f"there is nothing to take back: {', '.join(names)} changed no file"
+    return Run(status=RunStatus.COMPLETED, result=Undone(not_undone=effects.others).to_json(), warnings=(none,))
 
 
 def effects_of_all(state: Path, run_ids: Iterable[str]) -> Effects:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
-from toolscript.approvals.request import ApprovalRequest, Decision
+from toolscript.approvals.request import ApprovalRequest, Decider, Decision
 from toolscript_kernel.approvals.buttons import ButtonDecider
-from toolscript_kernel.approvals.console import ConsoleDecider
 
 PATIENCE_SECONDS = 3.0
+
+
+class Closes(Decider, Protocol):
+    """A decider that can be told to ask nobody any more."""
+
+    async def close(self) -> None:
+        """Ask nobody any more."""
+        ...
 
 
 class PatientDecider:
@@ -21,7 +29,7 @@ class PatientDecider:
         self,
         buttons: ButtonDecider,
         renders: Callable[[], bool],
-        console: Callable[[], ConsoleDecider],
+        console: Callable[[], Closes],
         *,
         seconds: float = PATIENCE_SECONDS,
     ) -> None:
@@ -29,7 +37,7 @@ class PatientDecider:
         self._renders = renders
         self._make = console
         self._seconds = seconds
-        self._console: ConsoleDecider | None = None
+        self._console: Closes | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: dict[str, ApprovalRequest] = {}
 

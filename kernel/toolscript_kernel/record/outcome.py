@@ -71,7 +71,8 @@ def outcome(operation: Operation, *, ended: bool = False) -> str:
     ``ended`` tells that the script has; a task of it may go on.
     """
     if ended and operation.task_id and operation.duration_ms is None:
-        return "goes on as a task"
+        asks = operation.status is OperationStatus.AWAITING_APPROVAL
+        return "waits for approval" if asks else "goes on as a task"
     if operation.error is not None:
         return inert.one_line(str(operation.error.get("message", operation.status.value)), 200)
     if operation.status is not OperationStatus.SUCCEEDED:

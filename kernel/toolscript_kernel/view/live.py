@@ -37,20 +37,20 @@ class Place:
     def begins(self, view: str, model: str) -> None:
         """Let pages that come later find the widget."""
         if self.shelf is not None and self.cell_id:
-            shelf, cell_id = self.shelf, self.cell_id
-            self.stage.run(lambda: shelf.begins(cell_id, view, model))
+            self.stage.run(self.shelf.begins, self.cell_id, view, model)
 
-    def ended(self, view: str, outputs: list[dict[str, Json]]) -> None:
-        """Let pages that missed the end have it."""
+    def left(self, view: str, edition: int, outputs: list[dict[str, Json]]) -> None:
+        """Let pages that missed it have what stands there now."""
         if self.shelf is not None and self.cell_id:
-            self.stage.run(self.shelf.ended, view, outputs)
+            self.stage.run(self.shelf.left, self.cell_id, view, edition, outputs)
 
 
 class LiveView:
     """A widget that follows a cell. A script cell gets one only when it calls a tool.
 
     The widget is never closed: after a page reload it is the only thing that still reaches the page, so it
-    keeps holding the last state; the saved notebook holds the record that replaced it.
+    keeps holding the last state; the saved notebook holds the record that replaced it. While a task of an ended
+    cell waits for consent, the widget stands in the record's place once more.
     """
 
     def __init__(self, place: Place, *, workspace: Path, offset: int = 0, in_turn: bool, max_calls: int = 0) -> None:
@@ -65,7 +65,8 @@ class LiveView:
         self._slot = new_slot()
         self._page: PageView | None = None
         self._finished = False
-        self._recorded = False
+        self._panels_shown: tuple[Any, ...] = ()
+        self._edition = 0
         self._still: Any = None
         self._patience: asyncio.TimerHandle | None = None
         self._last = Transcript(prompt="" if in_turn else None)
@@ -78,47 +79,75 @@ class LiveView:
             print_log(self._stage, event)
 
     def refresh(self, transcript: Transcript) -> float:
-        """Show the state so far."""
+        """Show the state so far; of a cell that has ended, only while a task of it asks."""
         self._last = transcript
+        if self._finished and not self._panels_shown:
+            return 0.0
         if self._page is None and worth_a_record(transcript):
             self._open()
         return 0.0 if self._page is None else self._stage.run(self._update, self._page)
 
     def place(self, panels: tuple[Any, ...]) -> None:
         """Show the requests that wait for consent, below what happened so far."""
-        if self._finished:
+        asked, self._panels_shown = self._panels_shown, panels
+        if self._finished and not panels:
+            self._leave()
             return
-        if self._page is None:
+        if self._page is None and not self._finished:
             self._open()
+        elif self._finished and not asked:
+            self._ask_again()
         self._stage.run(lambda: setattr(self._panels, "children", panels))
 
     def finish(self, transcript: Transcript) -> None:
         """Leave the record in the notebook, and the last state in the widget; again when a task ended later."""
-        self._last, self._finished = transcript, True
+        self._last = transcript
+        if self._finished and self._panels_shown:
+            # Another task asks: the record comes when that is decided.
+            self.refresh(transcript)
+            return
+        self._finished, self._panels_shown = True, ()
         if self._patience is not None:
             self._patience.cancel()
-        data, metadata = record(transcript, workspace=self._workspace, offset=self._offset)
+        self._leave()
+
+    def _leave(self) -> None:
         if self._page is not None:
-            # By this name a page knows that it has the end of this view.
-            metadata[MIME] |= {"view": self._slot}
             self._stage.run(self._settle)
+        if self._edition or self._page is not None or worth_a_record(self._last):
+            self._put({})
+
+    def _ask_again(self) -> None:
+        """Put the widget in the record's place; what cannot render it shows the record."""
+        if self._page is None:
+            self._stage.run(self._make)
+        else:
+            self._stage.run(self._update, self._page)
+        self._put({_VIEW: self._view()})
+
+    def _put(self, widget: dict[str, Any]) -> None:
+        """Put the record in the view's place, or a widget that falls back to it, in every page that has the cell."""
+        data, metadata = record(self._last, workspace=self._workspace, offset=self._offset)
+        data = widget | data
+        self._edition += 1
+        # By these a page knows whether it has what stands there now.
+        metadata[MIME] |= {"view": self._slot, "edition": self._edition}
+        if self._edition > 1 or self._page is not None:
             self._stage.replace(self._slot, data, metadata)
-            self._place.ended(
-                self._slot, left.outputs(transcript, data, metadata, offset=self._offset, count=self._stage.count)
-            )
-        elif self._recorded:
-            self._stage.replace(self._slot, data, metadata)
-        elif worth_a_record(transcript):
-            self._recorded = True
+        else:
             self._stage.display(data, metadata, slot=self._slot)
+        outputs = left.outputs(self._last, data, metadata, offset=self._offset, count=self._stage.count)
+        self._place.left(self._slot, self._edition, outputs)
+
+    def _view(self) -> dict[str, Any]:
+        return {"version_major": 2, "version_minor": 0, "model_id": self._root.model_id}
 
     def _open(self) -> None:
         self._stage.run(self._make)
         first = bundle(sheet(self._last, workspace=self._workspace, offset=self._offset))
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._root.model_id}
         # What a page shows that cannot render widgets, and a notebook that is saved half-way.
         still = {"text/html": hidden(first["text/html"]), "text/plain": "running…"}
-        self._stage.display({_VIEW: view} | still, slot=self._slot)
+        self._stage.display({_VIEW: self._view()} | still, slot=self._slot)
         self._place.begins(self._slot, self._root.model_id)
 
     def _make(self) -> None:

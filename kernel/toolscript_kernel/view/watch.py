@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, Protocol
 
 from toolscript.events import (
     ApprovalRequested,
+    ApprovalResolved,
     BaseEvent,
+    OperationFinished,
     OperationStarted,
     ScriptExecution,
     ScriptExecutionOutput,
@@ -28,6 +30,8 @@ SHARE = 0.2
 """At most this share of the loop's time goes into refreshing, however long one refresh takes."""
 
 _PROMPT = (ApprovalRequested, OperationStarted, ScriptExecutionOutput, TurnFinished)
+_LATE = (ApprovalRequested, ApprovalResolved, OperationStarted, OperationFinished)
+"""What of a task is shown, beside its end, when the cell that began it has ended."""
 
 
 class View(Protocol):
@@ -60,6 +64,10 @@ class Mine:
             self._runs.add(event.run_id)
         return mine
 
+    def owns(self, run_id: str) -> bool:
+        """Say whether a run is the cell's own, or an agent's under it."""
+        return run_id in self._runs
+
     def _belongs(self, event: BaseEvent) -> bool:
         if event.parent is not None:
             return event.parent.partition("/")[0] in self._runs
@@ -90,15 +98,16 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
         self._tasks: set[str] = set()
-        self._later: AbstractContextManager[None] | None = None
+        self._adopted: list[Watch] = []
+        self._later: ExitStack | None = None
 
     def __call__(self, event: BaseEvent) -> None:
         """Take one event; called by the harness on the loop."""
-        if not self._mine.takes(event):
-            return
-        self._note_task(event)
+        mine = self._mine.takes(event)
+        self._note_task(event, mine)
         if self._ended:
-            self._after(event)
+            self._after(event, mine)
+        if self._ended or not mine:
             return
         self._folder.add(event)
         self.view.event(event)
@@ -117,35 +126,53 @@ class Watch:
             self._timer.cancel()
         return self._show_end()
 
-    def follow(self, listening: Callable[[Watch], AbstractContextManager[None]]) -> None:
-        """Show the end anew each time a task ends that outlives the cell, until the last one has."""
+    def owns(self, run_id: str) -> bool:
+        """Say whether a run belongs to the cell, or to one whose tasks it adopted."""
+        return self._mine.owns(run_id) or any(other.owns(run_id) for other in self._adopted)
+
+    def adopt(self, others: Iterable[Watch]) -> None:
+        """Take on the tasks of cells whose place is gone: what they ask is asked here."""
+        for other in others:
+            self._adopted.append(other)
+            self._tasks |= other._tasks
+
+    def follow(self, *contexts: AbstractContextManager[Any]) -> None:
+        """Stay in these contexts, and show the end anew each time a task ends, until the last one has."""
         if self._tasks:
-            self._later = listening(self)
-            self._later.__enter__()
+            self._later = ExitStack()
+            for context in contexts:
+                self._later.enter_context(context)
 
     def _show_end(self) -> Transcript:
-        transcript = self._folder.transcript()
-        if self._keep is not None and worth_a_record(transcript):
-            transcript = self._keep(transcript)
+        transcript = self._kept()
         self.view.finish(transcript)
         return transcript
 
-    def _note_task(self, event: BaseEvent) -> None:
-        if isinstance(event, TaskStarted):
+    def _kept(self) -> Transcript:
+        transcript = self._folder.transcript()
+        if self._keep is not None and worth_a_record(transcript):
+            transcript = self._keep(transcript)
+        return transcript
+
+    def _note_task(self, event: BaseEvent, mine: bool) -> None:
+        if isinstance(event, TaskStarted) and mine:
             self._tasks.add(event.task_id)
         elif isinstance(event, TaskFinished):
             self._tasks.discard(event.task_id)
 
-    def _after(self, event: BaseEvent) -> None:
+    def _after(self, event: BaseEvent, mine: bool) -> None:
         """Take what a task does after the cell's end; nothing else of the cell can happen any more."""
         if self._later is None:
             return
-        self._folder.add(event)
-        if isinstance(event, TaskFinished) and event.parent is None:
-            self._show_end()
+        if mine:
+            self._folder.add(event)
+            if isinstance(event, TaskFinished) and event.parent is None:
+                self._show_end()
+            elif isinstance(event, _LATE):
+                self.view.refresh(self._kept())
         if not self._tasks:
             later, self._later = self._later, None
-            later.__exit__(None, None, None)
+            later.close()
 
     def _refresh(self) -> None:
         self._timer = None

@@ -425,6 +425,17 @@ async def test_where_every_face_is_broken_nobody_can_be_asked(scene: Scene) -> N
     assert scene.bridge.pending == ()
 
 
+class Elsewhere(Person):
+    def show(self, request: ApprovalRequest) -> bool:
+        return False
+
+
+async def test_a_face_that_a_request_is_not_for_does_not_count_as_asked(scene: Scene) -> None:
+    with scene.bridge.attach(Elsewhere()), pytest.raises(ApprovalUnavailable):
+        await scene.ask(request())
+    assert scene.bridge.pending == ()
+
+
 async def test_there_is_a_bound_to_what_may_wait(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toolscript.approvals.bridge.MAX_PENDING", 1)
     with scene.bridge.attach(Person()):

@@ -102,3 +102,10 @@ def test_a_command_is_said_once_above_and_one_with_quotes_within_quotes_word_by_
     assert "[0]" not in request_html(plain)
     assert "[0] rm" in words(details_html(plain))
     assert "[1] a&#x27;b" in words(request_html(other)) or "[1] a'b" in words(request_html(other))
+
+
+def test_an_empty_argument_is_left_to_the_details():
+    it = request(tool="shell", arguments={"command": "rm 'a b'", "env": {}}, classification=command(summary="run it"))
+
+    assert "Argument env" not in words(request_html(it))
+    assert "Argument env" in words(details_html(it))

@@ -52,7 +52,7 @@ class StandIn:
         self.permissions = Permissions()
         self.conversation = Conversation()
         self.store = Store()
-        self.board = SimpleNamespace(end_turns=_nothing)
+        self.board = SimpleNamespace(end_turns=_nothing, list=list)
         self.children: list[asyncio.subprocess.Process] = []
         self._emitter = ev.Emitter(ids={"conversation_id": "c-1"})
         self._runs = 0

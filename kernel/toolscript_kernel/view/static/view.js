@@ -362,7 +362,7 @@ class View {
     else if (state.kind === "turn" && state.status && state.status !== "completed") facts.push([`turn ${state.status}`, state.reason].filter(Boolean).join(": "));
     if (state.started) facts.push(span(Math.max(0, (state.ended ?? now) - state.started)));
     if (state.steps) facts.push(this.running ? `step ${state.steps}` : plural(state.steps, "step"));
-    if (this.running && calls && state.maxCalls) facts.push(`${calls} of ${state.maxCalls} calls`);
+    if (state.parts.some((part) => part.type === "script" && part.status === "running") && calls && state.maxCalls) facts.push(`${calls} of ${state.maxCalls} calls`);
     facts.push(...this.used(state.tokens));
     if (state.model) facts.push(state.model);
     // The heading of a script that simply ended says all there is to say.
