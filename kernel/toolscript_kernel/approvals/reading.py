@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from toolscript.approvals.request import ApprovalRequest
 from toolscript.approvals.text import Section, sections
 from toolscript.approvals.visible import one_line
@@ -46,8 +48,10 @@ def _needed(section: Section, request: ApprovalRequest) -> bool:
     """Say whether a section must be seen before answering and is not said by another."""
     if section.title.startswith("Argument"):
         value = _argument(request, section)
-        # What is empty says nothing; the details have it.
-        return value not in ({}, [], "") and request.classification.diff is None and not _in_summary(value, request)
+        # What is empty says nothing, and the justification has a line of its own; the details have both.
+        if value in ({}, [], "") or value == request.classification.justification:
+            return False
+        return request.classification.diff is None and not _in_summary(value, request)
     return section.kind in ("warning", "diff")
 
 
@@ -60,6 +64,8 @@ def _argument(request: ApprovalRequest, section: Section) -> Json:
 
 def _in_summary(value: Json, request: ApprovalRequest) -> bool:
     """Say whether the summary has a plain value word for word; anything that could be read otherwise stands alone."""
+    if isinstance(value, str) and value.isascii() and value.isprintable():
+        return f" {shlex.quote(value)} " in f" {one_line(request.classification.summary)} "
     words = value if isinstance(value, list) else [value]
     if not words or not all(isinstance(w, str) and w.isascii() and w.isprintable() and " " not in w for w in words):
         return False
@@ -82,6 +88,8 @@ def _section(section: Section) -> str:
     title = f'<span style="opacity:.72">{markup(section.title)}</span>'
     if section.kind == "diff":
         return f"<div>{title}</div>{html.diff(section.text)}"
+    if section.kind == "code" and section.text in ("true", "false"):
+        return f'<div>{title}: <code style="background:transparent;padding:0">{section.text}</code></div>'
     if section.kind == "code":
         return f"<div>{title}</div>{html.pre(section.text)}"
     sign = f"{html.sign('awaiting_approval')} " if section.kind == "warning" else ""
