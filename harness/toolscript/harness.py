@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import reduce
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -120,7 +119,7 @@ class Harness:
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
-        self.pool = self._pool()
+        self.pool = Pool(limits or self.configuration.widest_limits(), **self.workers.options())
         self._background = Background(self._open)
         hidden = hidden_directories()
         self._files = DiskFiles([self.workspace], hidden=hidden)
@@ -179,13 +178,6 @@ class Harness:
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
             yield
-
-    def _pool(self) -> Pool:
-        """Return workers that can hold the scripts of every agent here."""
-        widest = self.limits
-        if self._given_limits is None:
-            widest = reduce(Limits.widened, (a.run_limits for a in self.configuration.agents.values()), widest)
-        return Pool(widest, **self.workers.options())
 
     def metrics(self) -> dict[str, Json]:
         """Return what the workers (``pool``) and the script caches (``scripts``) have done since it was opened."""

@@ -18,12 +18,13 @@ from toolscript.run import Run
 def held(harness: Harness) -> tuple[int, int, list[str]]:
     """Return descriptors, tasks, and what processes run; without workers, and journals that lie ready."""
     open_files = [link for link in links() if "/.spare-" not in link]
+    # The supervisor of commands keeps a few launchers ready, now more and now less: kinds count, not numbers.
     zygote = harness.pool._nursery.pid
     others = set(descendants(os.getpid())) - {zygote, *descendants(zygote)}
     return (
         len(open_files) - 2 * harness.metrics()["pool"]["idle"],
         len(asyncio.all_tasks()),
-        sorted(map(command, others)),
+        sorted(set(map(command, others))),
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from toolscript.agent.trust import Trust
 from toolscript.agent.workers import Workers
 from toolscript.approvals.rules import too_long
 from toolscript.errors import ConfigError, Json
+from toolscript.limits import Limits
 from toolscript.misfits import said
 from toolscript.models.found import providers, served
 
@@ -94,6 +96,10 @@ class Configuration:
     def choose(self, agent_id: str | None = None) -> Choice:
         """Return the agent to use. Raises ConfigError for an id that no agent has."""
         return choose(self.agents, agent_id, default=self.default_agent)
+
+    def widest_limits(self) -> Limits:
+        """Return what workers must hold that serve every agent."""
+        return reduce(Limits.widened, (agent.run_limits for agent in self.agents.values()))
 
     @property
     def notice(self) -> str:
