@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from anyio import to_thread
 
@@ -289,10 +289,9 @@ def recorded_order(run: RunRecord, order: Order) -> Order:
 
     Raises StillInterrupted and ConfigError for terms that are none.
     """
-    if run.policy not in tuple(Policy):
-        raise StillInterrupted(
-            f"{run.run_id} ran under a policy that there is not: {run.policy!r}", code="not_resumable"
-        )
+    if run.policy not in tuple(Policy) or run.origin not in get_args(Origin):
+        terms = f"policy {run.policy!r}, origin {run.origin!r}"
+        raise StillInterrupted(f"{run.run_id} ran under terms that there are not: {terms}", code="not_resumable")
     return Order(
         limits=recorded_limits(run),
         policy=stricter(Policy(run.policy), order.policy), rules=order.rules, allowed_tools=run.allowed_tools,

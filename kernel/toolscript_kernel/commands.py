@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ Said = str | dict[str, Any]
 Shown = Said | Awaitable[Said]
 
 
+WIDTH = 88
+"""So many characters stand beside each other in a page of ordinary width."""
 SHOWN_TASKS = 10
 """So many of the latest tasks are in the status."""
 
@@ -143,7 +146,14 @@ def _tools(desk: Desk, words: list[str]) -> str:
         return "\n\n".join(declaration(registry.get(name).spec) for name in words)
     width = max((len(tool.spec.path) for tool in registry), default=0)
     listed = sorted(registry, key=lambda tool: tool.spec.path)
-    return "\n".join(f"{t.spec.path:<{width}}  {t.spec.effect.value:<7}  {_first_sentence(t.spec.doc)}" for t in listed)
+    heads = [f"{t.spec.path:<{width}}  {t.spec.effect.value:<7}  " for t in listed]
+    return "\n".join(_hung(head, _first_sentence(t.spec.doc)) for head, t in zip(heads, listed, strict=True))
+
+
+def _hung(head: str, words: str) -> str:
+    """Return words beside a head, broken between words where a page would break them within one."""
+    indent = " " * len(head)
+    return textwrap.fill(words, max(WIDTH, len(head) + 20), initial_indent=head, subsequent_indent=indent)
 
 
 def _allow(desk: Desk, words: list[str]) -> str:
@@ -177,7 +187,7 @@ def _approvals(desk: Desk, words: list[str]) -> str:
     match words:
         case []:
             return answering.listed(harness)
-        case ["revoke", number] if number.isdecimal():
+        case ["revoke", number] if recall.is_number(number):
             return f"revoked: {harness.permissions.revoke(int(number))}"
         case ["clear"]:
             harness.permissions.clear()
@@ -257,7 +267,7 @@ async def _undo(desk: Desk, words: list[str]) -> str:
 def _turn_of(desk: Desk, word: str) -> str:
     """Return the turn that a number of the history means; anything else is a run or turn by its name."""
     marks = desk.history.marks
-    return marks[int(word) - 1].turn_id if word.isdecimal() and 0 < int(word) <= len(marks) else word
+    return marks[int(word) - 1].turn_id if recall.is_number(word) and 0 < int(word) <= len(marks) else word
 
 
 def _edit(desk: Desk, words: list[str]) -> str:
@@ -282,7 +292,7 @@ def _first_sentence(doc: str) -> str:
 
 VERBS: dict[str, Verb] = {
     "help": Verb("help", "list these commands", _help),
-    "status": Verb("status", "show workspace, agent, policy, what waits, and what the workers did", _status),
+    "status": Verb("status", "show agent, policy, what waits and what the workers did", _status),
     "tools": Verb("tools [NAME]…", "list the tools, or show some as TypeScript", _tools),
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
     "answer": Verb(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from tests.harness.journal.samples import call, output, run, run_end
 
 from toolscript.errors import ConfigError, JournalError
+from toolscript.journal import chain
 from toolscript.journal.reader import records
 from toolscript.journal.redact import secret_values
 from toolscript.journal.state import interrupted, run_files, run_path, state_dir, sweep
@@ -207,3 +209,20 @@ def test_secrets_are_the_values_of_variables_that_are_named_like_one(tmp_path: P
     }
     assert set(secret_values(environ)) == {"OPENAI_API_KEY", "github_token", "DB_PASSWORD"}
     assert set(secret_values(environ, ["PATH"])) == {"PATH"}
+
+
+def test_who_only_looks_whether_a_run_is_live_keeps_nobody_from_going_on_with_it(state, monkeypatch):
+    path = run_path(state, "run-1")
+    journal = DiskJournal.create(state, "run-1")
+    journal.write(run())
+    journal.close()
+
+    with path.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr(chain.time, "sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+        DiskJournal.resume(path).close()
+
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr(chain.time, "sleep", lambda _: None)
+        with pytest.raises(JournalError, match="another process writes it"):
+            DiskJournal.resume(path)
