@@ -26,6 +26,7 @@ from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, S
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.large import LARGEST_RESULT
 from toolscript.facade.scope import RunScope, World
+from toolscript.files.overlay import overlaid
 from toolscript.journal.conversation import ConversationJournal, Following
 from toolscript.journal.reader import read_secrets, records
 from toolscript.journal.records import Journal, MemoryJournal, RunRecord
@@ -177,7 +178,7 @@ class Workshop:
         """Return a workshop on a copy-on-write overlay of files and store that keeps no journals: what is planned
         there, only it sees."""
         return replace(
-            self, world=replace(self.world, files=self.world.files.overlay()), runner=self.runner.rehearsing(),
+            self, world=replace(self.world, files=overlaid(self.world.files)), runner=self.runner.rehearsing(),
             journals=lambda run_id: MemoryJournal(),
         )  # fmt: skip
 

@@ -282,7 +282,7 @@ def _first_sentence(doc: str) -> str:
 
 VERBS: dict[str, Verb] = {
     "help": Verb("help", "list these commands", _help),
-    "status": Verb("status", "show workspace, agent, policy, what waits, and what the workers did", _status),
+    "status": Verb("status", "show agent, policy, what waits and what the workers did", _status),
     "tools": Verb("tools [NAME]…", "list the tools, or show some as TypeScript", _tools),
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
     "answer": Verb(

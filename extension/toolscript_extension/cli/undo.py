@@ -118,11 +118,12 @@ def _relative(path: str, workspace: Path) -> str:
 
 
 def _list(workspace: Path) -> None:
-    console, past = Console(), past_runs(state_dir(workspace))
+    console, past = screen(), past_runs(state_dir(workspace))
     undone = undone_by(past)
     listed = changing(past, LISTED)
     if listed:
-        console.print("Runs that changed files, the latest last; take one back with: toolscript undo RUN")
+        heading = "Runs that changed files, the latest last; take one back with: toolscript undo RUN"
+        console.print(heading, soft_wrap=True)
     for entry in listed:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.file.modified))
         first = next((line.strip() for line in entry.run.source.splitlines() if line.strip()), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from toolscript.errors import ConfigError, JournalDamaged
 from toolscript.journal.records import CallRecord, EndRecord, LogRecord, Record, RunEndRecord, RunRecord, TimerRecord
@@ -89,6 +89,6 @@ def bearable(tape: Tape) -> Tape:
 
     A recording may come from anybody: what it says must not let a script take all memory, or run for hours.
     """
-    limits = asdict(recorded_limits(tape.run))
-    cut = {name: min(value, CEILINGS.get(name, value)) for name, value in limits.items()}
-    return replace(tape, run=replace(tape.run, limits=cut))
+    cut = {name: min(value, CEILINGS.get(name, value)) for name, value in tape.run.limits.items()}
+    run = replace(tape.run, limits=cut)
+    return replace(tape, run=replace(run, limits=recorded_limits(run).to_json()))

@@ -13,6 +13,7 @@ from toolscript.journal.reader import records
 from toolscript.journal.redact import secret_values
 from toolscript.journal.state import interrupted, run_files, run_path, state_dir, sweep
 from toolscript.journal.writer import DiskJournal
+from toolscript_tools.shell.environment import EnvironmentPolicy
 
 
 @pytest.fixture
@@ -178,6 +179,21 @@ def test_secrets_that_a_dead_writer_left_behind_are_removed(state: Path) -> None
     sweep(state)
     assert not left.exists()
     assert len(list(records(run_path(state, "dead")))) == 2
+
+
+def test_the_journal_keeps_out_what_commands_do_not_get(tmp_path: Path) -> None:
+    environ = {
+        "DATABASE_URL": "postgres://app@db/production",
+        "SENTRY_ENDPOINT": "https://abcdef:0123456789@sentry.example.com/4",
+        "SESSION_COOKIE": "0123456789abcdef",
+        "DEPLOY_PAT": "0123456789abcdef",
+        "ANSWER": "forty-two, forty-two",
+        "PWD": "/no/such/directory",
+        "HOME": "/no/such/home",
+    }
+    secret = set(secret_values(environ))
+    assert secret == {"DATABASE_URL", "SENTRY_ENDPOINT", "SESSION_COOKIE", "DEPLOY_PAT"}
+    assert secret == environ.keys() - EnvironmentPolicy().apply(environ).keys()
 
 
 def test_secrets_are_the_values_of_variables_that_are_named_like_one(tmp_path: Path) -> None:
