@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 from toolscript.errors import ConfigError, Json
@@ -110,7 +111,7 @@ def _param(text: str) -> tuple[str, Json]:
 
 
 def _name(text: str) -> str:
-    if not text.isidentifier():
+    if not text.isidentifier() or iskeyword(text) or text.startswith("__"):
         raise ValueError(f"{text!r} is not the name of a Python variable")
     return text
 
