@@ -39,6 +39,18 @@ OWN_TOOL = (
 TABS = (("local", "a.std", "std"), ("MCP tool", "tools.mcp.proper.wea", "wea"), ("own tool", "tools.inYen({ am", "am"))
 
 
+UNTIL_COMPLETED = """() => {
+  const cell = document.querySelector(".jp-Cell-outputArea");
+  window.lasted = new Promise((done) =>
+    cell.addEventListener("click", (event) => {
+      const look = () => (cell.textContent.includes("script completed") ? done(performance.now() - event.timeStamp) : requestAnimationFrame(look));
+      look();
+    }, { capture: true, once: true }),
+  );
+}"""
+"""Measures in the page, from a click on: what drives the browser takes longer to click than the kernel to answer."""
+
+
 def stock() -> KernelManager:
     """Return a manager of the stock Python kernel."""
     return KernelManager(kernel_name="python3")
@@ -181,10 +193,9 @@ def clicks(folder: Path) -> dict[str, float]:
             out = lab.run(0)
             button = out.get_by_role("button", name="Allow once")
             button.wait_for()
-            begun = time.perf_counter()
+            lab.page.evaluate(UNTIL_COMPLETED)
             button.click()
-            out.get_by_text("script completed").wait_for()
-            times.append((time.perf_counter() - begun) * 1000)
+            times.append(lab.page.evaluate("window.lasted"))
             lab.idle()
     return {"median": statistics.median(times), "worst": max(times)}
 

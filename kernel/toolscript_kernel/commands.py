@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ Said = str | dict[str, Any]
 Shown = Said | Awaitable[Said]
 
 
+WIDTH = 88
+"""So many characters stand beside each other in a page of ordinary width."""
 SHOWN_TASKS = 10
 """So many of the latest tasks are in the status."""
 
@@ -143,7 +146,14 @@ def _tools(desk: Desk, words: list[str]) -> str:
         return "\n\n".join(declaration(registry.get(name).spec) for name in words)
     width = max((len(tool.spec.path) for tool in registry), default=0)
     listed = sorted(registry, key=lambda tool: tool.spec.path)
-    return "\n".join(f"{t.spec.path:<{width}}  {t.spec.effect.value:<7}  {_first_sentence(t.spec.doc)}" for t in listed)
+    heads = [f"{t.spec.path:<{width}}  {t.spec.effect.value:<7}  " for t in listed]
+    return "\n".join(_hung(head, _first_sentence(t.spec.doc)) for head, t in zip(heads, listed, strict=True))
+
+
+def _hung(head: str, words: str) -> str:
+    """Return words beside a head, broken between words where a page would break them within one."""
+    indent = " " * len(head)
+    return textwrap.fill(words, max(WIDTH, len(head) + 20), initial_indent=head, subsequent_indent=indent)
 
 
 def _allow(desk: Desk, words: list[str]) -> str:

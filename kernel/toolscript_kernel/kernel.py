@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import inspect
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from toolscript_kernel.paths import importable
 from toolscript_kernel.session import Session
 
 PYTHON = frozenset({Kind.PYTHON, Kind.IPYTHON})
+STORE_SECONDS = 0.25
+"""So long after a cell began it enters IPython's history, whose file is flushed to disk under a lock."""
 
 
 _Base: Any = IPythonKernel  # ipykernel declares few types; what is used of it is held by tests
@@ -44,6 +47,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         super().__init__(**kwargs)
         self.session_of_cells = Session(self.shell, self)
         self.shell.input_transformers_cleanup.insert(0, cells.python_lines)
+        self._unstored: list[tuple[int, str]] = []
 
     def start(self) -> None:
         """Begin to serve, clicks during turns included."""
@@ -62,6 +66,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         cell_id: str | None = None,
     ) -> dict[str, Any]:
         """Run one cell. Silent requests come from programs, not from a person: they are never turns or scripts."""
+        self._store()
         request = (silent, store_history, user_expressions, allow_stdin, cell_meta, cell_id)
         cell = Cell(kind=Kind.IPYTHON) if silent else cells.read(code, self._defined)
         if cell.kind in PYTHON and not cell.commands:
@@ -83,6 +88,7 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End what runs, then go."""
+        self._store()
         await self.session_of_cells.end()
         reply = super().do_shutdown(restart)
         return dict(await reply if inspect.isawaitable(reply) else reply)
@@ -133,12 +139,24 @@ class ToolscriptKernel(_Base):  # type: ignore[misc]
         count = shell.execution_count
         early = shell.displayhook.prompt_count < count
         if store_history:
-            shell.history_manager.store_inputs(count, code, code)
+            self._unstored.append((count, code))
+            asyncio.get_running_loop().call_later(STORE_SECONDS, self._store)
         shell.execution_count += int(early and store_history)
         try:
             yield count
         finally:
             shell.execution_count += int(not early and store_history)
+
+    def do_history(self, *arguments: Any, **options: Any) -> Any:
+        """Return what was run before."""
+        self._store()
+        return super().do_history(*arguments, **options)
+
+    def _store(self) -> None:
+        """Enter the cells that were run into the history, in their order."""
+        waiting, self._unstored = self._unstored, []
+        for count, code in waiting:
+            self.shell.history_manager.store_inputs(count, code, code)
 
     def _defined(self, name: str) -> bool:
         return name in self.shell.user_ns or hasattr(builtins, name)

@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from keyword import iskeyword
 from typing import Any, NoReturn
 
@@ -65,6 +66,7 @@ def read(text: str) -> ScriptOptions:
     )
 
 
+@cache
 def _parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False, prog="%%toolscript")
     parser.add_argument("--param", action="append", default=[], type=_checked(_param))

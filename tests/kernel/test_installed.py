@@ -52,6 +52,10 @@ def test_the_extension_for_jupyterlab_is_whole_without_a_build(wheel):
     assert wanted and wanted <= static
 
 
+def test_the_template_for_printing_comes_along(wheel):
+    assert shared(wheel, "nbconvert/templates/toolscript") == {"conf.json", "index.html.j2"}
+
+
 def test_the_lexer_is_registered(wheel):
     metadata = configparser.ConfigParser()
     metadata.read_string(next(wheel.read(n).decode() for n in wheel.namelist() if n.endswith("entry_points.txt")))

@@ -21,7 +21,7 @@ export function offer(node, part) {
   if (!part.inTurn) made.pop();
   // A dry run did nothing and has no recording.
   if (typeof part.runId === "string" && RUN.test(part.runId) && part.mode === "on") {
-    if (part.rows.some((row) => row.diff)) made.push(undoing(node, part.runId));
+    if (part.rows.some((row) => row.diff && ["succeeded", "cancelled"].includes(row.status))) made.push(undoing(node, part.runId));
     made.push(button("Replay", "Run this again from its recording, touching no tool", () => write(node, `%toolscript replay ${part.runId}`, true)));
   }
   return made;

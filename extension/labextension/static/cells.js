@@ -4,6 +4,7 @@ import { connect } from "./actions.js";
 import { attend } from "./live.js";
 
 const SCRIPT = "application/typescript";
+const AGAIN_MS = 1000;
 const PYTHON = "text/x-python";
 
 // The language of a cell, null for the notebook's own.
@@ -24,10 +25,11 @@ export default async (shared) => {
 
   function activate(app, tracker, languages) {
     connect(tracker, NotebookActions);
+    const settling = new WeakSet();
 
     const apply = async (notebook, cell) => {
       const { model } = cell;
-      if (!model || model.type !== "code" || model.isDisposed) return;
+      if (settling.has(model) || !model || model.type !== "code" || model.isDisposed) return;
       const own = notebook.codeMimetype;
       const wanted = language(model.sharedModel.getSource()) || own;
       if (model.mimeType === wanted) return;
@@ -35,7 +37,18 @@ export default async (shared) => {
       await Promise.all([own, wanted].map((mime) => languages.findByMIME(mime)).filter(Boolean).map((found) => languages.getLanguage(found)));
       await new Promise((done) => setTimeout(done));
       const now = language(model.sharedModel.getSource()) || notebook.codeMimetype;
-      if (!model.isDisposed && model.mimeType !== now) model.mimeType = now;
+      if (model.isDisposed) return;
+      if (model.mimeType !== now) model.mimeType = now;
+      // An editor that was made meanwhile may have been given the notebook's own language last.
+      setTimeout(() => again(notebook, model, now), AGAIN_MS);
+    };
+
+    const again = (notebook, model, now) => {
+      if (model.isDisposed || model.mimeType !== now || now === notebook.codeMimetype) return;
+      settling.add(model);
+      model.mimeType = notebook.codeMimetype;
+      model.mimeType = now;
+      settling.delete(model);
     };
 
     const seen = new WeakSet();

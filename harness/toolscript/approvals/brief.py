@@ -67,10 +67,16 @@ def _in_summary(value: Json, request: ApprovalRequest) -> bool:
     match value:
         case str() if value and _clear(value):
             words = value
+            if _unquoted(value) and _stands(shlex.quote(value), request):
+                return True
         case [*given] if given and all(isinstance(word, str) and _clear(word) and _unquoted(word) for word in given):
             words = shlex.join(given)
         case _:
             return False
+    return _stands(words, request)
+
+
+def _stands(words: str, request: ApprovalRequest) -> bool:
     return f" {words} " in f" {one_line(request.classification.summary)} "
 
 

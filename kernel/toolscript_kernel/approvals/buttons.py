@@ -68,7 +68,7 @@ class ButtonDecider:
     def _all(self, shown: tuple[str, ...]) -> Any:
         """Return buttons that answer all requests which are shown now, and none that come later."""
         count = len(shown)
-        head = ipywidgets().HTML(f"<b>{count} requests wait</b>")
+        head = ipywidgets().HTML(f'<b style="margin-right:8px">{count} requests wait</b>')
         allow = button(f"Allow all {count} once", lambda: self._clicked_all(shown, Choice.ALLOW), style="success")
         deny = button(f"Deny all {count}", lambda: self._clicked_all(shown, Choice.DENY), style="danger")
         return row(head, allow, deny)

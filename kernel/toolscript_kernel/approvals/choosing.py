@@ -15,6 +15,7 @@ from toolscript_kernel.record.sheet import Row
 from toolscript_kernel.record.text import arguments
 from toolscript_kernel.stage import Stage, new_slot
 
+_TEXT = "font-size:13px;line-height:1.5;overflow-wrap:anywhere;white-space:normal"
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -75,7 +76,11 @@ def _panel(plan: Plan, answered: Any, offset: int) -> Any:
     boxes = {r.number: _box(widgets, r) for r in plan.rows}
     lines = [
         widgets.HBox(
-            [boxes[r.number], widgets.HTML(_row_html(r, offset))], layout=widgets.Layout(align_items="baseline")
+            [
+                boxes[r.number],
+                widgets.HTML(f'<div style="{_TEXT}">{_row_html(r, offset)}</div>', layout=_wide(widgets)),
+            ],
+            layout=widgets.Layout(align_items="baseline"),
         )
         for r in plan.rows
     ]
@@ -84,6 +89,10 @@ def _panel(plan: Plan, answered: Any, offset: int) -> Any:
         "Run what is chosen", lambda: answered(frozenset(n for n, box in boxes.items() if box.value)), style="success"
     )
     return card(head, *lines, row(run, button("Discard", lambda: answered(None))), name="toolscript-plan")
+
+
+def _wide(widgets: Any) -> Any:
+    return widgets.Layout(flex="1 1 0", min_width="0")
 
 
 def _box(widgets: Any, row: PlanRow) -> Any:

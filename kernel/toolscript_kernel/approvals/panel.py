@@ -76,7 +76,12 @@ class Panel:
         stop = button("Deny and stop", lambda: self._say(Choice.DENY_AND_STOP), tip="Refuse this call, end the turn")
         self._controls: list[Any] = [*self._unedited, self._edit_button, deny, stop, self._reason]
         html_of, scope = ipywidgets().HTML, conversation_scope(request)
-        covers = f'<small style="opacity:.75">“For this conversation” covers {markup(scope)}</small>' if scope else ""
+        covers = (
+            f'<div style="opacity:.75;font-size:11px;line-height:1.5;overflow-wrap:anywhere">'
+            f"“For this conversation” covers {markup(scope)}</div>"
+            if scope
+            else ""
+        )
         return [
             html_of(request_html(request, offset=offset)), row(*self._controls), self._editor,
             html_of(covers + details_html(request)),

@@ -37,6 +37,8 @@ def _section(section: Section) -> str:
     title = f'<span style="opacity:.72">{markup(section.title)}</span>'
     if section.kind == "diff":
         return f"<div>{title}</div>{html.diff(section.text)}"
+    if section.kind == "code" and section.text in ("true", "false"):
+        return f'<div>{title}: <code style="background:transparent;padding:0">{section.text}</code></div>'
     if section.kind == "code":
         return f"<div>{title}</div>{html.pre(section.text)}"
     sign = f"{html.sign('awaiting_approval')} " if section.kind == "warning" else ""

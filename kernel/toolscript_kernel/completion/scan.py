@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import NamedTuple
 
 _TOKEN = re.compile(
@@ -13,7 +15,7 @@ _TOKEN = re.compile(
     r"|(?P<tick>`)|(?P<number>\d[\w.]*)|(?P<name>[A-Za-z_$][\w$]*)|(?P<dot>\?\.|\.\.\.|\.)|(?P<other>=>|.)",
     re.DOTALL,
 )
-_TEMPLATE = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*(?P<end>`|\$\{|\Z)", re.DOTALL)
+_TEMPLATE = re.compile(r"(?:[^`\\$]|\\(?:.|\Z)|\$(?!\{))*(?P<end>`|\$\{|\Z)", re.DOTALL)
 _REGEX = re.compile(r"/(?![*/])(?:[^\\/\n\[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+(?:/[a-z]*|(?=\n)|\Z)")
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _BEFORE_OBJECT = frozenset(["(", "[", ",", "=", ":", "?", "&", "|", "return"])
@@ -67,9 +69,54 @@ class Place:
     quote: str = ""
 
 
-def tokens(source: str) -> Iterator[Token]:
-    """Yield the tokens of a script, broken ones included; the text of templates comes as strings."""
-    position, depth, last = 0, [0], "("
+@dataclass(slots=True)
+class _Read:
+    """A script that was read: its tokens, and the places in it from which one can go on reading."""
+
+    source: str = ""
+    tokens: list[Token] = field(default_factory=list)
+    marks: list[_Mark] = field(default_factory=list)
+
+
+class _Mark(NamedTuple):
+    """The end of a line outside of templates: where it is, how many tokens lie before it, and the last of them."""
+
+    position: int
+    before: int
+    last: str
+
+
+_LATEST = [_Read()]
+"""What was read last: a page asks at every key, and a script grows by a letter at a time."""
+
+
+def tokens(source: str) -> list[Token]:
+    """Return the tokens of a script, broken ones included; the text of templates comes as strings."""
+    latest = _LATEST[0]
+    if source == latest.source:
+        return latest.tokens
+    # What ends before a blank that both have is the same in both, whatever follows.
+    marks = latest.marks[: bisect_left(latest.marks, _shared(source, latest.source), key=attrgetter("position"))]
+    begin = marks[-1] if marks else _Mark(0, 0, "(")
+    read = _Read(source, latest.tokens[: begin.before], marks[:-1])
+    for token in _tokens(source, begin, read):
+        read.tokens.append(token)
+    _LATEST[0] = read
+    return read.tokens
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many characters both begin with."""
+    same, differs = 0, min(len(one), len(other)) + 1
+    while differs - same > 1:
+        middle = (same + differs) // 2
+        same, differs = (middle, differs) if one[:middle] == other[:middle] else (same, middle)
+    return same
+
+
+def _tokens(source: str, begin: _Mark, read: _Read) -> Iterator[Token]:
+    """Yield the tokens from a mark on, and note the marks that are passed."""
+    position, last, depth = begin.position, begin.last, [0]
     while position < len(source):
         regex = _REGEX.match(source, position) if last in _BEFORE_REGEX else None
         match = regex or _TOKEN.match(source, position)
@@ -84,7 +131,10 @@ def tokens(source: str) -> Iterator[Token]:
                 last = "("
             continue
         depth[-1] += {"{": 1, "}": -1}.get(match[0], 0)
-        if kind != "space":
+        if kind == "space":
+            if len(depth) == 1 and "\n" in match[0]:
+                read.marks.append(_Mark(position, len(read.tokens), last))
+        else:
             yield Token(kind, match[0], position)
             last = match[0] if kind != "comment" else last
         position = match.end()
@@ -109,7 +159,7 @@ def _template(source: str, position: int, depth: list[int], *, opening: bool) ->
 
 def place(source: str, cursor: int) -> Place:
     """Return what the place at ``cursor`` is in."""
-    before = list(tokens(source[:cursor]))
+    before = tokens(source[:cursor])
     frames = _frames(before)
     last = before[-1] if before else None
     if last is not None and last.end == cursor and last.kind in ("comment", "string", "regex", "number"):
@@ -173,7 +223,7 @@ def _frames(found: list[Token]) -> list[Frame]:
     for index, token in enumerate(code):
         previous = code[index - 1] if index else None
         if token.kind == "other" and token.text in "([{":
-            frames.append(_opened(token.text, code[:index], previous))
+            frames.append(_opened(token.text, code[max(0, index - 40) : index], previous))
         elif token.kind == "other" and token.text in _CLOSES:
             _close(frames, _CLOSES[token.text])
         elif frames:
@@ -182,7 +232,7 @@ def _frames(found: list[Token]) -> list[Frame]:
 
 
 def _opened(text: str, before: list[Token], previous: Token | None) -> Frame:
-    callee = path_before(before[-40:]) if text == "(" else ()
+    callee = path_before(before) if text == "(" else ()
     return Frame(text, callee, is_object=text == "{" and (previous is None or previous.text in _BEFORE_OBJECT))
 
 

@@ -9,6 +9,10 @@ from typing import Any
 from toolscript.errors import Json
 from toolscript.registry.declarations import type_of
 
+KEPT = 1_000
+"""So many spellings of types are kept: the same few are asked for at every key."""
+_TYPES: dict[tuple[int, int], tuple[dict[str, Json], dict[str, Json], str]] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -25,7 +29,13 @@ class Shape:
     @property
     def type(self) -> str:
         """The TypeScript type."""
-        return type_of(self.schema, self.root)
+        key = (id(self.schema), id(self.root))
+        kept = _TYPES.get(key)
+        if kept is None or kept[0] is not self.schema or kept[1] is not self.root:
+            if len(_TYPES) >= KEPT:
+                _TYPES.clear()
+            kept = _TYPES[key] = (self.schema, self.root, type_of(self.schema, self.root))
+        return kept[2]
 
     @property
     def doc(self) -> str:

@@ -141,7 +141,7 @@ def _long_arguments(row: Row) -> str:
 
 
 def _by(row: Row) -> str:
-    return f'<br><span style="{_MUTED}">{markup(text.consented(row))}</span>' if row.approval else ""
+    return f'<br><span style="{_MUTED}">{markup(said)}</span>' if (said := text.consented(row)) else ""
 
 
 def _console(it: ScriptSheet) -> str:

@@ -53,7 +53,7 @@ def _table(rows: tuple[Row, ...]) -> str:
     for row in rows:
         what = " ".join(filter(None, (inert.span(row.tool), inert.span(text.arguments(row)))))
         end = inert.span(row.outcome) or word(row.status)
-        end += f", {inert.span(text.consented(row))}" if row.approval else ""
+        end += f", {inert.span(said)}" if (said := text.consented(row)) else ""
         lines.append(f"| {row.number} | {what} | {MARKS[seen(row.status, row.outcome)]} {end} | {row.line or ''} |")
     return "\n".join([*lines, *_nested(rows)])
 

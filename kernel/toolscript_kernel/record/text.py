@@ -61,7 +61,12 @@ def arguments(row: Row, width: int = 100) -> str:
 
 
 def consented(row: Row) -> str:
-    """Return who decided what on the operation; of an edited one also what the script had asked for."""
+    """Return who decided what on the operation; of an edited one also what the script had asked for.
+
+    A denied operation says so by its outcome.
+    """
+    if row.status == "denied" and row.approval.startswith("deny by"):
+        return ""
     if row.asked_arguments is None:
         return decided(row.approval)
     return f"{decided(row.approval)}, the script asked for: {inert.one_line(_spoken(row.asked_arguments), 100)}"
@@ -97,7 +102,7 @@ def _part(part: Prose | ScriptSheet | Call | Failure, in_turn: bool) -> str:
 def _row(row: Row) -> list[str]:
     place = f"  (line {row.line})" if row.line else ""
     mark = MARKS[seen(row.status, row.outcome)]
-    consent = f"  [{consented(row)}]" if row.approval else ""
+    consent = f"  [{said}]" if (said := consented(row)) else ""
     lines = [f"  {mark} {row.number} {inert.one_line(row.tool, 60)} {arguments(row)} → {_end(row)}{consent}{place}"]
     if row.agent:
         lines += [f"    {line}" for line in render(row.agent).split("\n")]

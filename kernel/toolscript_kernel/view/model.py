@@ -88,7 +88,7 @@ class Model:
             number=operation.number,
             tool="",
             arguments=operation.arguments,
-            status="",
+            status=status,
             approval=operation.approval,
             asked_arguments=operation.asked_arguments,
         )
@@ -98,7 +98,7 @@ class Model:
             "full": values.pretty(operation.arguments)[:OUTPUT_CHARS] if len(whole) > 60 else None,
             "status": status, "seen": seen(status, shown), "outcome": shown,
             "line": operation.line and operation.line + self._offset, "started": operation.started,
-            "ms": operation.duration_ms, "approval": text.consented(asked) if operation.approval else None,
+            "ms": operation.duration_ms, "approval": text.consented(asked) or None,
             "diff": operation.diff and inert.text(operation.diff)[:OUTPUT_CHARS], "output": output[:OUTPUT_CHARS],
             "cut": operation.truncated or len(output) > OUTPUT_CHARS, "bytes": operation.output_bytes,
             "tail": inert.coloured(script.tails.get(operation.number, ""))[-TAIL_CHARS:],

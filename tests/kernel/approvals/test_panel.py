@@ -109,3 +109,16 @@ def test_an_empty_argument_is_left_to_the_details():
 
     assert "Argument env" not in words(request_html(it))
     assert "Argument env" in words(details_html(it))
+
+
+def test_what_the_summary_or_the_justification_says_is_not_said_again():
+    line = "rm -rf build dist"
+    it = request(
+        tool="shell",
+        arguments={"command": line, "justification": "to begin anew"},
+        classification=command(summary=f"run /bin/bash -c '{line}'", justification="to begin anew"),
+    )
+
+    assert words(request_html(it)).count(line) == 1
+    assert words(request_html(it)).count("to begin anew") == 1
+    assert "Argument command" in words(details_html(it))

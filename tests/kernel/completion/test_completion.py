@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from toolscript.registry.function import tool
 from toolscript.registry.registry import Registry, installed_tools
-from toolscript_kernel.completion import line
+from toolscript_kernel.completion import line, scan
 from toolscript_kernel.completion.complete import Offer, complete, explain
 from toolscript_kernel.completion.symbols import Facade
 
@@ -155,3 +157,23 @@ def test_options_and_commands_are_offered_on_their_lines(text: str, found: list[
 @pytest.mark.parametrize("text", ["%pip inst", "%too", "x = 1"])
 def test_other_lines_are_left_to_ipython(text: str):
     assert line.complete(text, KNOWN) is None
+
+
+PIECES = [
+    "const a = 1;\n", "`text ${a} and`", "`open", "${", "}", "{", "/* a\n b */", "/*", "*/", "// a line\n", "\n", "\n\n", " ", "/re[/]x/g", "/", "a / b",
+    '"text"', '"open', "'", "=>", "...", ".", "tools.exec(", ")", ",", "return ", "x", "1", "$", "\\",
+]  # fmt: skip
+
+
+def test_a_script_that_is_read_on_from_where_it_changed_reads_as_it_does_anew():
+    chance = random.Random(7)
+    source = ""
+    for _ in range(3_000):
+        start = chance.randint(0, len(source))
+        end = min(len(source), start + chance.choice([0, 0, 0, 1, 5]))
+        source = source[:start] + chance.choice(PIECES) + source[end:]
+        source = source[-300:] if len(source) > 400 else source
+        found = list(scan.tokens(source))
+        scan.tokens("")
+        anew = list(scan.tokens(source))
+        assert found == anew, source

@@ -239,3 +239,19 @@ def test_what_a_stopped_command_had_printed_is_kept():
     r.emit(ev.OperationFinished, operation=1, tool="exec", status=ev.OperationStatus.CANCELLED, error=error)
 
     assert record(fold(cell.events))[1][MIME]["scripts"][0]["operations"][0]["tail"] == "had printed\n"
+
+
+def test_that_a_call_was_denied_is_said_once():
+    cell = sample.Cell()
+    r = cell.emitter.scoped(run_id="r-1")
+    r.emit(ev.ScriptExecution, source="x", script_hash="h", origin="cell")
+    r.emit(ev.OperationStarted, operation=1, tool="exec", arguments={"command": ["rm"]}, line=1)
+    r.emit(ev.ApprovalRequested, approval_id="a", operation=1, request={})
+    r.emit(ev.ApprovalResolved, approval_id="a", operation=1, decision="deny", by="widget", reason="no")
+    error = {"name": "ApprovalDenied", "message": "exec was denied by a person in the notebook: no"}
+    r.emit(ev.OperationFinished, operation=1, tool="exec", status=ev.OperationStatus.DENIED, error=error)
+    data, _ = record(fold(cell.events))
+
+    for shown in (data["text/plain"], data["text/markdown"], Elements(data["text/html"]).text):
+        assert shown.count("denied") == 1 + shown.count("⊘ denied")
+    assert data[MIME]["parts"][0]["operations"][0]["approval"] == "deny by widget"

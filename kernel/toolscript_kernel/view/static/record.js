@@ -42,7 +42,7 @@ function rowState(row, facts) {
   return {
     n: row.number, tool: row.tool, args: args.slice(0, 300), full: args.length > 60 ? shown(given) : null, status: row.status,
     seen: row.status === "succeeded" && /^exit -?[1-9]/.test(row.outcome || "") ? "failed" : row.status, outcome: row.outcome || "",
-    line: row.line || null, started: facts.started ?? null, ms: facts.durationMs ?? null, approval: row.approval ? decided(row.approval) : null,
+    line: row.line || null, started: facts.started ?? null, ms: facts.durationMs ?? null, approval: row.approval && !(row.status === "denied" && row.approval.startsWith("deny by")) ? decided(row.approval) : null,
     diff: row.diff || null, output, cut: Boolean(facts.sha256), bytes: facts.bytes || 0, tail: visible(facts.tail || ""),
     image: row.image || null,
     agent: row.agent ? recordState({ kind: "turn", ...row.agent }, null, (text) => h("p", { text }).outerHTML) : null,

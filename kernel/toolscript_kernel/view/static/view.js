@@ -183,7 +183,7 @@ class RowView {
     const parts = [];
     const add = (title, ...content) => parts.push(h("div", { class: "ts-title", text: title }), h("pre", { tabindex: "0" }, ...content));
     if (row.full) add("Arguments", row.full);
-    if (row.diff) add("Changes", ...diffLines(row.diff));
+    if (row.diff) add(row.status === "succeeded" ? "Changes" : "Changes it would make", ...diffLines(row.diff));
     const output = ACTIVE.has(row.status) ? row.tail : row.output || row.tail;
     if (output) add(row.cut ? `Output (${size(row.bytes)}, its head)` : "Output", ansi(output));
     if (isBitmap(row.image)) parts.push(h("img", { class: "ts-image", src: row.image, alt: row.args }));
