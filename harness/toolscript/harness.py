@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
 from toolscript.agent.reviving import revived
 from toolscript.agent.turn import Turn
+from toolscript.agent.workers import Workers
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.plan import ApprovedPlan, Plan
@@ -51,12 +53,13 @@ from toolscript.journal.state import run_name, run_path, runs_dir, state_dir, sw
 from toolscript.journal.writer import DiskJournal
 from toolscript.language.cache import ScriptCache
 from toolscript.limits import Limits
+from toolscript.metrics import hit_rates
 from toolscript.models.adapter import ModelAdapter
 from toolscript.models.found import adapter_for
 from toolscript.recovery.history import chosen, first_record, past_runs
 from toolscript.recovery.notebook import saved
 from toolscript.recovery.undo import Pick
-from toolscript.recovery.undoing import Undoing
+from toolscript.recovery.undoing import Undoing, effects_of_all, nothing_to_take_back
 from toolscript.recovery.unknown import Resolution
 from toolscript.registry.context import SandboxMode
 from toolscript.registry.registry import Registry, installed_tools
@@ -73,7 +76,8 @@ class Harness:
     """Runs scripts and turns in one workspace; faces listen to its events and answer its approvals.
 
     Use as ``async with Harness(workspace=".") as harness``. ``limits`` are the configured maxima; what a run,
-    pragma or cell asks for can only be lower. ``tools`` are added to the installed ones.
+    pragma or cell asks for can only be lower. ``tools`` are added to the installed ones. ``workers`` stand in place
+    of the configured ones.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Harness:
         recordings: Iterable[Path] = (),
         sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE,
         journals: Journals | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.workspace = Path(workspace).resolve()
         if not self.workspace.is_dir():
@@ -99,6 +104,7 @@ class Harness:
         self.conversation = Conversation()
         self._given_limits = limits
         self.limits = limits or self.chosen.agent.run_limits
+        self.workers = workers or self.configuration.workers
         self.policy = policy or self.chosen.agent.policy
         self.rules = (*rules, *read_rules(self.configuration.rules, source="toolscript.toml"))
         self._recordings = tuple(recordings)
@@ -114,6 +120,7 @@ class Harness:
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
+        self.pool = self._pool()
         self._background = Background(self._open)
         hidden = hidden_directories()
         self._files = DiskFiles([self.workspace], hidden=hidden)
@@ -149,7 +156,7 @@ class Harness:
     async def _open(self, group: TaskGroup) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             self._world = replace(self._world, commands=await stack.enter_async_context(Commands()))
-            self.pool = await stack.enter_async_context(Pool(limits=self.limits))
+            await stack.enter_async_context(self.pool)
             self.board = TaskBoard(group)
             stack.push_async_callback(self.board.close)
             runner = Runner(self.pool, self._cache, self.board, self.store)
@@ -172,6 +179,17 @@ class Harness:
             owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
             yield
+
+    def _pool(self) -> Pool:
+        """Return workers that can hold the scripts of every agent here."""
+        widest = self.limits
+        if self._given_limits is None:
+            widest = reduce(Limits.widened, (a.run_limits for a in self.configuration.agents.values()), widest)
+        return Pool(widest, **self.workers.options())
+
+    def metrics(self) -> dict[str, Json]:
+        """Return what the workers (``pool``) and the script caches (``scripts``) have done since it was opened."""
+        return {"pool": self.pool.metrics(), "scripts": hit_rates(self._cache.metrics())}
 
     async def _open_sources(self, stack: AsyncExitStack, group: TaskGroup) -> None:
         """Start what serves further tools, in the background: only the first run waits for it."""
@@ -339,12 +357,18 @@ class Harness:
 
         ``names`` are runs and turns; those of agents that they asked go with them. Where a path has changed since,
         nothing is touched and the run fails with code ``changed``: ``picks`` then chooses ``keep``, ``restore`` or
-        ``merge`` for each. Raises ToolError: ``not_found``, ``not_ended``, ``interrupted``, ``already_undone``.
+        ``merge`` for each. Runs that changed no file are told so in ``warnings``, and nothing is written down: such a
+        run has no id. Raises ToolError: ``not_found``, ``elsewhere``, ``not_ended``, ``interrupted``,
+        ``already_undone``.
         """
         past = await to_thread.run_sync(past_runs, self.state)
-        wanted = [entry.run.run_id for entry in await to_thread.run_sync(chosen, past, names, bool(picks))]
+        found = await to_thread.run_sync(chosen, past, names, self.workspace, bool(picks))
+        wanted = [entry.run.run_id for entry in found]
         if going := [run_id for run_id in wanted if self._runner.is_running(run_id)]:
             raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
+        effects = await to_thread.run_sync(effects_of_all, self.state, wanted)
+        if not effects.net:  # nothing that anybody would take back: no run, no journal
+            return nothing_to_take_back(names, effects)
         run_id = new_id("r")
         undoing = self._undoing(run_id, self._journals(run_id))
         with undoing.emitter.collecting(run_id=run_id) as events:

@@ -13,6 +13,8 @@ from toolscript.errors import ConfigError
 
 KIB = 1024
 MIB = 1024 * KIB
+_MOST: dict[str, float] = {"stack_bytes": 4 * MIB}
+"""What no worker can hold more of: with a larger stack it would end before its engine notices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,15 @@ class Limits:
         for name in limit_names():
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"limit {name} must be greater than zero, got {getattr(self, name)!r}")
+        for name, most in _MOST.items():
+            if getattr(self, name) > most:
+                told = units.amount(most, unit_of(name))
+                raise ConfigError(f"limit {name} may be {told} at most, got {getattr(self, name)!r}")
+
+    def widened(self, other: Limits) -> Limits:
+        """Return the larger of each of both: what must be there for runs under either."""
+        larger: dict[str, Any] = {name: max(getattr(self, name), getattr(other, name)) for name in limit_names()}
+        return replace(self, **larger)
 
     def to_json(self) -> dict[str, float]:
         """Return the limits by name, as a run's record holds them."""

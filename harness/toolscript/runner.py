@@ -168,6 +168,7 @@ class Runner:
                 store=course.store if ending.status is not RunStatus.ABORTED else {},
                 warnings=tuple(course.warnings),
                 time_ms=_now(),
+                changed=course.road.changed,
             )
         )
         if course.road.had_effect or course.store:
@@ -228,6 +229,7 @@ def run_record(script: Script, scope: RunScope) -> RunRecord:
         policy=scope.policy.value,
         digests=scope.digests,
         bound=scope.plan is not None,
+        plan=None if scope.plan is None else scope.plan.to_json(),
         conversation_id=scope.conversation_id or None,
         turn_id=scope.turn_id,
         step=scope.emitter.ids.get("step"),
@@ -254,7 +256,11 @@ async def _end_call(course: Course, outcome: Outcome | None) -> None:
     status: Literal["completed", "failed", "aborted"] = (
         "aborted" if outcome is None else "completed" if ok else "failed"
     )
-    journal.write(RunEndRecord(status=status, result=None, error=error_of(outcome), time_ms=now))
+    journal.write(
+        RunEndRecord(
+            status=status, result=None, error=error_of(outcome), time_ms=now, changed=course.road.changed,
+        )
+    )  # fmt: skip
     if course.road.had_effect:
         await journal.sync()
     journal.close()

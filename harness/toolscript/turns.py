@@ -15,8 +15,8 @@ from toolscript.agent.diary import unwritten
 from toolscript.agent.reviving import Unfinished
 from toolscript.agent.step import Step
 from toolscript.agent.tightening import stricter
-from toolscript.agent.turn import Turn, TurnLoop
-from toolscript.errors import ConfigError, JournalError, Json, ToolError
+from toolscript.agent.turn import DENIED_AND_STOPPED, Turn, TurnLoop
+from toolscript.errors import ApprovalDenied, ConfigError, JournalError, Json, ToolError
 from toolscript.events import Emitter
 from toolscript.facade.tasks import TaskBoard
 from toolscript.journal.conversation import ConversationJournal, Conversations
@@ -100,7 +100,8 @@ class Turns:
         """Let another agent answer a question of a run, in a conversation of its own, and return its answer.
 
         Its events carry ``parent``. It works with its own tools and limits, and never under a looser policy than
-        whoever asks. Raises ToolError: ``not_found``, ``too_deep``, or ``agent_failed`` with what it had said.
+        whoever asks. Raises ToolError: ``not_found``, ``too_deep``, or ``agent_failed`` with what it had said;
+        ApprovalDenied that ends the asking turn too, where a person ended the turn of the asked.
         """
         if asker.depth >= MAX_DEPTH:
             raise ToolError(f"agents ask agents at most {MAX_DEPTH} deep", tool="agent", code="too_deep")
@@ -125,6 +126,10 @@ class Turns:
 
 def _answer(agent: AgentConfig, turn: Turn) -> Json:
     answer: Json = {"text": turn.text, "status": turn.status, "steps": turn.steps}
+    if turn.reason == DENIED_AND_STOPPED:
+        # Whoever said so meant the turn in front of which they sit, and that is the asking one.
+        said = f"agent {agent.id}: a person denied a call of it and ended the turn"
+        raise ApprovalDenied(said, tool="agent", details={**answer, "ends_turn": True})
     if turn.status in ("completed", "stopped"):
         return answer
     why = turn.error["message"] if turn.error else turn.reason

@@ -21,7 +21,7 @@ from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.plan import ApprovedPlan, Plan, PlanRow
 from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import Rule
-from toolscript.errors import ConfigError, Json, RunAborted, ToolscriptError
+from toolscript.errors import ConfigError, Json, RunAborted, StillInterrupted, ToolscriptError
 from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.large import LARGEST_RESULT
@@ -207,7 +207,8 @@ class Workshop:
         try:
             past = Past.read(records(path, secrets=read_secrets(path)))
             order = recorded_order(past.tape.run, order)
-            check_resumable(past.tape, str(self.world.cwd), {**installation(), "tools": self._toolset(order).digest})
+            digests = {**installation(), "tools": self._toolset(order).digest}
+            check_resumable(past.tape, path.stem, self.world.cwd, digests)
             await to_thread.run_sync(end_leftovers, past.started)
         except BaseException:
             journal.close()
@@ -219,7 +220,7 @@ class Workshop:
         permissions = Permissions(self.world.cwd)
         permissions.restore(self.permissions.snapshot())
         past.allow_again(permissions, self.registry)
-        scope = replace(scope, permissions=permissions, recall=past.memory().recall)
+        scope = replace(scope, permissions=permissions, recall=past.memory().recall, plan=past.terms)
         with emitter.collecting(run_id=run.run_id) as events:
             announce(scope, past)
             interrupted = Interrupted(past=past, scope=scope, given=given)
@@ -247,7 +248,8 @@ class Workshop:
             permissions=self.permissions,
             world=self.world if asking is None else replace(self.world, run_agent=asking), turn_id=order.turn_id,
             catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
-            planned=order.planned, plan=order.plan, inline_result_bytes=order.inline_result_bytes,
+            planned=order.planned, plan=None if order.plan is None else order.plan.terms,
+            inline_result_bytes=order.inline_result_bytes,
             conversation_id=self.conversation_id,
         )  # fmt: skip
 
@@ -267,8 +269,9 @@ class Workshop:
         if approved.plan_id in self.used_plans:
             raise ConfigError("this approved plan was carried out already; plan it anew")
         self.used_plans.add(approved.plan_id)
-        same = (plan.source, plan.params, plan.tools_digest) == (source, order.params, self._toolset(order).digest)
-        if not same:
+        # As JSON: to Python, 1 and true are the same.
+        given = (source, json.dumps(order.params, sort_keys=True), self._toolset(order).digest)
+        if (plan.source, json.dumps(plan.params, sort_keys=True), plan.tools_digest) != given:
             raise ConfigError("the approved plan is of another script, other params or other tools; plan it anew")
         return replace(order, seed=plan.seed, time_ms=plan.time_ms)
 
@@ -281,7 +284,14 @@ class Workshop:
 
 
 def recorded_order(run: RunRecord, order: Order) -> Order:
-    """Return the terms of an interrupted run: as recorded, under today's rules, and never a looser policy."""
+    """Return the terms of an interrupted run: as recorded, under today's rules, and never a looser policy.
+
+    Raises StillInterrupted and ConfigError for terms that are none.
+    """
+    if run.policy not in tuple(Policy):
+        raise StillInterrupted(
+            f"{run.run_id} ran under a policy that there is not: {run.policy!r}", code="not_resumable"
+        )
     return Order(
         limits=recorded_limits(run),
         policy=stricter(Policy(run.policy), order.policy), rules=order.rules, allowed_tools=run.allowed_tools,

@@ -113,6 +113,8 @@ def _help(desk: Desk, words: list[str]) -> str:
 
 
 def _status(desk: Desk, words: list[str]) -> str:
+    from toolscript.metrics import told
+
     harness = desk.door.made()
     facts = {
         "workspace": str(harness.workspace),
@@ -122,7 +124,7 @@ def _status(desk: Desk, words: list[str]) -> str:
         "waiting for approval": _waiting(harness),
         "allowed for this conversation": str(len(harness.permissions)),
         "tasks": _tasks(harness),
-    }
+    } | told(harness.metrics())
     return "\n".join(f"{name}: {value}" for name, value in facts.items())
 
 
@@ -291,7 +293,7 @@ def _first_sentence(doc: str) -> str:
 
 VERBS: dict[str, Verb] = {
     "help": Verb("help", "list these commands", _help),
-    "status": Verb("status", "show workspace, agent, policy and what waits", _status),
+    "status": Verb("status", "show workspace, policy, what waits, what the workers did", _status),
     "tools": Verb("tools [NAME]…", "list the tools, or show some as TypeScript", _tools),
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
     "answer": Verb(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolscript.errors import ConfigError
+from toolscript.errors import ConfigError, ToolscriptError
 
 if TYPE_CHECKING:
     from toolscript.harness import Harness
@@ -82,7 +82,11 @@ def interrupted(harness: Harness) -> str:
         for turn in cut_short(harness.state)
     ]
     for file in files(harness.state):
-        tape = Tape.read(records(file.path, unknown="skip"))
+        try:
+            tape = Tape.read(records(file.path, unknown="skip"))
+        except ToolscriptError as error:  # one damaged journal must not hide the others
+            lines.append(f"{file.run_id}  cannot be read: {inert.one_line(error.message, 120)}")
+            continue
         if tape.end is None and tape.run.origin not in ("undo", "call"):
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
             lines.append(f"{file.run_id}  {inert.one_line(first, 60)}")

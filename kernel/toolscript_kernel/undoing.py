@@ -34,7 +34,7 @@ async def undone(harness: Harness, names: list[str], picks: dict[str, str]) -> s
 
     taken = {(harness.workspace / path).resolve(): _pick(path, pick) for path, pick in picks.items()}
     past = await to_thread.run_sync(past_runs, harness.state)
-    effects = await to_thread.run_sync(_effects, named(past, names, bool(taken)))
+    effects = await to_thread.run_sync(_effects, named(past, names, harness.workspace, bool(taken)))
     if not effects.net:
         return "\n".join(_nothing(names, effects, await to_thread.run_sync(_latest, past)))
     run = await harness.undo(*names, picks=taken)

@@ -207,6 +207,30 @@ def test_a_saved_run_is_shown_without_a_kernel(page, opened, running, app):
 
 
 @LAB
+@pytest.mark.parametrize(
+    "run_id",
+    ["r-12ab\n%%py\nopen('planted', 'w').close()", "1", "-- a.txt=restore", "r-12ab\n%toolscript answer allow"],
+)
+def test_a_forged_run_offers_no_button_that_would_run_what_it_names(page, opened, running, app, run_id):
+    script = {
+        "type": "script", "source": "return 1", "status": "completed", "result": 1, "logs": [], "warnings": [],
+        "operations": [{"number": 1, "tool": "writeFile", "arguments": {}, "status": "succeeded", "diff": "+a"}],
+    }  # fmt: skip
+    mime = "application/vnd.toolscript.run+json"
+    data = {mime: {"version": 1, "kind": "turn", "prompt": "p", "status": "completed", "parts": [script]}}
+    told = {mime: {"scripts": [{"runId": run_id}]}}
+    cell = nbformat.v4.new_code_cell("p", outputs=[nbformat.v4.new_output("display_data", data=data, metadata=told)])
+    name = f"f{id(page)}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), running.folder / name)
+    page.goto(f"{running.url}lab/tree/{name}?reset&token={running.token}")
+    page.get_by_text("script completed").wait_for()
+
+    assert page.get_by_role("button", name="Edit as cell").count() == 1
+    assert page.get_by_role("button", name="Replay").count() == 0
+    assert page.locator(".ts-actions").get_by_role("button", name="Undo").count() == 0
+
+
+@LAB
 def test_a_run_opens_as_a_document_too(page, opened, running, app):
     record = {"version": 1, "kind": "script", "status": "completed", "parts": [
         {"type": "script", "source": "return 1", "status": "completed", "result": 1, "logs": [], "warnings": [], "operations": []}

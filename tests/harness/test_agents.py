@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from toolscript.approvals.request import Choice, Decision
 from toolscript.approvals.rules import Rule
 from toolscript.events import ErrorEvent, OperationStatus, RunStatus, TurnFinished, TurnStarted
 from toolscript.harness import Harness
@@ -78,6 +79,47 @@ async def test_agents_ask_at_most_three_deep(team):
     errors = [o.error for e in [turn] for o in e.runs[0].operations]
     assert errors == [None]
     assert "too_deep" in {e.error["code"] for e in heard if getattr(e, "error", None)}
+
+
+class Stopping:
+    """A person who denies whatever is asked, and ends the turn."""
+
+    name = "person"
+
+    def __init__(self, h):
+        self.h = h
+
+    def show(self, request):
+        self.h.approvals.decide_threadsafe(
+            request.approval_id, Decision(choice=Choice.DENY_AND_STOP, by=self.name, reason="enough")
+        )
+
+    def withdraw(self, approval_id, decision):
+        pass
+
+
+REMOVE = script("try { await shell('rm -rf a.txt') } catch {} return 'went on'")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "try { await tools.agent({agent: 'a1', prompt: 'one'}) } catch {} await writeFile('b.txt', 'x'); return 'on'",
+        "const t = tools.spawn.agent({agent: 'a1', prompt: 'one'}); try { await t.done } catch {} await writeFile('b.txt', 'x')",
+    ],
+)
+async def test_who_denies_a_call_of_an_asked_agent_and_ends_the_turn_ends_the_turn_that_they_see(team, first):
+    agents = '[agents.a1]\nprovider = "recorded"\n[agents.a2]\nprovider = "recorded"\n'
+    turns = {"go": [script(first), "never said"], "one": [script(ask("a2", "two")), "no"], "two": [REMOVE, "no"]}
+    async with team(agents, **turns) as h:
+        heard = []
+        with h.listening(heard.append), h.approvals.attach(Stopping(h)):
+            turn = await h.turn("go")
+
+    assert (turn.status, turn.reason, turn.steps) == ("stopped", "denied_and_stopped", 1)
+    assert [e.reason for e in heard if isinstance(e, TurnFinished)] == ["denied_and_stopped"] * 3
+    assert turn.runs[0].error["code"] == "approval_denied"
+    assert sorted(p.name for p in h.workspace.iterdir()) == ["a.txt"]
 
 
 async def test_no_such_agent_and_a_failing_agent_are_errors_that_the_script_can_handle(team):

@@ -10,6 +10,7 @@ from toolscript.errors import ConfigError
 from toolscript.events import RunStatus
 from toolscript.harness import Harness
 from toolscript.limits import Limits
+from toolscript.registry.function import tool
 
 pytestmark = pytest.mark.anyio
 
@@ -105,3 +106,20 @@ def _order(harness):
     from toolscript.workshop import Order
 
     return Order(limits=harness.limits, policy=harness.policy)
+
+
+async def test_a_function_that_gives_half_a_character_costs_no_worker(tmp_path: Path):
+    @tool(effect="read")
+    def half(fails: bool) -> str:
+        """Gives what no text can hold."""
+        if fails:
+            raise ValueError("a\ud800b")
+        return "a\ud800b"
+
+    async with Harness(tmp_path, tools=[half]) as harness:
+        given = await harness.run("return await tools.half({fails: false})")
+        failed = await harness.run("return await tools.half({fails: true})")
+
+    assert given.result == "a\ufffdb"
+    assert failed.error is not None
+    assert (failed.error["code"], failed.error["message"]) == ("tool_failed", "ValueError: a\ufffdb")

@@ -129,7 +129,7 @@ def test_a_console_is_asked_on_its_prompt_and_reads_what_is_asked(running: Kerne
         "[y] allow once, [a]llow for this conversation (exec: rm it), [e]dit, [n] deny REASON"
     )
     assert it.reply["content"]["status"] == "ok"
-    assert "Argument command:\n  | [0] rm\n  | [1] it\n" in it.stdout
+    assert "Tool: exec\nWhat it would do: runs rm it\nWhy it asks: " in it.stdout
     assert "✓ 1 exec rm it → exit 0" in it.stdout
     assert it.of("display_data") == []
 

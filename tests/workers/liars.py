@@ -165,3 +165,16 @@ class Stillborn:
 
     def __init__(self) -> None:
         raise RuntimeError("the engine's library is missing")
+
+
+class Forger(QuickJSEngine):
+    """Calls tools that its script never named, then ends it."""
+
+    def start(self, script: Script) -> Drained:
+        calls = [["c", n, tool, 1, 1, 0, "{}"] for n, tool in enumerate(("secretly", "no.such", "spawn.get"), 1)]
+        self._left = 3
+        return Drained(messages=json.dumps(calls)[1:-1])
+
+    def settle(self, number: int, ok: bool, value: str, time_ms: float) -> Drained:
+        self._left -= 1
+        return Drained(messages='["d","1",[]]' if self._left == 0 else "", ended=self._left == 0)

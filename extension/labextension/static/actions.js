@@ -1,5 +1,8 @@
 // Decides what can be done with a run that has ended: every button writes a cell, so that it can be read and run again.
 
+// How runs are called. A saved notebook may come from anybody, and what a button writes is run at once.
+const RUN = /^r-[0-9a-f]{10,64}$/;
+
 let notebooks = null;
 
 // What each notebook's kernel says is undone, by its run; and the buttons that must tell so.
@@ -17,7 +20,7 @@ export function offer(node, part) {
   const made = [button("Edit as cell", "Put this script into a cell below", () => write(node, `%%toolscript\n${part.source.replace(/^\n+/, "")}`, false))];
   if (!part.inTurn) made.pop();
   // A dry run did nothing and has no recording.
-  if (part.runId && part.mode === "on") {
+  if (typeof part.runId === "string" && RUN.test(part.runId) && part.mode === "on") {
     if (part.rows.some((row) => row.diff && ["succeeded", "cancelled"].includes(row.status))) made.push(undoing(node, part.runId));
     made.push(button("Replay", "Run this again from its recording, touching no tool", () => write(node, `%toolscript replay ${part.runId}`, true)));
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import termios
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,7 +33,9 @@ def lines(plan: Plan) -> Iterator[Text]:
     """Yield a plan as lines of text in which nothing acts."""
     count = len(plan.rows)
     end = f", up to line {plan.line}" if plan.line is not None else ""
-    yield Text(f"plan: {count} effect{'' if count == 1 else 's'} ({plan.status}{end})", style="bold")
+    yield Text(
+        f"plan: {count} effect{'' if count == 1 else 's'} ({plan.status}{end}); nothing is done yet", style="bold"
+    )
     for row in plan.rows:
         yield Text.assemble(
             (f"  #{row.number} ", "bold"), (row.tool, "bold"), f" {one_line(row.summary) or brief(row.arguments)}",
@@ -58,9 +61,14 @@ def notes(row: PlanRow) -> list[str]:
 async def choose(plan: Plan, device: str = DEVICE) -> ApprovedPlan | None:
     """Ask on the terminal which rows may be carried out; None for none of them.
 
-    Raises ApprovalUnavailable where there is no terminal.
+    Raises ApprovalUnavailable where there is no terminal. Cancelled, it asks no longer: a process cannot end while a
+    thread of it waits for a line.
     """
-    return await to_thread.run_sync(_choose, plan, device, abandon_on_cancel=True)
+    stopped, stop = os.pipe()
+    try:
+        return await to_thread.run_sync(_choose, plan, device, stopped, abandon_on_cancel=True)
+    finally:
+        os.close(stop)
 
 
 def check_terminal(device: str = DEVICE) -> None:
@@ -77,9 +85,9 @@ def _opened(device: str) -> int:
         ) from None
 
 
-def _choose(plan: Plan, device: str) -> ApprovedPlan | None:
+def _choose(plan: Plan, device: str, stopped: int) -> ApprovedPlan | None:
     fd = _opened(device)
-    with os.fdopen(fd, "r+b", buffering=0) as terminal:
+    with os.fdopen(fd, "r+b", buffering=0), os.fdopen(stopped, "rb"):
         console = Console(file=os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace"), highlight=False)
         with console.file:
             show(plan, console)
@@ -89,13 +97,24 @@ def _choose(plan: Plan, device: str) -> ApprovedPlan | None:
                     termios.tcflush(fd, termios.TCIFLUSH)
                 console.print(QUESTION, end="", markup=False)
                 console.file.flush()
-                answer = terminal.readline().decode(errors="replace")
+                answer = _line(fd, stopped)
                 if not answer:
-                    return None  # the terminal was closed: nobody said yes
+                    return None  # stopped, or the terminal was closed: nobody said yes
                 try:
                     return read_choice(answer, plan)
                 except ConfigError as error:
                     console.print(Text(error.message))
+
+
+def _line(fd: int, stopped: int) -> str:
+    """Return the line that is typed next; empty where there will be none. ``stopped`` is readable when it is over."""
+    typed = bytearray()
+    while not typed.endswith(b"\n"):
+        ready, _, _ = select.select([fd, stopped], [], [])
+        if stopped in ready or not (chunk := os.read(fd, 4096)):
+            return ""
+        typed += chunk
+    return typed.decode(errors="replace")
 
 
 def read_choice(answer: str, plan: Plan) -> ApprovedPlan | None:

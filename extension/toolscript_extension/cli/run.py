@@ -131,7 +131,8 @@ async def _run(harness: Harness, order: _Order, listener: Callable[[BaseEvent], 
                     return await _ordered(harness, order, seen)
     except asyncio.CancelledError:
         task.uncancel()
-        return Run.fold(seen), None
+        # Stopped at the question of a plan, no run has begun.
+        return (Run.fold(seen) if seen else Run(status=RunStatus.ABORTED)), None
 
 
 def _event_lines(event: BaseEvent) -> None:

@@ -14,6 +14,7 @@ from toolscript.events import (
     OperationFinished,
     OperationStarted,
     OperationStatus,
+    ScriptExecution,
     ScriptExecutionOutput,
     ScriptLog,
     TaskFinished,
@@ -49,6 +50,8 @@ class Terminal:
         self._tasks: dict[str, TaskStarted] = {}
         self._said: dict[str, str] = {}
         """What failed calls of the run said, and whose call it was."""
+        self._dry: set[str | None] = set()
+        """Runs that only plan."""
 
     def __call__(self, event: BaseEvent) -> None:
         """Print what the event tells, if a reader wants it."""
@@ -68,6 +71,8 @@ class Terminal:
 
     def _show(self, event: BaseEvent) -> None:
         match event:
+            case ScriptExecution() if event.mode == "dry-run":
+                self._dry.add(event.run_id)
             case ScriptLog():
                 self._line(visible(event.text), LEVELS[event.level])
             case OperationStarted():
@@ -87,12 +92,18 @@ class Terminal:
         self._said.clear()
         for warning in event.warnings:
             self._line(f"warning: {visible(warning)}", "yellow")
-        self._line(f"run {event.run_id}", "dim")
+        # A dry run has no journal that its id could name.
+        dry = event.run_id in self._dry
+        self._line("planned only: nothing of this was done" if dry else f"run {event.run_id}", "dim")
 
     def _why(self, error: dict[str, Json]) -> str:
         """Return the error that ended the run; what a failed call has said above is not said again."""
-        tool = self._said.get(str(error.get("message", "")))
-        return describe_error(error) if tool is None else f"{code_and_place(error)}, in {tool} above"
+        message = str(error.get("message", ""))
+        if (tool := self._said.get(message)) is not None:
+            return f"{code_and_place(error)}, in {tool} above"
+        for said, tool in self._said.items():  # what the script made of it
+            message = message.replace(said, f"(as {tool} says above)")
+        return describe_error(error | {"message": message})
 
     def _task(self, event: TaskFinished) -> None:
         self._tasks.pop(event.task_id, None)
@@ -107,9 +118,11 @@ class Terminal:
         text.append(f" {asked if event.ran_with is None else brief(event.ran_with)}", style="dim")
         if event.ran_with is not None:
             text.append(f"  edited, the script asked for {asked}", style="yellow")
-        text.append(f"  {duration(event.duration_ms)}", style="dim")
+        planned = event.status is OperationStatus.PLANNED
+        text.append("  planned, not done" if planned else f"  {duration(event.duration_ms)}", style="dim")
         if event.error is not None:
-            self._said[str(event.error.get("message", ""))] = event.tool
+            if message := str(event.error.get("message", "")):
+                self._said[message] = event.tool
             text.append(f"\n    {visible(str(event.error.get('message', '')))}", style=style)
         self._console.print(text, soft_wrap=True)
 

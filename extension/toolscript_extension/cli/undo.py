@@ -15,14 +15,12 @@ from rich.console import Console
 from rich.prompt import Prompt
 from rich.text import Text
 
-from toolscript.errors import ConfigError, Json, ToolError, ToolscriptError
-from toolscript.events import RunStatus
+from toolscript.errors import ConfigError, Json, ToolError
 from toolscript.harness import Harness
 from toolscript.journal.state import state_dir
 from toolscript.language.inert import visible
-from toolscript.recovery.history import chosen, past_runs, undone_by
-from toolscript.recovery.undo import Effects, Pick, Undone
-from toolscript.recovery.undoing import effects_of
+from toolscript.recovery.history import changing, past_runs, undone_by
+from toolscript.recovery.undo import Pick
 from toolscript.run import Run
 from toolscript_extension.cli.exits import Exit, exit_code
 from toolscript_extension.cli.streams import screen
@@ -52,7 +50,10 @@ def command(
     console = screen(stderr=True)
     picks = dict(_pick(text, workspace) for text in pick or ())
     try:
-        run = asyncio.run(_undo(workspace, names, picks, console))
+        run = asyncio.run(_undo(workspace, names, picks))
+        if (run.error or {}).get("code") == "changed" and sys.stdin.isatty():
+            # Asked outside of any loop: a thread that waits for a line would keep Ctrl-C from ending the process.
+            run = asyncio.run(_undo(workspace, names, picks | _choices(_conflicts(run), console)))
     except ToolError as error:
         console.print(Text(f"toolscript: {error.message}", style="red"), soft_wrap=True)
         raise typer.Exit(Exit.FAILED) from None
@@ -63,21 +64,9 @@ def command(
     raise typer.Exit(exit_code(run))
 
 
-async def _undo(workspace: Path, names: list[str], picks: dict[Path, Pick], console: Console) -> Run:
+async def _undo(workspace: Path, names: list[str], picks: dict[Path, Pick]) -> Run:
     async with Harness(workspace) as harness:
-        if await asyncio.to_thread(_nothing, harness.state, names, bool(picks)):
-            return Run(status=RunStatus.COMPLETED, result=Undone().to_json())
-        run = await harness.undo(*names, picks=picks)
-        if (run.error or {}).get("code") != "changed" or not sys.stdin.isatty():
-            return run
-        more = await asyncio.to_thread(_choices, _conflicts(run), console)
-        return await harness.undo(*names, picks=picks | more)
-
-
-def _nothing(state: Path, names: list[str], picked: bool) -> bool:
-    """Return whether these runs did nothing that an undo could take back or name. Raises ToolError as an undo does."""
-    effects = Effects.joined(effects_of(entry.file.path) for entry in chosen(past_runs(state), names, picked))
-    return not effects.changes and not effects.others
+        return await harness.undo(*names, picks=picks)
 
 
 def _conflicts(run: Run) -> list[dict[str, Json]]:
@@ -110,16 +99,16 @@ def _show(run: Run, workspace: Path, console: Console) -> None:
         for conflict in _conflicts(run):
             console.print(Text(f"  {_told(conflict)}"), soft_wrap=True)
         return
-    if not run.run_id:
-        console.print("There is nothing to take back: no file was changed.")
-        return
+    for warning in run.warnings:
+        console.print(Text(visible(warning[:1].upper() + warning[1:] + ".")), soft_wrap=True)
     for word, style, key in (("restored", "green", "restored"), ("kept", "yellow", "kept")):
         for path in run.result[key]:
             said = "removed" if word == "restored" and not os.path.lexists(path) else word
             console.print(Text(visible(f"{said} {_relative(path, workspace)}"), style=style), soft_wrap=True)
     for other in run.result["not_undone"]:
         console.print(Text(visible(f"not undone: {other}"), style="yellow"), soft_wrap=True)
-    console.print(Text(f"this undo can be undone: toolscript undo {run.run_id}"), soft_wrap=True)
+    if run.run_id:
+        console.print(Text(f"this undo can be undone: toolscript undo {run.run_id}"), soft_wrap=True)
 
 
 def _relative(path: str, workspace: Path) -> str:
@@ -131,25 +120,18 @@ def _relative(path: str, workspace: Path) -> str:
 def _list(workspace: Path) -> None:
     console, past = Console(), past_runs(state_dir(workspace))
     undone = undone_by(past)
-    changing = [entry for entry in reversed(past) if entry.run.run_id in undone or _changed(entry.file.path)]
-    if changing:
+    listed = changing(past, LISTED)
+    if listed:
         console.print("Runs that changed files, the latest last; take one back with: toolscript undo RUN")
-    for entry in reversed(changing[:LISTED]):
+    for entry in listed:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.file.modified))
         first = next((line.strip() for line in entry.run.source.splitlines() if line.strip()), "")
         state = f"  undone by {undone[entry.run.run_id]}" if entry.run.run_id in undone else ""
         turn = f"  {entry.run.turn_id}" if entry.run.turn_id else ""
         line = f"{entry.run.run_id}  {when}{turn}  {first[:60]}{state}"
         console.print(Text(visible(line)), soft_wrap=True)
-    if not changing:
+    if not listed:
         console.print("No run that changed files is recorded here." if past else "No run is recorded here.")
-
-
-def _changed(path: Path) -> bool:
-    try:
-        return bool(effects_of(path).changes)
-    except ToolscriptError:
-        return True  # undoing it says what is wrong with its journal
 
 
 def _pick(text: str, workspace: Path) -> tuple[Path, Pick]:

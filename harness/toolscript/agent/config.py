@@ -17,7 +17,7 @@ from toolscript.agent.prompt import AfterScript
 from toolscript.agent.terms import TurnSettings
 from toolscript.approvals.request import Policy
 from toolscript.errors import ConfigError, Json
-from toolscript.limits import Limits
+from toolscript.limits import Limits, limit_names
 from toolscript.models.settings import ProviderSettings, RetryPolicy
 
 Positive = Annotated[int, Field(gt=0)]
@@ -76,7 +76,7 @@ class AgentConfig(Frozen):
     def _limits(cls, value: dict[str, float]) -> dict[str, float]:
         try:
             limits_of(value)
-        except (ConfigError, TypeError) as error:
+        except (ConfigError, TypeError, OverflowError) as error:
             raise ValueError(str(error)) from None
         return value
 
@@ -116,8 +116,8 @@ class AgentConfig(Frozen):
 def limits_of(values: Mapping[str, float]) -> Limits:
     """Return the default limits with these in their place. Raises ConfigError for a name or value that is none."""
     defaults = Limits()
-    if unknown := [name for name in values if not hasattr(defaults, name)]:
-        raise ConfigError(f"there is no limit {unknown[0]!r}")
+    if unknown := [name for name in values if name not in limit_names()]:
+        raise ConfigError(f"there is no limit {unknown[0]!r}; limits are {', '.join(limit_names())}")
     whole = {name: int(v) if isinstance(getattr(defaults, name), int) else v for name, v in values.items()}
     changed: dict[str, Any] = whole
     return Limits(**changed)

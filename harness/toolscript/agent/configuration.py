@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from toolscript.agent.config import DEFAULTS, AgentConfig, Choice, Frozen, choos
 from toolscript.agent.tightening import split
 from toolscript.agent.toml_file import TomlFile, read
 from toolscript.agent.trust import Trust
+from toolscript.agent.workers import Workers
 from toolscript.approvals.rules import too_long
 from toolscript.errors import ConfigError, Json
+from toolscript.misfits import said
 from toolscript.models.found import providers, served
 
 FILE_NAME = "toolscript.toml"
@@ -36,6 +38,7 @@ class _Tables(Frozen):
     agents: Tables = Field(default_factory=dict)
     rules: tuple[dict[str, Json], ...] = ()
     mcp: Tables = Field(default_factory=dict)
+    workers: dict[str, Json] = Field(default_factory=dict)
 
 
 class _Settings(BaseSettings):
@@ -49,6 +52,7 @@ class _Settings(BaseSettings):
     agents: Tables = Field(default_factory=dict)
     rules: tuple[dict[str, Json], ...] = ()
     mcp: Tables = Field(default_factory=dict)
+    workers: dict[str, Json] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -80,6 +84,7 @@ class Configuration:
     default_agent: str | None = None
     rules: tuple[dict[str, Json], ...] = ()
     mcp: Mapping[str, dict[str, Json]]
+    workers: Workers = field(default_factory=Workers)
     files: tuple[Path, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     untrusted_servers: Path | None = None
@@ -142,7 +147,8 @@ def _users(path: Path) -> Configuration:
     agents = dict(DEFAULTS) | dict(_agents(DEFAULTS, settings.agents, file))
     return Configuration(
         agents=agents, default_agent=settings.default_agent, rules=settings.rules, mcp=settings.mcp,
-        files=(path,) if file is not None else (), workspace_file=file,
+        workers=_workers(Workers(), settings.workers, file), files=(path,) if file is not None else (),
+        workspace_file=file,
     )  # fmt: skip
 
 
@@ -168,6 +174,7 @@ def _trusting(users: Configuration, file: TomlFile, tables: _Tables) -> Configur
         default_agent=tables.default_agent or users.default_agent,
         rules=(*users.rules, *tables.rules),
         mcp=dict(users.mcp) | tables.mcp,
+        workers=_workers(users.workers, tables.workers, file),
         files=(*users.files, file.path),
         workspace_file=file,
     )
@@ -188,10 +195,12 @@ def _tightened(users: Configuration, file: TomlFile, tables: _Tables) -> Configu
     free = tuple(rule for rule in tables.rules if rule.get("verdict") in ("ask", "deny"))
     withheld += [("rules",)] if len(free) < len(tables.rules) else []
     withheld += [("mcp", name) for name in tables.mcp]
+    _workers(users.workers, tables.workers, file)  # only for its errors
+    withheld += [("workers", name) for name in tables.workers]
     withheld += [("default_agent",)] if tables.default_agent not in (None, users.default_agent) else []
     return Configuration(
         agents=agents, default_agent=users.default_agent, rules=(*free, *users.rules), mcp=users.mcp,
-        files=(*users.files, file.path), workspace_file=file,
+        workers=users.workers, files=(*users.files, file.path), workspace_file=file,
         withheld=tuple(Withheld(keys=k, place=file.place(k), value=_value(file.data, k)) for k in withheld),
     )  # fmt: skip
 
@@ -216,6 +225,14 @@ def _agents(
             )
         _bounded(agent.rules, file, ("agents", name, "rules"))
         yield name, agent
+
+
+def _workers(known: Workers, table: Mapping[str, Json], file: TomlFile | None) -> Workers:
+    """Return the known workers' settings with those of the table in their place."""
+    try:
+        return Workers(**(known.model_dump() | dict(table)))
+    except pydantic.ValidationError as error:
+        raise _invalid(file, error, ("workers",)) from None
 
 
 def _located(table: Mapping[str, Json], file: TomlFile | None) -> dict[str, Any]:
@@ -244,7 +261,7 @@ def _said(kind: str, message: str, keys: tuple[str | int, ...]) -> str:
         return "keys are never in a file: set api_key_env to the name of the environment variable that holds it"
     if kind == "extra_forbidden":
         return "there is no such setting"
-    return message.removeprefix("Value error, ")
+    return said(message)
 
 
 def _value(data: Json, keys: tuple[str, ...]) -> Json:

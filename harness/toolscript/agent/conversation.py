@@ -9,6 +9,7 @@ from typing import Literal
 
 import pydantic
 
+from toolscript import misfits
 from toolscript.agent.prompt import note
 from toolscript.errors import Json, ToolscriptError
 from toolscript.models.adapter import Item, UserMessage
@@ -141,7 +142,7 @@ class Conversation:
         try:
             snapshot = _SNAPSHOTS.validate_python(data)
         except pydantic.ValidationError as error:
-            raise ToolscriptError(f"this is no snapshot of a conversation: {error.errors()[0]['msg']}") from None
+            raise ToolscriptError(f"this is no snapshot of a conversation: {misfits.told(error, most=1)}") from None
         conversation = cls(snapshot.conversation_id)
         conversation._turns, conversation._branches = snapshot.turns, snapshot.branches
         conversation._notes, conversation._shortened = dict(snapshot.notes), dict(snapshot.shortened)

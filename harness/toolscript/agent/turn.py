@@ -30,6 +30,9 @@ from toolscript.events import (
 from toolscript.models.adapter import FunctionCallOutputItem, ModelAdapter, UsageReport
 from toolscript.run import Run
 
+DENIED_AND_STOPPED = "denied_and_stopped"
+"""The reason of a turn that a person ended with a call that they denied."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
@@ -197,7 +200,7 @@ class TurnLoop:
             return _End("aborted", "run_aborted")
         denied = any(_ends_turn(run) for script in step.scripts if (run := script.run))
         if turn.stopped or denied or any(call.reply.ends_turn for call in step.calls if call.reply):
-            return _End("stopped", "denied_and_stopped")
+            return _End("stopped", DENIED_AND_STOPPED)
         if self._settings.mode == "off" and not step.calls:
             return _End("completed", "scripts_are_off" if step.scripts else "")
         if turn.same_failure(step):

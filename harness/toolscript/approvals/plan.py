@@ -50,7 +50,8 @@ class PlanRow:
         """Return the row as faces show it."""
         data: dict[str, Json] = {
             "number": self.number, "tool": self.tool, "arguments": self.arguments, "effect": self.effect,
-            "summary": self.summary, "line": self.line, "diff": self.diff, "waits": self.waits,
+            "status": "denied" if self.denied else "planned", "summary": self.summary, "line": self.line,
+            "diff": self.diff, "waits": self.waits,
         }  # fmt: skip
         if self.assumes:
             listed = ", ".join(f"#{n}" for n in self.assumes)
@@ -94,7 +95,43 @@ class Plan:
 
     def to_json(self) -> dict[str, Json]:
         """Return the plan as faces show it."""
-        return {"status": self.status, "line": self.line, "rows": [row.to_json() for row in self.rows]}
+        return {"planned": True, "status": self.status, "line": self.line, "rows": [row.to_json() for row in self.rows]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What of a row binds a run: which call it is, and which rows had ended before it."""
+
+    number: int
+    key: str
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a run that carries out a plan is bound to; written down with it, so that it outlives its host."""
+
+    rows: tuple[Row, ...]
+    approved: frozenset[int]
+    by: str
+    expires: float
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the terms as a journal keeps them."""
+        rows = [[row.number, row.key, list(row.after)] for row in self.rows]
+        return {"rows": rows, "approved": sorted(self.approved), "by": self.by, "expires": self.expires}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Terms:
+        """Return the terms again. Raises ConfigError for what is none."""
+        try:
+            rows = tuple(
+                Row(number=int(n), key=str(key), after=tuple(map(int, after))) for n, key, after in data["rows"]
+            )
+            approved = frozenset(map(int, data["approved"]))
+            return cls(rows=rows, approved=approved, by=str(data["by"]), expires=float(data["expires"]))
+        except (KeyError, TypeError, ValueError):
+            raise ConfigError("the plan of this run cannot be read") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +144,9 @@ class ApprovedPlan:
     expires: float
     plan_id: str = field(default_factory=lambda: secrets.token_hex(16))
     """What makes it usable once: the workshop remembers the ids that were carried out."""
+
+    @property
+    def terms(self) -> Terms:
+        """What binds the run that carries it out."""
+        rows = tuple(Row(number=row.number, key=row.key, after=row.after) for row in self.plan.rows)
+        return Terms(rows=rows, approved=self.approved, by=self.by, expires=self.expires)

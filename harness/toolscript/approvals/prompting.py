@@ -10,19 +10,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from toolscript.approvals.brief import first, rest
+from toolscript.approvals.folding import folded
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
-from toolscript.approvals.text import Section, conversation_scope, sections
+from toolscript.approvals.text import SCOPE, WHAT, WHY, Section, conversation_scope
 from toolscript.approvals.visible import one_line
 from toolscript.errors import Json
 
 BY = "terminal"
 MARGIN = "  | "
-SHORT = 60
+FRAME = 4
+"""Columns that the panel's border and its padding take."""
+SHORT = 45
+TITLES = {WHAT: "What", WHY: "Why", "Justification by the script": "The script says"}
+"""How the titles of the first part are said where there is little room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +59,38 @@ Answer = Decision | View | Edit | Batch | Help
 
 
 def panel(request: ApprovalRequest, *, width: int = 80, full: bool = False) -> Panel:
-    """Return a request as it stands on a terminal of this width: text only, nothing of it acts."""
+    """Return a request as it stands on a terminal of this width: text only, nothing of it acts.
+
+    What it would do comes first, then why it asks, and what else must be read before answering; ``full`` adds all
+    that is known besides, and cuts nothing.
+    """
     body = Text()
-    for section in sections(request, full=full):
-        _append(body, section, width - len(MARGIN) - 6)
+    for section in _shown(request, full):
+        _append(body, section, width - FRAME)
+    body.rstrip()
     return Panel(body, title=f"toolscript asks: {one_line(request.tool)}", title_align="left", border_style="yellow")
 
 
+def _shown(request: ApprovalRequest, full: bool) -> list[Section]:
+    scope = conversation_scope(request)
+    told = first(request, full=full) + (rest(request) if full else [])
+    if scope and (full or len(scope) > SHORT):
+        told.append(Section(title=SCOPE, text=scope))
+    return told
+
+
 def _append(body: Text, section: Section, width: int) -> None:
-    body.append(section.title, style="bold red" if section.kind == "warning" else "bold")
-    if section.kind not in ("code", "diff") and len(section.title) + cell_len(section.text) < width:
-        body.append(f"  {section.text}\n")
-        return
-    body.append("\n")
-    for line in section.text.split("\n"):
+    title = TITLES.get(section.title, section.title)
+    fact = section.kind not in ("code", "diff")
+    head, *more = folded(f"{title}  {section.text}" if fact else title, width, width - len(MARGIN))
+    body.append(head[: len(title)], style="bold red" if section.kind == "warning" else "bold")
+    body.append(f"{head[len(title) :]}\n")
+    for part in more:
+        body.append(f"{MARGIN}{part}\n")
+    for line in () if fact else section.text.removesuffix("\n").split("\n"):
         style = _diff_style(line) if section.kind == "diff" else ""
-        # Wrapped here and not by the terminal: no part of a long line may pass for a line of the request.
-        for part in chop_cells(line, max(20, width)) or [""]:
+        # Folded here and not by the terminal: no part of a long line may pass for a line of the request.
+        for part in folded(line, width - len(MARGIN)):
             body.append(f"{MARGIN}{part}\n", style=style)
 
 
@@ -77,12 +98,17 @@ def _diff_style(line: str) -> str:
     return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
 
 
-def question(request: ApprovalRequest, *, others: int = 0) -> str:
-    """Return the line that asks; only answers that this request takes are offered."""
+def question(request: ApprovalRequest, *, others: int = 0, width: int | None = None) -> str:
+    """Return the line that asks, broken between answers at ``width``; only what this request takes is offered."""
     scope = conversation_scope(request)
-    forever = f"[a]llow for this conversation ({_short(scope)}), " if scope else ""
+    answers = ["[y] allow once", *([f"[a]llow for this conversation ({_short(scope)})"] if scope else [])]
+    answers += ["[e]dit", "[n] deny REASON", "[s]top the turn REASON"]
     all_of_them = f" ({others} more wait: y! and n! answer all)" if others > 0 else ""
-    return f"[y] allow once, {forever}[e]dit, [n] deny REASON, [s]top the turn REASON, [v]iew all{all_of_them}: "
+    line = ""
+    for answer in [*(f"{answer}, " for answer in answers), f"[v]iew all{all_of_them}: "]:
+        room = width is None or cell_len(line.rpartition("\n")[2] + answer) <= width
+        line = line + answer if room else f"{line.rstrip()}\n{answer}"
+    return line
 
 
 def read_answer(line: str, request: ApprovalRequest) -> Answer:

@@ -126,7 +126,8 @@ class TerminalDecider:
         self._console.print(panel(request, width=self._console.width))
         while self._is_open(request):
             self._drain()
-            self._console.print(question(request, others=len(self._waiting) - 1), end="")
+            asked = question(request, others=len(self._waiting) - 1, width=self._console.width)
+            self._console.print(asked, end="")
             self._screen.flush()
             line = self._line(request)
             if line is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from toolscript.approvals.request import ApprovalRequest
@@ -19,6 +19,9 @@ TAIL_CHARS = 600
 ANYTHING = " …"
 """Ends the name of a program and its subcommand in what may be remembered: with any ordinary arguments."""
 BODY = re.compile(r"[\n\r]")
+WHAT = "What it would do"
+WHY = "Why it asks"
+SCOPE = "Allowing it for this conversation would allow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +45,19 @@ def sections(request: ApprovalRequest, *, full: bool = False) -> tuple[Section, 
 
 def as_text(request: ApprovalRequest, *, full: bool = False) -> str:
     """Return a request as plain lines for terminals and logs, free of control characters."""
-    lines: list[str] = []
-    for section in sections(request, full=full):
+    return lines(sections(request, full=full))
+
+
+def lines(shown: Iterable[Section]) -> str:
+    """Return sections as plain lines; no line of a text can pass for a title."""
+    told: list[str] = []
+    for section in shown:
         if section.kind in ("code", "diff"):
-            lines.append(f"{section.title}:")
-            lines += [f"  | {line}" for line in section.text.split("\n")]
+            told.append(f"{section.title}:")
+            told += [f"  | {line}" for line in section.text.split("\n")]
         else:
-            lines.append(f"{section.title}: {section.text}")
-    return "\n".join(lines)
+            told.append(f"{section.title}: {section.text}")
+    return "\n".join(told)
 
 
 def as_markdown(request: ApprovalRequest, *, full: bool = False) -> str:
@@ -75,9 +83,9 @@ def _sections(request: ApprovalRequest, full: bool) -> Iterator[Section]:
     classification = request.classification
     yield Section(title="Tool", text=one_line(request.tool))
     if request.why:
-        yield Section(title="Why it asks", text=one_line(request.why))
+        yield Section(title=WHY, text=one_line(request.why))
     if classification.summary:
-        yield Section(title="What it would do", text=one_line(classification.summary))
+        yield Section(title=WHAT, text=one_line(classification.summary))
     yield from _warnings(request)
     yield from _arguments(request, full)
     yield from _effects(classification, request.why)
@@ -85,7 +93,7 @@ def _sections(request: ApprovalRequest, full: bool) -> Iterator[Section]:
         yield _verbatim("Diff", classification.diff, full, kind="diff")
     yield from _origin(request)
     if scope := conversation_scope(request):
-        yield Section(title="Allowing it for this conversation would allow", text=scope)
+        yield Section(title=SCOPE, text=scope)
     yield Section(title="Digest", text=request.digest)
 
 
@@ -148,9 +156,9 @@ def _warnings(request: ApprovalRequest) -> Iterator[Section]:
         yield Section(
             title="Warning", text=f"{marked} characters that could mislead are shown as <U+…>", kind="warning"
         )
-    lines = max((text.count("\n") + (not text.endswith("\n")) for text in texts), default=0)
-    if lines > 1:
-        yield Section(title="Length", text=f"{lines} lines in the longest argument")
+    longest = max((text.count("\n") + (not text.endswith("\n")) for text in texts), default=0)
+    if longest > 1:
+        yield Section(title="Length", text=f"{longest} lines in the longest argument")
     hosts = sorted({host for text in texts for host in punycode_hosts(text)})
     if hosts:
         yield Section(title="Warning", text=f"hosts in ASCII: {', '.join(hosts)}", kind="warning")

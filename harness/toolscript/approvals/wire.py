@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import TypeAdapter, ValidationError
 
+from toolscript import misfits
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
 from toolscript.errors import DecisionError, Json
 
@@ -24,7 +23,7 @@ def request_from_json(data: Json) -> ApprovalRequest:
     try:
         return _REQUESTS.validate_python(data)
     except ValidationError as error:
-        raise DecisionError(f"not a request for consent: {_first(error)}") from None
+        raise DecisionError(f"not a request for consent: {misfits.told(error, most=1)}") from None
 
 
 def decision_to_json(decision: Decision) -> dict[str, Json]:
@@ -46,8 +45,3 @@ def decision_from_json(data: Json, *, by: str) -> Decision:
     if not isinstance(reason, str):
         raise DecisionError("reason must be text")
     return Decision(choice=Choice(choice), by=by, reason=reason, arguments=data.get("arguments"))
-
-
-def _first(error: ValidationError) -> str:
-    problem: Any = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -9,9 +9,11 @@ from toolscript.errors.tool import ToolError
 def revive(data: dict[str, Json]) -> ToolscriptError:
     """Return an error of the class that wrote :meth:`ToolscriptError.to_json`, or a ToolError with its code."""
     kind = _classes().get(str(data.get("name")), ToolError)
-    place = Position(data["line"], data.get("column") or 1) if isinstance(data.get("line"), int) else None
+    line, column, details = data.get("line"), data.get("column"), data.get("details")
+    place = Position(line, column if isinstance(column, int) else 1) if isinstance(line, int) else None
     state: dict[str, Json] = {
-        "message": str(data.get("message", "")), "position": place, "details": dict(data.get("details") or {}),
+        "message": str(data.get("message", "")), "position": place,
+        "details": dict(details) if isinstance(details, dict) else {},
     }  # fmt: skip
     if issubclass(kind, ToolError):
         state |= {"tool": str(data.get("tool", "")), "code": str(data.get("code", kind.code))}

@@ -10,6 +10,7 @@ from typing import Any
 
 import rfc8785
 
+from toolscript import units
 from toolscript.approvals.bridge import Validate, ask_record, decision_record
 from toolscript.approvals.digest import approval_digest
 from toolscript.approvals.permissions import always_asked
@@ -210,7 +211,7 @@ class Gate:
                 self.scope.permissions.remember(tool.spec, classification, by=decision.by, arguments=shown)
                 return Consented(arguments=arguments, classification=classification, asked=True)
             case Choice.EXPIRE:
-                raise ApprovalExpired(f"nobody decided on {tool.spec.path} in time", tool=tool.spec.path)
+                raise _expired(tool.spec.path, self.scope.limits.approval_seconds)
             case _:
                 self.denied(decision)
                 raise _denial(tool.spec.path, decision)
@@ -241,7 +242,8 @@ def _at_default(tool: Tool, shown: Json) -> list[str]:
     """Return the arguments that are what they would be if nobody had given them."""
     properties = tool.spec.input.schema.get("properties", {})
     given = shown if isinstance(shown, dict) else {}
-    return [n for n, v in given.items() if "default" in properties.get(n, {}) and properties[n]["default"] == v]
+    # Defaults made by a factory are not in a schema; those are empty.
+    return [n for n, v in given.items() if v == properties.get(n, {}).get("default", {})]
 
 
 def _is_shown(seen: Classification, shown: Classification) -> bool:
@@ -259,6 +261,11 @@ def _form(tool: str, schema: dict[str, Json] | None) -> Validate:
         return shape.parse(tool, content)
 
     return validate
+
+
+def _expired(tool: str, allowed: float) -> ApprovalExpired:
+    told = units.amount(allowed, "s")
+    return ApprovalExpired(f"nobody decided on {tool} within {told}", tool=tool, details={"allowed": allowed})
 
 
 def _denial(tool: str, decision: Decision) -> ApprovalDenied:

@@ -66,7 +66,7 @@ class Course:
         if self.scope.planned is not None:
             return PlanningRoad(self.scope, self.waiting, self.scope.planned, self.pending.hold)
         if self.scope.plan is not None:
-            return BoundRoad(self.scope, self.waiting, self.scope.plan)
+            return BoundRoad(self.scope, self.waiting)
         return Road(self.scope, self.waiting)
 
     async def run(self, sessions: Sessions, start: Start, group: TaskGroup) -> Ending:

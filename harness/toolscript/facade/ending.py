@@ -42,7 +42,7 @@ def told(error: ToolscriptError) -> ToolscriptError:
     A script that lets a denial through ends denied, one that lets a limit through ends at that limit: faces
     and exit codes tell these apart.
     """
-    if not isinstance(error, ScriptThrew) or not error.cause:
+    if not isinstance(error, ScriptThrew) or not isinstance(error.cause, dict):
         return error
     revived = revive(error.cause)
     revived.position = error.position or revived.position

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from toolscript.errors import Json
+from toolscript.journal import images
 from toolscript.journal.records import Journal
 from toolscript.registry.classification import Classification
 from toolscript.registry.files import Change, Files, State
@@ -51,8 +52,11 @@ def begin_paths(seen: Classification, files: Files, cwd: Path, journal: Journal)
 
 
 def before_of(record: Mapping[str, Json], body: Bodies) -> State:
-    """Return the before-image in one path of a ``begin`` record; without its bytes where they were too many."""
-    return read_state(record["before"], body)
+    """Return the before-image in one path of a ``begin`` record; without its bytes where they were too many.
+
+    Raises JournalError for what is none.
+    """
+    return read_state(images.begun(record)["before"], body)
 
 
 def _missing_above(path: Path) -> list[str]:
@@ -65,13 +69,13 @@ def _missing_above(path: Path) -> list[str]:
 
 
 def changes_of(records: Iterable[Mapping[str, Json]], body: Bodies) -> tuple[Change, ...]:
-    """Return the changes that records tell of, with the contents that were kept."""
+    """Return the changes that records tell of, with the contents that were kept. Raises JournalError."""
     return tuple(
         Change(
             path=Path(r["path"]), before=read_state(r["before"], body), after=read_state(r["after"], body),
             created_dirs=tuple(Path(p) for p in r["created_dirs"]),
         )
-        for r in records
+        for r in map(images.change, records)
     )  # fmt: skip
 
 

@@ -107,6 +107,8 @@ class Road:
         self.on_stop: Callable[[int], None] = lambda number: None
         """Called with a call that ended when the run must end; tasks that outlive their script end with it."""
         self.had_effect = False
+        self.changed = False
+        """Whether a call that ended changed files."""
         self.travelling = 0
         """Calls on the road right now."""
 
@@ -145,7 +147,7 @@ class Road:
         if trip.task_id is None:
             self.announce(trip.call, trip.arguments)
         value = await self._through(trip)
-        changes = change_records(trip.changes, self._scope.journal)
+        changes = self._changes(trip)
         self._finish(trip, OperationStatus.PLANNED if trip.planned else OperationStatus.SUCCEEDED, None)
         return Outcome(
             number=trip.call.number,
@@ -273,6 +275,8 @@ class Road:
     def _failed(self, trip: Trip, error: ToolscriptError) -> Outcome:
         if isinstance(error, ToolError) and not error.tool:
             error.tool = trip.call.tool
+        if self.stop is None and isinstance(error, ApprovalDenied) and error.details.get("ends_turn"):
+            self.stop = error  # said of a call of an agent that this call asked
         if trip.call.line is not None:
             error.at(Position(trip.call.line, trip.call.column or 1))
         status = OperationStatus.DENIED if isinstance(error, ApprovalError) else OperationStatus.FAILED
@@ -280,8 +284,12 @@ class Road:
         body = {"tool": trip.call.tool, "details": {}} | error.to_json()
         return Outcome(
             number=trip.call.number, ok=False, value=_json(body), status=status.value, text=error.message,
-            changes=change_records(trip.changes, self._scope.journal),
+            changes=self._changes(trip),
         )  # fmt: skip
+
+    def _changes(self, trip: Trip) -> tuple[dict[str, Json], ...]:
+        self.changed = self.changed or bool(trip.changes)
+        return change_records(trip.changes, self._scope.journal)
 
     def _finish(self, trip: Trip, status: OperationStatus, error: ToolscriptError | None) -> None:
         wait = self._waits.get(trip.call.number, Wait())
@@ -323,8 +331,8 @@ def _encoded(trip: Trip, most: int) -> str:
         raise OutputTooLarge(
             f"{tool} gave {units.size(real)}, at most {units.size(most)} fit one result; "
             "ask for a part (offset and limit) or narrow the request",
-            tool=tool,
-        )
+            tool=tool, details={"allowed": most, "used": real},
+        )  # fmt: skip
     trip.stats["output_bytes"] = size
     if isinstance(trip.value, dict):
         trip.stats |= {"truncated": bool(trip.value.get("truncated")), "handle": trip.value.get("handle")}

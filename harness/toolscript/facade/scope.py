@@ -12,7 +12,7 @@ from typing import Protocol
 
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
-from toolscript.approvals.plan import ApprovedPlan, PlanRow
+from toolscript.approvals.plan import PlanRow, Terms
 from toolscript.approvals.request import Decision, Policy
 from toolscript.approvals.rules import Rule
 from toolscript.confine.command import Commands
@@ -80,7 +80,7 @@ class RunScope:
     digests: dict[str, str] = field(default_factory=dict)
     planned: list[PlanRow] | None = None
     """Where a dry run writes the effects that it only plans; None: this is no dry run."""
-    plan: ApprovedPlan | None = None
+    plan: Terms | None = None
     """The plan that this run carries out."""
     inline_result_bytes: int | None = None
     """A result beyond this is kept, and the run names its handle; None: the limit alone counts."""

@@ -20,6 +20,8 @@ from toolscript.journal.records import OTHER_QUESTIONS
 MAX_OPEN = 4_096
 """How many calls and requests may be open at once before the oldest are forgotten; runs allow far fewer."""
 MAX_TOOLS = 512
+LARGEST = 2**53
+"""No count and no time is larger."""
 OTHER = "(other tools)"
 MAX_FRAMES = 10
 SHOWN_CHARS = 160
@@ -272,8 +274,7 @@ class _View:
 
     def _ask(self, data: dict[str, Json]) -> None:
         request = data.get("request")
-        created = request.get("created") if isinstance(request, dict) else None
-        asked = float(created) if isinstance(created, int | float) else None
+        asked = _seconds(request.get("created")) if isinstance(request, dict) else None
         extra = request.get("extra") if isinstance(request, dict) else None
         own = not isinstance(extra, dict) or not OTHER_QUESTIONS & extra.keys()
         it = _Asked(_int(data, "number") or 0, asked, _str(data, "digest"), own)
@@ -284,8 +285,7 @@ class _View:
         opened = self.calls.get(number)
         decision = _str(data, "decision")
         self.approvals[decision if len(self.approvals) < MAX_TOOLS else OTHER] += 1
-        time = data.get("time")
-        decided = float(time) if isinstance(time, int | float) else 0.0
+        decided = _seconds(data.get("time")) or 0.0
         waited = max(0.0, decided - asked) if asked is not None else None
         if opened is not None and waited is not None:
             opened.waited_ms += round(waited * 1000)
@@ -373,4 +373,11 @@ def _short(text: str) -> str:
 
 def _int(data: dict[str, Json], name: str) -> int | None:
     value = data.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return value if whole else None
+
+
+def _seconds(value: Json) -> float | None:
+    """Return a time in seconds; None for what is none: a journal may come from anybody."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return float(value) if number else None

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from toolscript import misfits
 from toolscript.errors import Json
 from toolscript.journal.records import KINDS, VERSION, Record
 
@@ -55,9 +57,18 @@ def loaded(data: bytes) -> Json:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(data)
+        return json.loads(data, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number that JSON has")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
 
 
 def short_line(kind: str, fields: dict[str, Json], previous: str) -> bytes | None:
@@ -116,8 +127,7 @@ def record_of(data: dict[str, Json], body: Callable[[str], bytes]) -> Record:
     try:
         record: Record = _adapter(kind).validate_python(fields)
     except ValidationError as error:
-        problem = error.errors()[0]
-        raise BadLine(f"{kind}.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+        raise BadLine(f"{kind}.{misfits.told(error, whole='record', most=1)}") from None
     return record
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from toolscript import misfits
 from toolscript.errors import JournalDamaged, JournalError, Json
 from toolscript.journal.blobs import Blobs, read_blob
 from toolscript.journal.chain import ChainedFile, Flush, SharedSync
@@ -232,7 +233,9 @@ def conversation_records(path: Path, *, secrets: Mapping[str, str] | None = None
         try:
             members = mapped(members_of(line.data, partial(read_blob, path)), back)
             record: TalkRecord = _ADAPTERS[line.kind].validate_python(members)
-        except (BadLine, JournalError, ValidationError) as error:
+        except ValidationError as error:
+            raise JournalDamaged(str(path), line.number, f"{line.kind}.{misfits.told(error, most=1)}") from None
+        except (BadLine, JournalError) as error:
             raise JournalDamaged(str(path), line.number, str(error)) from None
         yield record
 

@@ -14,9 +14,9 @@ from toolscript.errors import JournalDamaged, JournalError, Json
 from toolscript.journal.blobs import read_blob
 from toolscript.journal.codec import MAX_LINE, BadLine, fields_of, line_hash, loaded, parsed, record_of
 from toolscript.journal.private import read_private
-from toolscript.journal.records import KINDS, Record
+from toolscript.journal.records import KINDS, Record, RunEndRecord
 from toolscript.journal.redact import mapped, restored
-from toolscript.journal.state import secrets_path
+from toolscript.journal.state import last_line, secrets_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +86,25 @@ def records(
         yield _record(path, line, known)
 
 
+def end_record(path: Path) -> RunEndRecord | None:
+    """Return the last record of a run that has ended, without reading what stands before; None for any other."""
+    try:
+        with open(path, "rb") as file:
+            data = parsed(last_line(file.fileno()))
+        record = record_of(data, partial(read_blob, path)) if data["kind"] == RunEndRecord.kind else None
+    except (BadLine, JournalError, OSError):
+        return None
+    return record if isinstance(record, RunEndRecord) else None
+
+
 def _record(path: Path, line: Line, secrets: Mapping[str, str]) -> Record:
     try:
         record = record_of(line.data, partial(read_blob, path))
+        return replace(record, **{name: _restored(value, secrets) for name, value in fields_of(record).items()})
     except (BadLine, JournalError) as error:
         raise JournalDamaged(str(path), line.number, str(error)) from None
-    return replace(record, **{name: _restored(value, secrets) for name, value in fields_of(record).items()})
+    except RecursionError:
+        raise JournalDamaged(str(path), line.number, "nested too deeply") from None
 
 
 def _restored(value: Json, secrets: Mapping[str, str]) -> Json:

@@ -39,6 +39,8 @@ class RunRecord:
     task_prefix: str = "task"
     bound: bool = False
     """Whether the run carries out an approved plan, so that all else asks."""
+    plan: dict[str, Json] | None = None
+    """What of that plan binds it; without it, nothing of the plan is known any more."""
     facade: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
     """Each tool as the worker built it: path, names of positional arguments, whether it is a global too."""
     conversation_id: str | None = None
@@ -164,6 +166,8 @@ class RunEndRecord:
     store: dict[str, str | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     time_ms: int = 0
+    changed: bool | None = None
+    """Whether it changed files, so that a list of changes reads the ends of journals only; None: nobody said."""
 
 
 Record = (

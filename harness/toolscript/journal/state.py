@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolscript.errors import JournalError
-from toolscript.journal.codec import MAX_LINE
+from toolscript.journal.codec import MAX_LINE, loaded
 from toolscript.journal.private import READ, private_dir
 from toolscript.journal.spares import PREFIX
 
@@ -80,6 +80,8 @@ class RunFile:
     live: bool
     size: int
     modified: float
+    changed: bool | None = None
+    """Whether the run changed files, as its last record says; None where it has none, or none that says it."""
 
     @property
     def interrupted(self) -> bool:
@@ -113,7 +115,18 @@ def _run_file(path: Path) -> RunFile | None:
         live=live,
         size=status.st_size + _bodies_size(path),
         modified=status.st_mtime,
+        changed=_changed(last),
     )
+
+
+def _changed(last: bytes) -> bool | None:
+    if b'"changed":' not in last:
+        return None
+    try:
+        found = loaded(last).get("changed")
+    except (ValueError, AttributeError):
+        return None
+    return found if isinstance(found, bool) else None
 
 
 def _bodies(path: Path) -> Iterator[os.DirEntry[str]]:

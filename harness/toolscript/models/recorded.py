@@ -12,6 +12,7 @@ import anyio.lowlevel
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
+from toolscript import misfits
 from toolscript.errors import ConfigError, Json, ProviderError
 from toolscript.models.adapter import (
     Finished,
@@ -99,9 +100,7 @@ def _parsed(text: str, name: str) -> Recording:
     try:
         return Recording.model_validate_json(text)
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigError(f"{name} holds no recordings: {place}: {first['msg']}") from None
+        raise ConfigError(f"{name} holds no recordings: {misfits.told(error, whole='the file', most=1)}") from None
 
 
 class RecordedAdapter:

@@ -56,8 +56,9 @@ def standings(begin: BeginRecord, files: Files, cwd: Path, body: Bodies) -> tupl
 
 
 def _cut(record: Mapping[str, Json], files: Files, cwd: Path, body: Bodies) -> Cut | None:
+    before = before_of(record, body)
     place = files.place(record["path"], cwd, follow=False)
-    before, now = before_of(record, body), files.state(place)
+    now = files.state(place)
     standing = _standing(before, record["after"], now)
     if standing is None or (standing == "after" and before.kind == "file" and before.data is None):
         return None

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolscript.errors import ToolError, ToolscriptError
-from toolscript.journal.reader import lines, records
+from toolscript.journal.reader import end_record, lines, records
 from toolscript.journal.records import CallRecord, EndRecord, RunRecord
 from toolscript.journal.state import RunFile, run_files
+
+SEARCHED = 50
+"""So many journals without an end are looked through for changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +39,22 @@ def first_record(path: Path) -> RunRecord | None:
     return first if isinstance(first, RunRecord) else None
 
 
-def chosen(past: Sequence[PastRun], names: Iterable[str], again: bool = False) -> tuple[PastRun, ...]:
+def elsewhere(run: RunRecord, name: str, workspace: Path) -> str:
+    """Return why the journal of this name is no record of a run of this workspace; empty where it is one.
+
+    Somebody may have put a journal from elsewhere here: it is shown, but nothing is done because of it.
+    """
+    if run.run_id != name:
+        return f"the journal {name} is of another run: {run.run_id}"
+    return "" if run.workspace == str(workspace) else f"{name} worked in {run.workspace}, not in {workspace}"
+
+
+def chosen(past: Sequence[PastRun], names: Iterable[str], workspace: Path, again: bool = False) -> tuple[PastRun, ...]:
     """Return the named runs, those of named turns, and those of agents that they asked, in their order.
 
-    Raises ToolError: ``not_found``, ``not_ended`` for a run that goes on (or a task of it), ``interrupted``, and
-    ``already_undone``, unless they are to be taken back ``again`` by choices for each path.
+    Raises ToolError: ``not_found``, ``elsewhere`` for a run of another workspace, ``not_ended`` for a run that goes on
+    (or a task of it), ``interrupted``, and ``already_undone``, unless they are to be taken back ``again`` by choices
+    for each path.
     """
     wanted = set(names)
     found: list[PastRun] = []
@@ -52,6 +66,9 @@ def chosen(past: Sequence[PastRun], names: Iterable[str], again: bool = False) -
     known = {entry.run.run_id for entry in found} | {entry.run.turn_id for entry in found}
     if missing := sorted(wanted - known):
         raise _refusal("not_found", f"there is no run or turn {', '.join(missing)} in this workspace")
+    for entry in found:
+        if why := elsewhere(entry.run, entry.file.run_id, workspace):
+            raise _refusal("elsewhere", f"{why}; it is not undone here")
     _check_ended(found)
     if not again:
         _check_standing(past, found)
@@ -95,6 +112,9 @@ def undone_by(past: Iterable[PastRun]) -> dict[str, str]:
 
 def _undid(entry: PastRun) -> tuple[str, ...]:
     """Return the runs that an undo took back: none, if it left paths as they were, since they can still be chosen."""
+    if (end := end_record(entry.file.path)) is not None:
+        standing = end.status == "completed" and not json.loads(end.result or "{}").get("kept")
+        return tuple(entry.run.source.split()[2:]) if standing else ()
     named: tuple[str, ...] = ()
     try:
         for record in records(entry.file.path, unknown="skip"):
@@ -108,6 +128,32 @@ def _undid(entry: PastRun) -> tuple[str, ...]:
     except (ToolscriptError, ValueError, KeyError, TypeError, AttributeError):
         return ()
     return ()
+
+
+def changing(past: Sequence[PastRun], most: int) -> tuple[PastRun, ...]:
+    """Return the latest runs that changed files, at most so many, in their order.
+
+    The end of a journal says it. Those that were cut short have none: the latest of them are looked through, and one
+    that cannot be read counts, so that whoever undoes it hears why.
+    """
+    found: list[PastRun] = []
+    read = 0
+    for entry in reversed(past):
+        changed = entry.file.changed
+        if changed is None and read < SEARCHED:
+            changed, read = _changes_files(entry.file.path), read + 1
+        if changed:
+            found.append(entry)
+        if len(found) == most:
+            break
+    return tuple(reversed(found))
+
+
+def _changes_files(path: Path) -> bool:
+    try:
+        return any(isinstance(record, EndRecord) and record.changes for record in records(path, unknown="skip"))
+    except ToolscriptError:
+        return True
 
 
 def changed_later(past: Sequence[PastRun], found: Sequence[PastRun], paths: Iterable[Path]) -> dict[Path, str]:

@@ -118,7 +118,7 @@ def tape_of(recording: Json) -> Tape | None:
 
 def _record(number: int, data: Json) -> Record:
     try:
-        if not isinstance(data, dict) or data.get("kind") not in ON_TAPE:
+        if not isinstance(data, dict) or not isinstance(kind := data.get("kind"), str) or kind not in ON_TAPE:
             raise BadLine("not a record of a tape")
         return record_of({name: _exact(value) for name, value in data.items()}, _no_body)
     except (BadLine, JournalError, ValueError) as error:
@@ -126,7 +126,9 @@ def _record(number: int, data: Json) -> Record:
 
 
 def _exact(value: Json) -> Json:
-    return json.loads(value[EXACT]) if isinstance(value, dict) and isinstance(value.get(EXACT), str) else value
+    if not isinstance(value, dict) or not isinstance(value.get(EXACT), str):
+        return value
+    return loaded(value[EXACT].encode("utf-8", "surrogatepass"))
 
 
 def _no_body(digest: str) -> NoReturn:

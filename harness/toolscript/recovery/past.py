@@ -8,9 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from toolscript.approvals.permissions import Permissions
+from toolscript.approvals.plan import Terms
 from toolscript.approvals.request import Choice, Decision
 from toolscript.approvals.wire import request_from_json
-from toolscript.errors import Json
+from toolscript.errors import JournalDamaged, Json
+from toolscript.events import OperationStatus
+from toolscript.facade.binding import ROW, row_of
 from toolscript.facade.spawn import CALLS
 from toolscript.journal.records import (
     OTHER_QUESTIONS,
@@ -27,7 +30,10 @@ from toolscript.journal.records import (
 )
 from toolscript.recovery.tape import Tape
 from toolscript.registry.registry import Registry
+from toolscript.texts import loads
 
+NOTHING: dict[str, Json] = {"rows": [], "approved": [], "by": "", "expires": 0}
+"""The terms of a plan of which nothing is known: all asks."""
 NOT_COUNTED = frozenset({"unknown_tool", "tool_not_allowed", "invalid_arguments"})
 """Errors of calls that the road refused before it counted them."""
 
@@ -70,7 +76,7 @@ class Past:
     @classmethod
     def read(cls, records: Iterable[Record]) -> Past:
         """Return the past that an interrupted run's records tell. Raises JournalDamaged."""
-        kept = tuple(records)
+        kept = tuple(_sound(number, record) for number, record in enumerate(records, 1))
         calls = {r.number: r for r in kept if isinstance(r, CallRecord)}
         ended = {r.number: r for r in kept if isinstance(r, EndRecord)}
         asks = {r.approval_id: r for r in kept if isinstance(r, AskRecord)}
@@ -141,6 +147,24 @@ class Past:
                 permissions.remember(spec, request.classification, by=decision.by, arguments=request.arguments)
 
     @property
+    def terms(self) -> Terms | None:
+        """What the run is bound to if it carries out a plan."""
+        run = self.tape.run
+        return Terms.from_json(run.plan or NOTHING) if run.bound else None
+
+    @property
+    def rows(self) -> dict[int, int]:
+        """The rows of its plan that calls have used up, by call."""
+        rows: dict[int, int] = {}
+        for approval_id, decision in self.decisions.items():
+            if decision.choice is Choice.ALLOW and (row := row_of(decision.reason)) is not None:
+                rows[self.asks[approval_id].number] = row
+        for number, record in self.ended.items():
+            if not record.ok and isinstance(row := _details(record).get(ROW), int):
+                rows[number] = row
+        return rows
+
+    @property
     def denials(self) -> int:
         """How many calls that have ended were denied by a person."""
         denied = (Choice.DENY, Choice.DENY_AND_STOP)
@@ -148,8 +172,9 @@ class Past:
 
     @property
     def stopped(self) -> bool:
-        """Whether a person denied a call and ended the run with it."""
-        return any(d.choice is Choice.DENY_AND_STOP for d in self.decisions.values())
+        """Whether a person denied a call, of this run or of an agent that it asked, and ended the run with it."""
+        denied = any(d.choice is Choice.DENY_AND_STOP for d in self.decisions.values())
+        return denied or any(_ends_turn(r) for r in self.ended.values() if not r.ok)
 
     @property
     def counted(self) -> int:
@@ -173,5 +198,35 @@ class Memory:
         return any(decisions and key[0] == number for key, decisions in self.kept.items())
 
 
+def _sound(number: int, record: Record) -> Record:
+    """Return a record whose texts are what they have to be. Raises JournalDamaged: a run never goes on half-way."""
+    try:
+        match record:
+            case CallRecord():
+                loads(record.arguments)
+            case EndRecord():
+                OperationStatus(record.status)
+                loads(record.value)
+            case DecisionRecord():
+                Choice(record.decision)
+            case _:
+                pass
+    except ValueError as error:
+        raise JournalDamaged("the journal", number, f"{record.kind}: {error}"[:200]) from None
+    return record
+
+
+def _ends_turn(record: EndRecord) -> bool:
+    return bool(_details(record).get("ends_turn"))
+
+
+def _details(record: EndRecord) -> dict[str, Json]:
+    error = loads(record.value)
+    return (error.get("details") or {}) if isinstance(error, dict) else {}
+
+
 def _counts(record: EndRecord) -> bool:
-    return record.ok or json.loads(record.value).get("code") not in NOT_COUNTED
+    if record.ok:
+        return True
+    error = loads(record.value)
+    return not isinstance(error, dict) or error.get("code") not in NOT_COUNTED

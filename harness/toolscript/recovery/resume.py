@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -22,6 +23,7 @@ from toolscript.errors import (
     ToolscriptError,
 )
 from toolscript.events import OperationFinished, OperationStarted, OperationStatus, RunStatus, ScriptExecution
+from toolscript.facade.binding import BoundRoad
 from toolscript.facade.clock import WallClock
 from toolscript.facade.course import Course
 from toolscript.facade.ending import Ending
@@ -33,6 +35,7 @@ from toolscript.facade.tasks import Task, TaskBoard
 from toolscript.journal.records import EndRecord, LogRecord
 from toolscript.recovery.completing import Completion, complete, completion, standings
 from toolscript.recovery.follow import Diverged, Divergence, Follower, differing, ending_text, shown
+from toolscript.recovery.history import elsewhere
 from toolscript.recovery.past import OpenCall, Past
 from toolscript.recovery.tape import Tape
 from toolscript.recovery.unknown import Resolution, Unknown, resolve, unanswered
@@ -65,8 +68,8 @@ class Interrupted:
     given: Mapping[int, Resolution]
 
 
-class ResumedRoad(Road):
-    """The road of a resumed run: calls that had begun get their treatment, and a lost plan lets nothing through."""
+class ResumedRoad(BoundRoad):
+    """The road of a resumed run: calls that had begun get their treatment, and its plan binds it as before."""
 
     def __init__(self, scope: RunScope, waiting: Any, past: Past) -> None:
         super().__init__(scope, waiting)
@@ -78,11 +81,30 @@ class ResumedRoad(Road):
         elif past.denials >= scope.limits.denials:
             self.stop = DenialsExceeded(scope.limits.denials, past.denials)
         self.treatments: dict[int, Treatment] = {}
+        self._rows = past.rows
+        if self.binding is not None:
+            for call in self._rows.keys() & past.ended.keys():
+                self.binding.use(self._rows[call])
+                self.binding.ended(self._rows[call])
+        self.changed = any(record.changes for record in past.ended.values())
         self.had_effect = any(call.begin for call in past.open.values())
 
     async def serve(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext) -> Any:
         """Serve a call as its treatment says, else as ever."""
-        match self.treatments.pop(trip.call.number, None):
+        treatment = self.treatments.pop(trip.call.number, None)
+        row = self._rows.get(trip.call.number)
+        if treatment is None or self.binding is None or row is None:
+            return await self._served(treatment, trip, tool, arguments, context)
+        self.binding.use(row)
+        try:
+            return await self._served(treatment, trip, tool, arguments, context)
+        finally:
+            self.binding.ended(row)
+
+    async def _served(
+        self, treatment: Treatment | None, trip: Trip, tool: Tool, arguments: Any, context: ToolContext
+    ) -> Any:
+        match treatment:
             case Completion() as done:
                 return await self._complete(trip, tool, context, done)
             case Resolution(kind="happened", outcome=outcome):
@@ -92,17 +114,7 @@ class ResumedRoad(Road):
                     f"{tool.spec.path}: the host died while it ran; whether it took effect cannot be known",
                     tool=tool.spec.path, details={"output": dict(self._past.open[trip.call.number].output)},
                 )  # fmt: skip
-        if not self._past.tape.run.bound:
-            return await super().serve(trip, tool, arguments, context)
-        return await self._bound(trip, tool, arguments, context)
-
-    async def _bound(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext) -> Any:
-        """Ask for every effect: the plan that allowed some of them went down with its host."""
-        if (await tool.classify(arguments, context)).effect is Effect.READ:
-            return await super().serve(trip, tool, arguments, context)
-        consented = await self.gate.ask(tool, arguments, trip.call, context, "its plan was of a run that broke off")
-        async with self.slots:
-            return await self.perform(trip, tool, consented, context)
+        return await super().serve(trip, tool, arguments, context)
 
     async def _complete(self, trip: Trip, tool: Tool, context: ToolContext, done: Completion) -> Any:
         call, body = self._past.open[trip.call.number], self._scope.journal.body
@@ -324,15 +336,18 @@ def announce(scope: RunScope, past: Past) -> None:
     )
 
 
-def check_resumable(tape: Tape, workspace: str, digests: dict[str, str]) -> None:
-    """Raise StillInterrupted for a run that has ended, belongs elsewhere, or was made by another installation."""
+def check_resumable(tape: Tape, name: str, workspace: Path, digests: dict[str, str]) -> None:
+    """Raise StillInterrupted for a run that has ended, belongs elsewhere, or was made by another installation.
+
+    ``name`` is that of its journal.
+    """
     run = tape.run
     if tape.end is not None:
         raise StillInterrupted(
             f"{run.run_id} has ended ({tape.end.status}); there is nothing to resume", code="not_resumable"
         )
-    if run.workspace != workspace:
-        raise StillInterrupted(f"{run.run_id} worked in {run.workspace}, not in {workspace}", code="not_resumable")
+    if why := elsewhere(run, name, workspace):
+        raise StillInterrupted(why, code="not_resumable")
     if others := differing(tape, digests):
         raise StillInterrupted(
             f"{run.run_id} was made with another {', '.join(others)}; resume it with the installation that began it",

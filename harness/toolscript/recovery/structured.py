@@ -44,7 +44,8 @@ async def _conclude(interrupted: Interrupted) -> None:
         error = None if ended.ok else _error(ended)
     status = RunStatus.ABORTED if ended is None else RunStatus.COMPLETED if ended.ok else RunStatus.FAILED
     time_ms = past.tape.run.time_ms if ended is None else ended.time_ms
-    scope.journal.write(RunEndRecord(status=status.value, result=None, error=error, time_ms=time_ms))
+    changed = ended is not None and bool(ended.changes)
+    scope.journal.write(RunEndRecord(status=status.value, result=None, error=error, time_ms=time_ms, changed=changed))
     await scope.journal.sync()
     scope.journal.close()
     _tell(scope, result=None, error=error, status=status)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from toolscript.errors import ConfigError, JournalDamaged
 from toolscript.journal.records import CallRecord, EndRecord, LogRecord, Record, RunEndRecord, RunRecord, TimerRecord
@@ -16,6 +17,8 @@ CEILINGS: dict[str, float] = {
     "argument_bytes": 16 * MIB, "result_bytes": 16 * MIB, "source_bytes": MIB, "store_bytes": 16 * MIB,
 }  # fmt: skip
 """The most that a replay may use, whatever the recording says."""
+LATEST_MS = 8_640_000_000_000_000
+"""The last moment that a script's clock can show, in milliseconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,9 @@ class Tape:
         settlements: list[Settlement] = []
         end: RunEndRecord | None = None
         kept = tuple(records)
-        for record in kept:
+        for line, record in enumerate(kept, 1):
+            if abs(getattr(record, "time_ms", 0)) > LATEST_MS:
+                raise JournalDamaged("the journal", line, f"{record.kind}.time_ms: there is no such time")
             match record:
                 case RunRecord():
                     run = record
@@ -71,6 +76,8 @@ def _settlement(record: EndRecord) -> Settlement:
 def recorded_limits(run: RunRecord) -> Limits:
     """Return the limits of a recorded run. Raises ConfigError for names and values that are none."""
     defaults = Limits()
+    if odd := [name for name, value in run.limits.items() if not math.isfinite(value)]:
+        raise ConfigError(f"{run.run_id} was recorded with limits that are no numbers: {', '.join(sorted(odd))}")
     whole = {n: int(v) if isinstance(getattr(defaults, n, 0.0), int) else float(v) for n, v in run.limits.items()}
     if unknown := whole.keys() - set(limit_names()):
         raise ConfigError(f"{run.run_id} was recorded with limits that there are not: {', '.join(sorted(unknown))}")
@@ -82,6 +89,6 @@ def bearable(tape: Tape) -> Tape:
 
     A recording may come from anybody: what it says must not let a script take all memory, or run for hours.
     """
-    limits = asdict(recorded_limits(tape.run))
-    cut = {name: min(value, CEILINGS.get(name, value)) for name, value in limits.items()}
-    return replace(tape, run=replace(tape.run, limits=cut))
+    cut = {name: min(value, CEILINGS.get(name, value)) for name, value in tape.run.limits.items()}
+    run = replace(tape.run, limits=cut)
+    return replace(tape, run=replace(run, limits=recorded_limits(run).to_json()))

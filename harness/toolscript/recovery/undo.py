@@ -14,6 +14,7 @@ from toolscript.files.content import MISSING
 from toolscript.files.disk import DiskFiles
 from toolscript.files.paths import shown
 from toolscript.files.undo import Conflict, alike, conflicts, net, place_of, restore, widened
+from toolscript.journal import images
 from toolscript.journal.records import BeginRecord, CallRecord, EndRecord, Journal, Record
 from toolscript.recovery.merge import merged
 from toolscript.registry.files import Change, State
@@ -212,11 +213,11 @@ def begin_steps(steps: Iterable[Step], journal: Journal) -> tuple[dict[str, Json
 
 
 def steps_of(paths: Iterable[Mapping[str, Json]], body: Bodies) -> tuple[Step, ...]:
-    """Return the steps that :func:`begin_steps` wrote down."""
+    """Return the steps that :func:`begin_steps` wrote down. Raises JournalError for what is none."""
     return tuple(
         Step(
             path=Path(p["path"]), now=read_state(p["before"], body), wanted=read_state(p["wanted"], body),
             made=bool(p["made"]), missing_dirs=tuple(map(Path, p["missing_dirs"])),
         )
-        for p in paths
+        for p in map(images.step, paths)
     )  # fmt: skip

@@ -12,6 +12,7 @@ from anyio import to_thread
 from pydantic import ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 
+from toolscript import misfits
 from toolscript.errors import ConfigError, ToolError, ToolscriptError
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
@@ -53,7 +54,7 @@ class FunctionTool:
             value = self.spec.output.check(returned)
             json.dumps(self.spec.output.dump(value), allow_nan=False)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'result'}: {e['msg']}" for e in error.errors()[:5])
+            problems = misfits.told(error, whole="result", most=5)
             raise self._bad_output(f"its result is not what it declares: {problems}") from None
         except (ValueError, TypeError, RecursionError) as error:
             raise self._bad_output(f"its result is not JSON: {error}") from None
@@ -89,7 +90,7 @@ def tool(
         spec = ToolSpec(
             name=name or to_camel(f.__name__), doc=inspect.getdoc(f) or f"Calls the Python function {f.__name__}.",
             effect=Effect(effect), ask=Ask(ask), lazy=lazy, input=_input(f),
-            output=Shape.of(get_type_hints(f).get("return", Any)),
+            output=Shape.of(get_type_hints(f, include_extras=True).get("return", Any)),
             positional=tuple(to_camel(p) for p in inspect.signature(f).parameters),
         )  # fmt: skip
         return FunctionTool(spec, f)
@@ -98,7 +99,7 @@ def tool(
 
 
 def _input(f: Callable[..., Any]) -> Shape:
-    hints = get_type_hints(f)
+    hints = get_type_hints(f, include_extras=True)
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(f).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):

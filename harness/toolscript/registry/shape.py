@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from toolscript import misfits
 from toolscript.errors import InvalidArguments, Json
 
 Check = Callable[[Json], Any]
@@ -65,14 +66,9 @@ class Shape:
         try:
             return self.check(value)
         except ValidationError as error:
-            raise _invalid(tool, [(".".join(map(str, e["loc"])), _said(e["msg"])) for e in error.errors()]) from None
+            raise _invalid(tool, misfits.problems(error)) from None
         except _Unfit as error:
             raise _invalid(tool, error.problems) from None
-
-
-def _said(message: str) -> str:
-    """Return what a check of ours said, without the words that pydantic puts before it."""
-    return message.removeprefix("Value error, ")
 
 
 class _Unfit(Exception):

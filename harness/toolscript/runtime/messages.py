@@ -39,6 +39,7 @@ from toolscript.runtime.session import (
     TimerCleared,
 )
 from toolscript.runtime.sites import Sites
+from toolscript.runtime.wire import json_bytes
 from toolscript.texts import loads
 
 MOST_MESSAGES = 50_000
@@ -213,7 +214,7 @@ class Decoder:
     def _cause(self, number: Any) -> dict[str, Any] | None:
         if number is None:
             return None
-        found: dict[str, Any] = orjson.loads(self._failures[number])
+        found: dict[str, Any] = _rows(json_bytes(self._failures[number]))
         return found
 
     def _advance(self, number: Any) -> None:

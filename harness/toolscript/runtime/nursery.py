@@ -61,7 +61,8 @@ class Nursery:
         self._frame_limit = frame_limit
         self._loop = asyncio.get_running_loop()
         self._received = bytearray()
-        self._fds: deque[int] = deque()
+        self._fds: deque[int | None] = deque()
+        """What named the children that were announced; None where this process had no descriptor free for it."""
         self._expected: deque[tuple[WorkerProcess, asyncio.Future[WorkerProcess]]] = deque()
         self._children: dict[int, WorkerProcess] = {}
         self._hello: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
@@ -133,16 +134,16 @@ class Nursery:
             with theirs:
                 socket.send_fds(self._control, [FORK], [theirs.fileno()])
             self._expected.append((worker, born))
-            await asyncio.shield(born)
             with anyio.fail_after(START_SECONDS):
+                await asyncio.shield(born)
                 _, parts = await worker.link.receive()
             worker.missing = tuple(json.loads(parts[0]))
-        except (OSError, EOFError, TimeoutError) as error:
-            worker.close()
-            raise HostError(f"no worker can be started: {error}") from error
-        except BaseException:
+        except BaseException as error:
+            # What is announced only now is not wanted any more.
             born.add_done_callback(lambda done: None if done.cancelled() or done.exception() else worker.close())
             worker.close()
+            if isinstance(error, OSError | EOFError):  # TimeoutError is an OSError
+                raise HostError(f"no worker can be started: {error or 'it was not ready in time'}") from error
             raise
         return worker
 
@@ -167,12 +168,13 @@ class Nursery:
 
     def _readable(self) -> None:
         try:
-            data, ancillary, _, _ = self._control.recvmsg(65536, socket.CMSG_SPACE(64 * 4))
+            data, ancillary, flags, _ = self._control.recvmsg(65536, socket.CMSG_SPACE(64 * 4))
         except BlockingIOError:
             return
         except OSError:
-            data, ancillary = b"", []
-        self._fds.extend(_descriptors(ancillary))
+            data, ancillary, flags = b"", [], 0
+        # The kernel hands out the descriptors of one message at a time, and drops what there is no room for.
+        self._fds.extend(_descriptors(ancillary) or ([None] if flags & socket.MSG_CTRUNC else []))
         if not data:
             self._lost(EOFError("the zygote hung up"))
             return
@@ -205,7 +207,8 @@ class Nursery:
         self.alive = False
         self._loop.remove_reader(self._control.fileno())
         for fd in self._fds:
-            os.close(fd)
+            if fd is not None:
+                os.close(fd)
         if not self._hello.done():
             self._hello.set_exception(why)
             self._hello.exception()

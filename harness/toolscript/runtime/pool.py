@@ -25,16 +25,15 @@ from toolscript.runtime.wire import facade_text
 _LARGEST_FURNISHED = 64 * 1024
 _LATER_SECONDS = 0.002
 """How long whoever ran a script is left alone before its worker is replaced; while enough wait, each time anew."""
-_LARGEST_STACK = 4 * 1024 * 1024
 
 
 class Pool:
     """Locked-down worker processes, ready before they are asked for; each serves one script, or a few.
 
     ``limits`` are the most that any script may be given. ``min_size`` workers wait ready, ``max_size`` scripts run at
-    once, ``queue`` callers wait beyond that. With ``uses_per_worker`` above 1 a process serves that many scripts, each
-    in a fresh context. Workers that nobody needed for ``idle_seconds`` go, down to ``min_size``. Use as
-    ``async with Pool(...) as pool: async with pool.checkout() as session: ...``.
+    once, ``queue`` callers wait beyond that, each for ``queue_seconds`` at most. With ``uses_per_worker`` above 1 a
+    process serves that many scripts, each in a fresh context. Workers that nobody needed for ``idle_seconds`` go, down
+    to ``min_size``. Use as ``async with Pool(...) as pool: async with pool.checkout() as session: ...``.
     """
 
     def __init__(
@@ -44,6 +43,7 @@ class Pool:
         min_size: int = 1,
         max_size: int | None = None,
         queue: int = 64,
+        queue_seconds: float = 600.0,
         uses_per_worker: int = 1,
         engine: str = "quickjs-ng",
         idle_seconds: float = 60.0,
@@ -51,9 +51,11 @@ class Pool:
     ) -> None:
         self._limits = limits or Limits()
         self._max = max_size if max_size is not None else max(4, min_size, os.cpu_count() or 1)
+        self._most_spares = min(self._max, max(4, min_size, os.cpu_count() or 1))
         self._min, self._queue, self._uses = min_size, queue, uses_per_worker
+        self._queue_seconds = queue_seconds
         self._idle_seconds, self._grace = idle_seconds, grace_seconds
-        _check(self._limits, self._min, self._max, queue, uses_per_worker)
+        _check(self._min, self._max, queue, uses_per_worker)
         self._settings = settings_for(self._limits, engine, uses_per_worker)
         self._idle: deque[WorkerProcess] = deque()
         self._busy: set[WorkerProcess] = set()
@@ -97,7 +99,8 @@ class Pool:
     def checkout(self) -> AbstractAsyncContextManager[Session]:
         """Lend a worker for one script; leaving the block ends the lease.
 
-        Waits in line when all are busy. Raises PoolBusy when the line is full, HostError when none can be started.
+        Waits in line when all are busy. Raises PoolBusy when the line is full or does not move, HostError when none
+        can be started.
         """
         return _Checkout(self)
 
@@ -131,10 +134,7 @@ class Pool:
             self._busy.add(worker)
             return worker
         if len(self._waiting) >= self._queue + self._free_places():
-            raise PoolBusy(
-                f"{len(self._busy)} scripts run and {len(self._waiting)} wait; try again later",
-                details={"busy": len(self._busy), "waiting": len(self._waiting)},
-            )
+            raise self._full()
         return await self._wait_in_line()
 
     async def exchange(self, dead: WorkerProcess) -> WorkerProcess:
@@ -153,8 +153,9 @@ class Pool:
         turn: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
         (self._waiting.appendleft if first else self._waiting.append)(turn)
         # Somebody had to wait: keep one more ready, so that the next need not.
-        self._spares = min(self._max, self._spares + 1)
+        self._spares = min(self._most_spares, self._spares + 1)
         self._tidy_after(0) if self._spent else self._replenish()
+        alarm = asyncio.get_running_loop().call_later(self._queue_seconds, self._give_up, turn)
         try:
             return await turn
         except BaseException:
@@ -163,6 +164,19 @@ class Pool:
             elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
+        finally:
+            alarm.cancel()
+
+    def _give_up(self, turn: asyncio.Future[WorkerProcess]) -> None:
+        if not turn.done():
+            turn.set_exception(self._full(f" for more than {self._queue_seconds:g} s"))
+
+    def _full(self, how_long: str = "") -> PoolBusy:
+        busy, waiting = len(self._busy), len(self._waiting)
+        return PoolBusy(
+            f"{busy} scripts run and {waiting} wait{how_long}; try again later, or raise max_size of [workers]",
+            details={"busy": busy, "waiting": waiting},
+        )
 
     def _next_idle(self) -> WorkerProcess | None:
         while self._idle:
@@ -370,11 +384,9 @@ class _Checkout:
         self._pool.release(self._lease)
 
 
-def _check(limits: Limits, low: int, high: int, queue: int, uses: int) -> None:
+def _check(low: int, high: int, queue: int, uses: int) -> None:
     if not 0 <= low <= high or high < 1 or queue < 0 or uses < 1:
         raise ConfigError(
             f"a pool needs 0 <= min_size <= max_size, max_size >= 1, queue >= 0 and uses_per_worker >= 1, "
             f"got {low}, {high}, {queue}, {uses}"
         )
-    if limits.stack_bytes > _LARGEST_STACK:
-        raise ConfigError(f"limit stack_bytes may be {_LARGEST_STACK} at most, got {limits.stack_bytes}")

@@ -65,8 +65,9 @@ class QuickJSEngine:
 
     def settle(self, number: int, ok: bool, value: str, time_ms: float) -> Drained:
         """Settle one promise and run jobs until none is left."""
-        if "\\u0000" in value:
-            # The binding would end a text at its first NUL on the way through Python: it is parsed over there.
+        if "\\u" in value and _UNBEARABLE.search(value) is not None:
+            # On its way through Python a text would end at its first NUL, and fail at half a character: it is
+            # parsed over there.
             settle = self._context.eval(SETTLE_PARSED)
             return self._attempt(lambda: self._enter(settle, self._settle, number, ok, value, float(time_ms)))
         return self._attempt(lambda: self._enter(self._settle, number, ok, self._parsed(value), float(time_ms)))
@@ -165,6 +166,7 @@ _first_peak: list[int] = []
 
 
 _NO_ROOM = ("null", "InternalError: out of memory")
+_UNBEARABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _HEAP = '["b","HeapExceeded",null,null,null'
 
 

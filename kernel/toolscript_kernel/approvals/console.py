@@ -13,6 +13,7 @@ from typing import Any
 
 import zmq
 
+from toolscript.approvals.brief import in_brief
 from toolscript.approvals.prompting import Batch, Edit, Help, View, question, read_answer
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
 from toolscript.approvals.text import as_text
@@ -67,7 +68,7 @@ class ConsoleDecider:
         if self._current is not None or not self._waiting:
             return
         self._current, request = next(iter(self._waiting.items()))
-        self._stage.stream("stdout", f"\n{as_text(request)}\n")
+        self._stage.stream("stdout", f"\n{in_brief(request)}\n")
         self._ask(question(request, others=len(self._waiting) - 1), self._answered)
 
     def _ask(self, prompt: str, answered: Callable[[ApprovalRequest, str], str | None]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from tests.extension.cli.test_run import COMMAND, environment, toolscript
+from tests.extension.cli.test_run import COMMAND, drain, environment, read_until, toolscript, wait_until
 
 from toolscript.journal.state import run_files, state_dir
 from toolscript.recovery.notebook import saved
@@ -206,7 +208,7 @@ def test_an_undo_of_a_new_file_says_that_it_was_removed_and_of_a_run_without_cha
     done = toolscript(workspace, "undo", quiet)
     listed = toolscript(workspace, "undo").stdout
 
-    assert (done.returncode, done.stderr) == (0, "There is nothing to take back: no file was changed.\n")
+    assert (done.returncode, done.stderr) == (0, f"There is nothing to take back: {quiet} changed no file.\n")
     assert made in listed and quiet not in listed
     assert run_files(state_dir(workspace)) == before
 
@@ -226,6 +228,26 @@ def test_an_undo_from_a_shell_asks_for_a_choice_where_a_file_changed_since(works
     assert bad.returncode == 2 and kept == "mine"
     assert json.loads(chosen.stdout)["result"]["restored"] == [f"{workspace}/a.txt"]
     assert (workspace / "a.txt").read_text() == "old"
+
+
+def test_ctrl_c_at_the_choice_of_an_undo_ends_it_and_touches_nothing(workspace):
+    path = recorded(workspace, "await writeFile('a.txt', 'new'); return 1")
+    (workspace / "a.txt").write_text("mine")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(workspace)
+        os.execve(sys.executable, [*COMMAND, "undo", path.stem], environment())
+    read_until(terminal, b"restore/merge", b"changed since")
+    os.write(terminal, b"\x03")
+    try:
+        wait_until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None, 20)
+    finally:
+        os.write(terminal, b"keep\n")
+        drain(terminal)
+        _, status = os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert (workspace / "a.txt").read_text() == "mine"
 
 
 def test_an_audit_tells_each_call_with_its_arguments_and_times(workspace):

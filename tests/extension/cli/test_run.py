@@ -226,7 +226,11 @@ def test_a_dry_run_prints_the_table_of_effects_and_does_nothing(tmp_path):
     told = json.loads(toolscript(tmp_path, "run", "-", "--dry-run", "--json", script=PLANNED).stdout)
 
     assert done.returncode == 0
-    assert "plan: 3 effects (complete)" in done.stdout
+    assert "plan: 3 effects (complete); nothing is done yet" in done.stdout
+    assert done.stderr.count("planned, not done") == 3 and "planned only: nothing of this was done" in done.stderr
+    assert "run r-" not in done.stderr
+    assert "#3 shell run touch c.txt " in done.stdout
+    assert told["planned"] is True and {row["status"] for row in told["rows"]} == {"planned"}
     for part in ("#1 writeFile", "-old", "+a", "#3 shell", "touch c.txt", "line 2"):
         assert part in done.stdout
     assert [(r["number"], r["tool"], r["effect"]) for r in told["rows"]] == [
@@ -274,6 +278,29 @@ def test_a_plan_is_chosen_from_on_the_terminal_before_anything_happens(tmp_path,
     assert os.waitstatus_to_exitcode(status) == code
     assert sorted(p.name for p in work.iterdir()) == there
     assert (tmp_path / "out").read_text() == ("0\n" if code == 0 else "")
+
+
+@pytest.mark.parametrize("stop", [b"\x03", signal.SIGTERM])
+def test_a_command_that_asks_what_of_a_plan_may_happen_can_be_stopped(tmp_path, stop):
+    (tmp_path / "a.ts").write_text(PLANNED)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execve(sys.executable, [*COMMAND, "run", "a.ts", "--plan"], environment())
+    read_until(terminal, b"ne: ", b"plan: 3 effects")
+    if isinstance(stop, bytes):
+        os.write(terminal, stop)
+    else:
+        os.kill(pid, stop)
+    try:
+        wait_until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None, 20)
+    finally:
+        os.write(terminal, b"n\n")
+        drain(terminal)
+        _, status = os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.ts"]
 
 
 def test_a_plan_needs_a_terminal(tmp_path):

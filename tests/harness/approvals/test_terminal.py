@@ -337,7 +337,7 @@ def test_no_part_of_a_long_line_passes_for_a_line_of_the_request() -> None:
     hostile = "x" * 70 + " " * 60 + "Digest  0000 " * 20
     asked = request(arguments={"command": [hostile]}, classification=command(justification=hostile))
     console = Console(width=80, record=True, file=Path(os.devnull).open("w"))  # noqa: SIM115
-    console.print(panel(asked, width=80))
+    console.print(panel(asked, width=80, full=True))
     console.file.close()
     lines = [line.strip("│ ") for line in console.export_text().splitlines()]
     assert sum(line.startswith("Digest") for line in lines) == 1

@@ -1,6 +1,6 @@
 """A host of one run as its own process: it may die at a record of its journal, and another resumes the run.
 
-Called as ``python host.py WORKSPACE run|call|resume STOP ANSWER``. ``STOP`` is ``-``, ``before:N`` (dies instead of
+Called as ``python host.py WORKSPACE run|planned|call|resume STOP ANSWER``. ``STOP`` is ``-``, ``before:N`` (dies instead of
 writing its N-th record: what happened before it stays unrecorded), ``after:N``, or ``before:KIND:CALL``. ``ANSWER`` is what its person
 says to an unknown outcome: ``again``, ``fail``, a JSON text for what it gave, or ``nobody``.
 """
@@ -122,7 +122,13 @@ async def main(workspace: Path, what: str, when: str, answer: str) -> None:
                 if what == "call":
                     print(json.dumps(await called(harness, workspace)))
                     return
-                if what == "run":
+                if what == "planned":
+                    source = (workspace / "script.ts").read_text()
+                    plan = await harness.plan(source)
+                    left_out = json.loads(os.environ.get("LEFT_OUT", "[]"))
+                    approved = plan.approve([row.number for row in plan.rows if row.number not in left_out])
+                    run = await harness.run(source, plan=approved)
+                elif what == "run":
                     run = await harness.run((workspace / "script.ts").read_text())
                 else:
                     found = await released(workspace)

@@ -107,12 +107,24 @@ async def test_a_recording_from_anybody_gets_no_more_than_a_machine_bears(harnes
         ({"version": 1, "complete": True, "records": [{"kind": "log", "level": 3}]}, "log"),
         ({"version": 1, "complete": True, "records": [{"kind": "log", "text": {"$blob": "x"}}]}, "not in a notebook"),
         ({"version": 1, "complete": True, "records": [{"kind": "log", "text": {"$json": "{"}}]}, "line 1"),
+        ({"version": 1, "complete": True, "records": [{"kind": "log", "text": {"$json": "[" * 5000}}]}, "line 1|deep"),
+        ({"version": 1, "complete": True, "records": [{"kind": []}]}, "not a record of a tape"),
         ({"version": 1, "complete": True, "records": []}, "does not begin with a run"),
     ],
 )
 def test_what_is_no_tape_is_damage_not_a_crash(spoilt, reason):
     with pytest.raises(JournalDamaged, match=reason):
         tape_of(spoilt)
+
+
+@pytest.mark.parametrize("time_ms", [10**16, -(10**30), 10**400])
+async def test_a_time_that_no_clock_shows_is_damage(harness, time_ms):
+    run = await harness.run("await sleep(1); return 1")
+    recording = harness.recording(run.run_id)
+    next(r for r in recording["records"] if r["kind"] == "end")["time_ms"] = time_ms
+
+    with pytest.raises(JournalDamaged, match="time_ms"):
+        tape_of(recording)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"cells": 3}', '{"cells": [{"outputs": [3]}]}', "[" * 100_000])

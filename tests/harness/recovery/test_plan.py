@@ -128,6 +128,14 @@ async def test_another_script_is_not_this_plan(harness):
         plan.approve([99])
 
 
+@pytest.mark.parametrize(("planned", "live"), [(1, True), (0, False), ({"a": [1]}, {"a": [True]}), (None, {})])
+async def test_other_params_are_not_this_plan_even_where_python_takes_them_for_equal(harness, planned, live):
+    plan = await harness.plan(SCRIPT, params={"x": planned})
+
+    with pytest.raises(ConfigError, match="other params"):
+        await harness.run(SCRIPT, params={"x": live}, plan=plan.approve())
+
+
 async def test_known_safe_commands_run_while_nothing_is_planned(harness):
     run = await harness.run("return (await shell('cat a.txt')).stdout", mode="dry-run")
 

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from toolscript.errors import StillInterrupted, ToolError
+from toolscript.events import RunStatus
 from toolscript.files.content import digest_of
 from toolscript.files.disk import DiskFiles
 from toolscript.harness import Harness
+from toolscript.journal.reader import records
 from toolscript.journal.records import RunRecord
 from toolscript.journal.state import run_files, run_path
 from toolscript.journal.writer import DiskJournal
+from toolscript.recovery import history
 from toolscript.recovery.undo import Effects
 from toolscript.registry.files import Change, State
 from toolscript.workshop import Order
@@ -181,7 +184,7 @@ async def test_a_run_whose_task_still_works_or_that_was_interrupted_is_not_undon
     task = "tools.spawn.shell({command: 'sleep 60', scope: 'conversation'}); await writeFile('kept.txt', 'x'); return 1"
     run = await harness.run(task)
     cut = DiskJournal.create(harness.state, "r-cut")
-    cut.write(RunRecord(**RUN))
+    cut.write(RunRecord(**RUN, workspace=str(harness.workspace)))
     cut.close()
 
     with pytest.raises(ToolError, match="it or a task of it still runs") as going:
@@ -196,7 +199,7 @@ async def test_a_run_whose_task_still_works_or_that_was_interrupted_is_not_undon
 
 RUN = {
     "run_id": "r-cut", "source": "1", "script_hash": "0", "origin": "file", "last_expression": False, "params": "{}",
-    "context": "{}", "store": "{}", "seed": 0, "time_ms": 1, "limits": {}, "allowed_tools": (), "workspace": "/",
+    "context": "{}", "store": "{}", "seed": 0, "time_ms": 1, "limits": {}, "allowed_tools": (),
     "policy": "never", "digests": {},
 }  # fmt: skip
 
@@ -348,3 +351,49 @@ async def test_nothing_is_undone_while_a_task_of_the_run_still_runs(harness):
     await harness.run("await tools.spawn.cancel(params)", params=run.result)
     assert (await harness.undo(run.run_id)).error is None
     assert (harness.workspace / "kept.txt").read_text() == "before\n"
+
+
+async def test_an_undo_of_what_changed_no_file_says_so_and_records_nothing(harness):
+    quiet = await harness.run("return (await shell('echo x > made.txt')).exitCode")
+    before = run_files(harness.state)
+
+    undo = await harness.undo(quiet.run_id)
+
+    assert (undo.status, undo.run_id) == (RunStatus.COMPLETED, "")
+    assert undo.warnings == (f"there is nothing to take back: {quiet.run_id} changed no file",)
+    assert undo.result["restored"] == [] and "made.txt" in undo.result["not_undone"][0]
+    assert run_files(harness.state) == before
+
+
+async def test_a_list_of_changes_reads_the_beginnings_and_ends_of_journals_only(harness, monkeypatch):
+    first = await harness.run("await writeFile('a.txt', '1')")
+    for _ in range(5):
+        await harness.run("return await readFile('kept.txt')")
+    second = await harness.run("await writeFile('a.txt', '2'); return 'x'.repeat(100000)")
+    undo = await harness.undo(second.run_id)
+    read: list[str] = []
+
+    def counted(path, **more):
+        for record in records(path, **more):
+            read.append(record.kind)
+            yield record
+
+    monkeypatch.setattr(history, "records", counted)
+    past = history.past_runs(harness.state)
+    found = history.changing(past, 20)
+
+    assert [entry.run.run_id for entry in found] == [first.run_id, second.run_id, undo.run_id]
+    assert [entry.run.run_id for entry in history.changing(past, 2)] == [second.run_id, undo.run_id]
+    assert history.undone_by(past) == {second.run_id: undo.run_id}
+    assert read == ["run"] * 8
+
+
+async def test_at_most_so_many_journals_without_an_end_are_looked_through(harness, monkeypatch):
+    for _ in range(4):
+        await harness.run("await writeFile('a.txt', String(Math.random()))")
+    for file in run_files(harness.state):
+        *kept, _ = file.path.read_bytes().splitlines(keepends=True)
+        file.path.write_bytes(b"".join(kept))
+    monkeypatch.setattr(history, "SEARCHED", 3)
+
+    assert len(history.changing(history.past_runs(harness.state), 20)) == 3

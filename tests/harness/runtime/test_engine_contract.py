@@ -98,7 +98,7 @@ def test_the_facade_can_be_awaited_listed_and_is_frozen(engine):
         True,
         False,
         "undefined",
-        '{"spawn":{"mcp":{"git":{}}},"mcp":{"git":{}}}',
+        '{"mcp":{"git":{}}}',
         *["TypeError"] * 5,
     ]
 
@@ -316,6 +316,35 @@ def test_the_store_refuses_what_is_not_json(engine, value):
     assert [m for m in played.messages if isinstance(m, StoreChange)] == []
 
 
+@pytest.mark.parametrize(
+    ("source", "advice"),
+    [
+        ("store.n = 1", 'store.set("n", value)'),
+        ("store.n", 'store.get("n")'),
+        ("store.n ??= 1", 'store.get("n")'),
+        ("delete store.n", 'store.delete("n")'),
+        ("'n' in store", 'store.has("n")'),
+        ("Object.assign(store, {n: 1})", 'store.set("n", value)'),
+        ("tools.spawn('exec', {command: ['true']})", "tools.spawn.exec({…})"),
+        ("tools.spawn('mcp.git.status')", "tools.spawn.mcp.git.status({…})"),
+        ("tools.spawn({command: ['true']})", "tools.spawn.<tool>({…})"),
+        ("tools.spawn('`; no')", "tools.spawn.<tool>({…})"),
+    ],
+)
+def test_what_looks_right_and_is_not_says_what_to_write(engine, source, advice):
+    played = play_engine(engine(), f"try {{ {source}; }} catch (e) {{ return [e.name, e.message]; }}")
+    name, message = played.result
+    assert name == "TypeError"
+    assert advice in message
+
+
+def test_the_store_is_shown_and_carried_like_any_object(engine):
+    played = play_engine(
+        engine(), "const {get, set} = store; set('n', 1); return [get('n'), await store === store, {store}];"
+    )
+    assert played.result == [1, True, {"store": {}}]
+
+
 def test_store_keys_are_strings_of_bounded_length(engine):
     played = play_engine(
         engine(),
@@ -378,12 +407,13 @@ def test_a_flood_of_lines_comes_in_few_messages_and_in_order(engine):
     ],
 )
 def test_an_endless_script_ends_at_its_limit_whatever_it_catches(engine, source):
-    played = play_engine(engine(), source, limits=tight(guest_seconds=0.15))
+    # So short that no script has filled its heap before: a full one shows only where the process has a peak of its own.
+    played = play_engine(engine(), source, limits=tight(guest_seconds=0.03))
 
     assert isinstance(played.error, GuestTimeExceeded | HeapExceeded)
     if isinstance(played.error, GuestTimeExceeded):
-        assert played.error.allowed == 0.15
-        assert played.error.used >= 0.149
+        assert played.error.allowed == 0.03
+        assert played.error.used >= 0.029
 
 
 def test_what_was_said_and_asked_before_an_interrupt_is_kept(engine):
@@ -543,6 +573,18 @@ def test_half_characters_and_nul_survive_the_journey(engine):
     played = play_engine(engine(), source)
 
     assert played.result == {"text": "\ud800 a\u0000b \udfff \u2028 \U0010ffff"}
+
+
+@pytest.mark.parametrize("text", ["a\ud800b", "\udfff", "\ud83d", "a\0b", "\U0001f600", r"\ud800"])
+@pytest.mark.parametrize("ok", [True, False])
+def test_an_answer_that_is_one_text_may_hold_half_characters_too(engine, text, ok):
+    source = (
+        "try { const told = await tools.echo({}); return [...told].length } catch (e) { return [...e.message].length }"
+    )
+    answer = text if ok else {"name": "ToolError", "code": "c", "message": text}
+    played = play_engine(engine(), source, lambda message: (ok, answer))
+
+    assert played.result == len(text)
 
 
 @pytest.mark.parametrize("depth", [600, 50_000])

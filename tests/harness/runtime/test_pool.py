@@ -128,6 +128,41 @@ async def test_callers_beyond_the_maximum_wait_in_order_and_beyond_the_queue_are
     assert order == [0, 1]
 
 
+async def test_nobody_waits_in_line_for_ever_and_those_behind_go_on():
+    async with Pool(min_size=1, max_size=1, queue_seconds=0.2) as pool:
+        await until(lambda: pool.metrics()["idle"] == 1)
+        async with pool.checkout():
+            with pytest.raises(PoolBusy, match=r"1 scripts run and 1 wait for more than 0\.2 s"):
+                async with pool.checkout():
+                    pass
+            assert pool.metrics()["waiting"] == 0
+        assert pool.metrics()["idle"] >= 1
+        assert (await play(pool, "return 1;")).result == 1
+
+
+async def test_a_pool_that_keeps_none_ready_starts_them_when_they_are_needed():
+    async with Pool(min_size=0, max_size=2, idle_seconds=0.1) as pool:
+        assert pool.metrics()["size"] == 0
+        assert (await play(pool, "return 1;")).result == 1
+        await until(lambda: pool.metrics()["size"] == 0)
+        assert (await play(pool, "return 2;")).result == 2
+
+
+async def test_the_next_worker_is_ready_before_anybody_asks_for_it():
+    async with Pool(min_size=1, max_size=1) as pool:
+        await until(lambda: pool.metrics()["idle"] == 1)
+        (first,) = pool.metrics()["pids"]
+        async with pool.checkout() as session:
+            await session.start(start_of("await tools.echo({}); return 1;"))
+            assert session.worker.pid == first
+            os.kill(first, signal.SIGKILL)
+            await until(lambda: not alive(first))
+        await until(lambda: pool.metrics()["idle"] == 1)
+        assert pool.metrics()["pids"] != [first]
+        async with pool.checkout():
+            assert pool.metrics()["waiting"] == pool.metrics()["starting"] == 0
+
+
 async def test_whoever_is_cancelled_while_waiting_leaves_the_line():
     async with Pool(min_size=1, max_size=1, queue=1) as pool:
         async with pool.checkout():

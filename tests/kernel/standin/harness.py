@@ -57,6 +57,9 @@ class StandIn:
         self._emitter = ev.Emitter(ids={"conversation_id": "c-1"})
         self._runs = 0
 
+    def metrics(self) -> dict[str, object]:
+        return {}
+
     async def __aenter__(self) -> StandIn:
         return self
 

@@ -23,6 +23,13 @@ async def test_reading_commands_are_known_to_be_safe_and_others_are_not(bench: B
     assert (await bench.classify_shell("cd x; rm -rf *")).danger is Danger.DANGEROUS
 
 
+async def test_a_command_is_told_as_whoever_gave_it_wrote_it(bench: Bench) -> None:
+    (bench.root / "sub").mkdir()
+    assert (await bench.classify_shell("npm test | tail -3")).summary == "run npm test | tail -3"
+    assert (await bench.classify_shell("make in sub", cwd="sub")).summary == "in sub: run make in sub"
+    assert (await bench.classify("bash", "-c", "make it")).summary == "run bash -c 'make it'"
+
+
 async def test_a_script_too_long_to_be_looked_into_is_called_dangerous(bench: Bench) -> None:
     seen = await bench.classify_shell("rm -rf x" + " # padding" * 20_000)
     assert (seen.danger, seen.reasons) == (Danger.DANGEROUS, ("the script is too long to be looked into",))

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from toolscript import misfits
 from toolscript.errors import ConfigError, Json
 from toolscript_tools.mcp.urls import checked_url
 
@@ -125,12 +126,7 @@ def _server(name: str, settings: Json, source: str, trusted: bool) -> McpServer:
 
 
 def _told(error: ValidationError | ConfigError) -> str:
-    if isinstance(error, ConfigError):
-        return error.message
-    problems = [
-        (".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")) for problem in error.errors()
-    ]
-    return "; ".join(f"{key}: {message}" if key else message for key, message in problems)
+    return error.message if isinstance(error, ConfigError) else misfits.told(error)
 
 
 def _expanded(value: Json) -> Json:

@@ -20,6 +20,7 @@ from mcp.shared.subscriptions import ToolsListChanged
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from toolscript import misfits
 from toolscript.errors import ToolError
 from toolscript.registry.context import ToolContext
 from toolscript_tools.mcp.calls import Call, Calls
@@ -128,7 +129,7 @@ class Session:
             failure.details["rpcCode"] = error.code
             raise failure from None
         except (ValidationError, RuntimeError, ValueError) as error:
-            message = f"{what} answered what the protocol does not allow: {clean(str(error), 500)}"
+            message = f"{what} answered what the protocol does not allow: {_said(error)}"
             raise ToolError(message, tool=what, code="mcp_protocol") from None
 
     async def _come_up(self, client: Client) -> None:
@@ -230,4 +231,5 @@ async def _unchecked(name: str, result: mcp_types.CallToolResult) -> None:
 def _said(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(dict.fromkeys(_said(inner) for inner in error.exceptions))
-    return clean(str(error), 500) or type(error).__name__
+    told = misfits.told(error, most=5) if isinstance(error, ValidationError) else str(error)
+    return clean(told, 500) or type(error).__name__

@@ -63,11 +63,19 @@ def of(argv: Sequence[str], arguments: CommandInput, context: ToolContext) -> Cl
         remembered += f" (files {files})"
     return Classification(
         effect=Effect.EXECUTE, danger=danger, paths=paths, reasons=tuple(reasons), remember=remembered,
-        summary=f"run {shlex.join(argv)}" + (f" in {place.spelt}" if elsewhere else ""),
+        summary=_summary(argv, arguments, place.spelt if elsewhere else None),
         confined=confined, escalated=unconfined,
         justification=arguments.justification, undoable=danger is Danger.KNOWN_SAFE,
         environment=dict(arguments.env),
     )  # fmt: skip
+
+
+def _summary(argv: Sequence[str], arguments: CommandInput, where: str | None) -> str:
+    """Return the command as whoever gave it wrote it, and where it runs if that is not the working directory."""
+    if isinstance(arguments.command, str):
+        # In front: whatever stands behind the word run is the line, also where it says that it is somewhere.
+        return f"{f'in {where}: ' if where else ''}run {arguments.command}"
+    return f"run {shlex.join(argv)}" + (f" in {where}" if where else "")
 
 
 def escalated(arguments: CommandInput, context: ToolContext) -> bool:

@@ -14,8 +14,17 @@
     for (const name of ownKeys(inside)) defineProperty(call, name, bare({ value: inside[name], enumerable: true, writable: false, configurable: false }));
     return freeze(call);
   };
-  const roomOf = (path, children, send, extra) => {
-    const target = create(null);
+  // A room that can be called by mistake says how its tools are called.
+  const misused = (where, what) => {
+    const target = own((name) => {
+      const tool = typeof name === "string" && exec(/^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*$/, name) !== null ? name : "<tool>";
+      throw new TypeError(where + " is not a function; write " + where + "." + tool + "({" + "\u2026})" + what);
+    });
+    delete target.name;
+    delete target.length;
+    return setPrototypeOf(target, null);
+  };
+  const roomOf = (path, children, send, extra, target = create(null)) => {
     const value = (name) => {
       if (extra !== null && hasOwn(extra, name)) return extra[name];
       const node = children[name];

@@ -17,7 +17,13 @@
     return hasOwn(all, name) ? quote(all[name]) : undefined;
   };
   const change = (name, text) => { mapSet(changed, name, text); mapSet(dirty, name, text); };
-  const store = bare({
+  // What looks like a property of the store is no entry of it: say so instead of losing it.
+  const entry = (name, instead) => {
+    if (typeof name === "symbol") throw new TypeError("a key of the store is a string");
+    if (hasOwn(storing, name)) throw new TypeError("store." + name + " is read-only");
+    throw new TypeError("the store has no properties; write store." + instead(quote(clip(name, 60))));
+  };
+  const storing = bare({
     get: own((name) => { const text = textOf(key(name)); return text === undefined ? undefined : parse(text); }),
     has: own((name) => textOf(key(name)) !== undefined),
     set: own((name, value) => {
@@ -38,6 +44,13 @@
       return found;
     }),
   });
+  const store = new Proxy(storing, bare({
+    get: (target, name) => typeof name === "symbol" || ASKED[name] === 1 || hasOwn(target, name) ? target[name]
+      : entry(name, (key) => "get(" + key + ")"),
+    has: (target, name) => typeof name === "symbol" || hasOwn(target, name) || entry(name, (key) => "has(" + key + ")"),
+    deleteProperty: (target, name) => entry(name, (key) => "delete(" + key + ")"),
+    set: (target, name) => entry(name, (key) => "set(" + key + ", value)"),
+  }));
   const flushStore = () => {
     mapForEach(dirty, (text, name) => {
       out[count++] = '["s",' + quote(name) + "," + (text === undefined ? "null" : carried(text)) + "]";

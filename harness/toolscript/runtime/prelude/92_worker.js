@@ -23,7 +23,7 @@
     for (let i = 0; i < laidOut.length; i++) delete global[laidOut[i]];
     laidOut = list();
     const children = setPrototypeOf(facade.c, null);
-    const spawn = roomOf("", children, spawned, specials);
+    const spawn = roomOf("", children, spawned, specials, misused("tools.spawn", ", or tools.spawn.get(id), .list(), .cancel(id)"));
     offer("tools", roomOf("", children, invoke, bare({ spawn })));
     for (let i = 0; i < facade.f.length; i++) {
       const name = facade.f[i];

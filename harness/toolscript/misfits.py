@@ -1,0 +1,26 @@
+"""Decides how it is told what pydantic found wrong with a value: where, and in our words without its own before."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+_OURS = ("Value error, ", "Assertion failed, ")
+"""What pydantic puts before the messages of checks that we wrote."""
+
+
+def said(message: str) -> str:
+    """Return a message as whoever wrote the check wrote it."""
+    for words in _OURS:
+        message = message.removeprefix(words)
+    return message
+
+
+def problems(error: ValidationError) -> list[tuple[str, str]]:
+    """Return each problem as its place (dotted; empty for the value as a whole) and what is wrong there."""
+    return [(".".join(map(str, each["loc"])), said(each["msg"])) for each in error.errors()]
+
+
+def told(error: ValidationError, *, whole: str = "", most: int | None = None) -> str:
+    """Return the problems, at most so many, as one line; ``whole`` names the value where all of it is wrong."""
+    named = ((place or whole, message) for place, message in problems(error)[:most])
+    return "; ".join(f"{place}: {message}" if place else message for place, message in named)

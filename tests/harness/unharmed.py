@@ -1,0 +1,83 @@
+"""Looks at a host before and after something was done to it: nothing of it may be left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import anyio
+
+from toolscript.confine.processes import descendants
+from toolscript.harness import Harness
+from toolscript.run import Run
+
+
+def held(harness: Harness) -> tuple[int, int, list[str]]:
+    """Return descriptors, tasks, and what processes run; without workers, and journals that lie ready."""
+    open_files = [link for link in links() if "/.spare-" not in link]
+    zygote = harness.pool._nursery.pid
+    others = set(descendants(os.getpid())) - set(descendants(zygote))
+    return (
+        len(open_files) - 2 * harness.metrics()["pool"]["idle"],
+        len(asyncio.all_tasks()),
+        sorted(map(command, others)),
+    )
+
+
+def links() -> list[str]:
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return found
+
+
+def command(pid: int) -> str:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
+
+
+def at_rest(harness: Harness) -> bool:
+    pool = harness.metrics()["pool"]
+    return not (pool["starting"] or pool["busy"]) and pool["idle"] >= 1
+
+
+def files(harness: Harness) -> dict[str, str]:
+    return {str(p): p.read_text() for p in sorted(harness.workspace.parent.rglob("*")) if p.is_file()}
+
+
+class Unharmed:
+    """Looks at the host before and after: nothing is new, nothing is gone, the next script runs on its own."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+
+    async def __aenter__(self) -> Unharmed:
+        await self._until(lambda: at_rest(self.harness))
+        self.before, self.files = held(self.harness), files(self.harness)
+        return self
+
+    async def __aexit__(self, kind, error, trace) -> None:
+        if kind is not None:
+            return
+        after = await self.harness.run("return [typeof bag, typeof later, 'next'];")
+        assert after.result == ["undefined", "undefined", "next"], after.error
+        await self._until(lambda: at_rest(self.harness) and held(self.harness) == self.before)
+        assert files(self.harness) == self.files
+
+    async def _until(self, condition) -> None:
+        with anyio.move_on_after(20):
+            while not condition():
+                await anyio.sleep(0.005)
+        assert condition(), (held(self.harness), getattr(self, "before", None), self.harness.metrics())
+
+
+def told(harness: Harness, run: Run) -> str:
+    """Return all that anybody is told of a run: its events, its result and its journal."""
+    journal = harness.state / "runs" / f"{run.run_id}.jsonl"
+    events = "".join(event.model_dump_json() for event in run.events)
+    return events + json.dumps(run.to_json()) + (journal.read_text() if journal.exists() else "")
