@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from toolscript.errors import ConfigError, ToolscriptError
-from toolscript.metrics import told
 from toolscript_kernel import answering, recall, undoing
 from toolscript_kernel.cells import Cell, Command, Kind
 from toolscript_kernel.desk import CellError, Desk, cell_error
@@ -114,6 +113,8 @@ def _help(desk: Desk, words: list[str]) -> str:
 
 
 def _status(desk: Desk, words: list[str]) -> str:
+    from toolscript.metrics import told
+
     harness = desk.door.made()
     facts = {
         "workspace": str(harness.workspace),
@@ -292,7 +293,7 @@ def _first_sentence(doc: str) -> str:
 
 VERBS: dict[str, Verb] = {
     "help": Verb("help", "list these commands", _help),
-    "status": Verb("status", "show agent, policy, what waits and what the workers did", _status),
+    "status": Verb("status", "show workspace, policy, what waits, what the workers did", _status),
     "tools": Verb("tools [NAME]…", "list the tools, or show some as TypeScript", _tools),
     "allow": Verb("allow TOOL [ARGUMENTS]…", "allow such calls for this conversation", _allow),
     "answer": Verb(

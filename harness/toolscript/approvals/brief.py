@@ -66,18 +66,12 @@ def _in_summary(value: Json, request: ApprovalRequest) -> bool:
     """Say whether the summary has a value word for word; anything that could be read otherwise stands alone."""
     match value:
         case str() if value and _clear(value):
-            words = value
-            if _unquoted(value) and _stands(shlex.quote(value), request):
-                return True
+            written = [value, shlex.quote(value)]
         case [*given] if given and all(isinstance(word, str) and _clear(word) and _unquoted(word) for word in given):
-            words = shlex.join(given)
+            written = [shlex.join(given)]
         case _:
             return False
-    return _stands(words, request)
-
-
-def _stands(words: str, request: ApprovalRequest) -> bool:
-    return f" {words} " in f" {one_line(request.classification.summary)} "
+    return any(f" {words} " in f" {one_line(request.classification.summary)} " for words in written)
 
 
 def _clear(text: str) -> bool:
