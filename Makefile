@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOK ?= notebooks/01-quickstart.ipynb
 PYTEST_ARGS ?=
+LAB_ARGS ?=
 BENCH_ARGS ?=
 
 .PHONY: demo lab test test-live check format bench bench-peers clean
@@ -29,7 +30,7 @@ demo: $(READY)
 	@$(BIN)/toolscript demo $(NOTEBOOK)
 
 lab: $(READY)
-	$(BIN)/jupyter lab $(NOTEBOOK)
+	$(BIN)/jupyter lab $(LAB_ARGS) $(NOTEBOOK)
 
 # Two at a time, each file in one process: most tests wait for processes of theirs more than they compute.
 test: $(READY)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,3 +52,10 @@ def test_generated_documentation_has_not_drifted():
     stale = [p.relative_to(ROOT).as_posix() for p, text in generate.pages().items() if p.read_text() != text]
 
     assert stale == [], "run python docs/generate.py"
+
+
+def test_no_module_imports_itself_through_others():
+    graph = grimp.build_graph(*(Path(package).name for package in PACKAGES), cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+
+    tuple(TopologicalSorter(imports).static_order())  # a CycleError names the modules of a circle

@@ -54,4 +54,7 @@ class Background:
         except BaseException as error:
             if ready.done():
                 raise
+            # What opening raised is the caller's, and must not come wrapped in the group's.
+            while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+                error = error.exceptions[0]
             ready.set_exception(error)

@@ -18,7 +18,7 @@ from toolscript.agent.config import AgentConfig
 from toolscript.agent.configuration import SERVERS_NAME, load, user_file
 from toolscript.agent.conversation import Conversation
 from toolscript.agent.executor import Mode
-from toolscript.agent.reviving import revived
+from toolscript.agent.reviving import to_go_on
 from toolscript.agent.turn import Turn
 from toolscript.agent.workers import Workers
 from toolscript.approvals.bridge import Bridge
@@ -334,15 +334,14 @@ class Harness:
         path = conversation_path(self.state, conversation_id)
         if path not in unfinished_conversations(self.state):
             raise StillInterrupted(f"no turn of {conversation_id!r} was cut short", code="not_resumable")
-        found = revived(conversation_records(path, secrets=secret_values(os.environ)))
-        if found.unfinished is None:
-            raise StillInterrupted(f"no turn of {conversation_id} was cut short", code="not_resumable")
-        if (step := found.unfinished.step()) is not None:
+        written = conversation_records(path, secrets=secret_values(os.environ))
+        conversation, unfinished, step = to_go_on(written, conversation_id, self.workspace)
+        if step is not None:
             await fill_in(step, self.state, self.resume, lambda name: self.registry.by_wire_name(name).spec.path)
-        self.conversation = found.conversation
-        turns = [found.unfinished.turn_id, *(turn.turn_id for turn in found.conversation.turns)]
+        self.conversation = conversation
+        turns = [unfinished.turn_id, *(turn.turn_id for turn in conversation.turns)]
         self.store.commit(stored(self.state, conversation_id, turns), self.limits.store_bytes)
-        return await self._turns.go_on(found.unfinished, step, found.conversation)
+        return await self._turns.go_on(unfinished, step, conversation)
 
     def recording(self, run_id: str) -> dict[str, Json] | None:
         """Return what a notebook keeps of a run so that it replays without its journal; None for a run without one.

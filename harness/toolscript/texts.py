@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
+DEEPEST = 512
+"""How many levels of lists and objects a value may have."""
+
 
 def loads(text: str | bytes) -> Any:
     """Return the value of a JSON text that nobody vouches for. Raises ValueError for what is no JSON, however deep."""
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
     # Only an escape can bring half a pair in.
     halves = rb"\ud" if isinstance(text, bytes) else r"\ud"
-    return whole(value) if halves in text.lower() else value  # type: ignore[operator]
+    try:
+        value = json.loads(text)
+        return whole(value) if halves in text.lower() else value  # type: ignore[operator]
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def whole(value: Any) -> Any:
@@ -28,3 +31,27 @@ def whole(value: Any) -> Any:
             return {whole(key): whole(item) for key, item in value.items()}
         case _:
             return value
+
+
+def too_deep(text: str) -> bool:
+    """Say whether a JSON text nests deeper than any value of ours may; Python's own bound differs by version."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
+    depth = 0
+    inside = False
+    at = 0
+    while at < len(text):
+        character = text[at]
+        if inside:
+            at += character == "\\"
+            inside = character != '"'
+        elif character == '"':
+            inside = True
+        elif character in "[{":
+            depth += 1
+            if depth > DEEPEST:
+                return True
+        elif character in "]}":
+            depth -= 1
+        at += 1
+    return False

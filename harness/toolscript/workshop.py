@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from anyio import to_thread
 
@@ -26,6 +26,7 @@ from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, S
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.large import LARGEST_RESULT
 from toolscript.facade.scope import RunScope, World
+from toolscript.files.overlay import overlaid
 from toolscript.journal.conversation import ConversationJournal, Following
 from toolscript.journal.reader import read_secrets, records
 from toolscript.journal.records import Journal, MemoryJournal, RunRecord
@@ -177,7 +178,7 @@ class Workshop:
         """Return a workshop on a copy-on-write overlay of files and store that keeps no journals: what is planned
         there, only it sees."""
         return replace(
-            self, world=replace(self.world, files=self.world.files.overlay()), runner=self.runner.rehearsing(),
+            self, world=replace(self.world, files=overlaid(self.world.files)), runner=self.runner.rehearsing(),
             journals=lambda run_id: MemoryJournal(),
         )  # fmt: skip
 
@@ -288,10 +289,9 @@ def recorded_order(run: RunRecord, order: Order) -> Order:
 
     Raises StillInterrupted and ConfigError for terms that are none.
     """
-    if run.policy not in tuple(Policy):
-        raise StillInterrupted(
-            f"{run.run_id} ran under a policy that there is not: {run.policy!r}", code="not_resumable"
-        )
+    if run.policy not in tuple(Policy) or run.origin not in get_args(Origin):
+        terms = f"policy {run.policy!r}, origin {run.origin!r}"
+        raise StillInterrupted(f"{run.run_id} ran under terms that there are not: {terms}", code="not_resumable")
     return Order(
         limits=recorded_limits(run),
         policy=stricter(Policy(run.policy), order.policy), rules=order.rules, allowed_tools=run.allowed_tools,

@@ -188,7 +188,7 @@ def _approvals(desk: Desk, words: list[str]) -> str:
     match words:
         case []:
             return answering.listed(harness)
-        case ["revoke", number] if number.isdecimal():
+        case ["revoke", number] if recall.is_number(number):
             return f"revoked: {harness.permissions.revoke(int(number))}"
         case ["clear"]:
             harness.permissions.clear()
@@ -268,7 +268,7 @@ async def _undo(desk: Desk, words: list[str]) -> str:
 def _turn_of(desk: Desk, word: str) -> str:
     """Return the turn that a number of the history means; anything else is a run or turn by its name."""
     marks = desk.history.marks
-    return marks[int(word) - 1].turn_id if word.isdecimal() and 0 < int(word) <= len(marks) else word
+    return marks[int(word) - 1].turn_id if recall.is_number(word) and 0 < int(word) <= len(marks) else word
 
 
 def _edit(desk: Desk, words: list[str]) -> str:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 from toolscript.errors import ConfigError, Json
@@ -112,7 +113,7 @@ def _param(text: str) -> tuple[str, Json]:
 
 
 def _name(text: str) -> str:
-    if not text.isidentifier():
+    if not text.isidentifier() or iskeyword(text) or text.startswith("__"):
         raise ValueError(f"{text!r} is not the name of a Python variable")
     return text
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import ConfigError, ToolscriptError
+from toolscript.texts import loads
 
 if TYPE_CHECKING:
     from toolscript.harness import Harness
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from toolscript.recovery.tape import Tape
     from toolscript.recovery.unknown import Resolution
     from toolscript.run import Run
+
+
+DIGITS = 9
+"""No call, turn, script or permission has a number of more."""
 
 
 def run_of(namespace: Any, name: str | None = None) -> str:
@@ -98,16 +103,21 @@ def outcomes(words: list[str]) -> dict[int, Resolution]:
     return dict(_outcome(word) for word in words)
 
 
+def is_number(word: str) -> bool:
+    """Say whether a word is a number that anything here could have."""
+    return word.isdecimal() and len(word) <= DIGITS
+
+
 def _outcome(word: str) -> tuple[int, Resolution]:
     from toolscript.recovery.unknown import Resolution
 
     number, equals, value = word.partition("=")
-    if not equals or not number.isdecimal():
+    if not equals or not is_number(number):
         raise ConfigError(f"%toolscript resume takes RUN and NUMBER=again, NUMBER=fail or NUMBER=JSON, got {word!r}")
     if value in ("again", "fail"):
         return int(number), Resolution(kind="again" if value == "again" else "fail")
     try:
-        return int(number), Resolution(kind="happened", outcome=json.loads(value))
+        return int(number), Resolution(kind="happened", outcome=loads(value))
     except ValueError:
         raise ConfigError(f"%toolscript resume: {value!r} is neither again, nor fail, nor JSON") from None
 
@@ -121,7 +131,7 @@ def as_cell(runs: tuple[Run, ...], which: str | None = None) -> str:
         raise ConfigError("there is no script in this conversation yet")
     if which is None:
         found: Run | None = runs[-1]
-    elif which.isdecimal():
+    elif is_number(which):
         found = runs[int(which) - 1] if 0 < int(which) <= len(runs) else None
     else:
         found = next((run for run in runs if run.run_id == which), None)
@@ -139,8 +149,9 @@ def _journal(harness: Harness, name: str) -> Path:
     from toolscript.journal.state import run_path
 
     for path in (Path(name), harness.workspace / name):
-        if path.is_file():
-            return path
+        with suppress(OSError):  # a name that no file can have
+            if path.is_file():
+                return path
     path = run_path(harness.state, name) if "/" not in name else Path(name)
     if not path.is_file():
         raise ConfigError(f"there is no journal {name!r}, neither as a file nor as a run of this workspace")

@@ -82,6 +82,8 @@ class Session:
     def caller(self, *, allow_stdin: bool, cell_id: str | None) -> Caller:
         """Return who runs the present cell."""
         stage = Stage(self.shell)
+        if not isinstance(cell_id, str):  # a program may send anything, and cells are found again by their ids
+            cell_id = None
         if self._handshakes is None:
             return Caller(front=Front.TERMINAL, stage=stage)
         # ipywidgets takes the channel over when Python code imports it.

@@ -57,6 +57,9 @@ async def struck(harness, script, number, **options):
             wanted = "operation_started" if script is WAITING else "script_started"
             await until(lambda: any(event.type == wanted for event in heard))
             (worker,) = harness.pool._busy
+            before = worker.cpu_seconds()
+            # A script that its worker has not read yet would be given to another.
+            await until(lambda: script is WAITING or worker.cpu_seconds() > before + 0.03)
             os.kill(worker.pid, number)
     return runs[0]
 
@@ -79,7 +82,7 @@ async def test_a_worker_that_dies_in_mid_run_is_a_typed_error_and_its_call_ends(
 
 async def test_a_worker_that_is_stopped_while_it_computes_is_killed_in_time(harness):
     async with Unharmed(harness):
-        run = await struck(harness, BUSY, signal.SIGSTOP, limits={"guest_seconds": 0.1})
+        run = await struck(harness, BUSY, signal.SIGSTOP, limits={"guest_seconds": 0.3})
 
     assert run.error["code"] in ("worker_crashed", "guest_time_limit"), run.error
 

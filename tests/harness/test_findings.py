@@ -9,6 +9,7 @@ import pytest
 from toolscript.errors import ConfigError
 from toolscript.events import RunStatus
 from toolscript.harness import Harness
+from toolscript.journal.state import state_dir
 from toolscript.limits import Limits
 from toolscript.registry.function import tool
 
@@ -123,3 +124,15 @@ async def test_a_function_that_gives_half_a_character_costs_no_worker(tmp_path: 
     assert given.result == "a\ufffdb"
     assert failed.error is not None
     assert (failed.error["code"], failed.error["message"]) == ("tool_failed", "ValueError: a\ufffdb")
+
+
+async def test_a_link_in_the_state_directory_is_told_as_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "work").mkdir()
+    (tmp_path / "there").mkdir()
+    (state_dir(tmp_path / "work") / "owners").symlink_to(tmp_path / "there")
+
+    with pytest.raises(ConfigError, match="owners is not a directory of this user"):
+        async with Harness(tmp_path / "work"):
+            pass
+    assert list((tmp_path / "there").iterdir()) == []

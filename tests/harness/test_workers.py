@@ -104,3 +104,15 @@ async def test_workers_and_caches_tell_what_they_did(workplace):
         "workers": f"{ready} (0 busy, {ready} idle, 0 starting); replaced: died idle 1, used up 4",
         "scripts": "4 run; known already: parsed 50%, stripped 50%",
     }
+
+
+async def test_the_second_engine_is_chosen_by_name_and_runs_scripts_and_tools(workplace):
+    pytest.importorskip("quickjs_rs", reason="pip install toolscript[wasm]")
+    (workplace / "work" / "a.txt").write_text("hello")
+    async with written(workplace, '[workers]\nengine = "quickjs-rs"\n') as harness:
+        run = await harness.run("const t: string = await readFile('a.txt'); console.log(t); return t.length;")
+        full = await harness.run("const a = []; for (;;) a.push(new Array(1000).fill(0));")
+        endless = await harness.run("for (;;) {}", limits={"guest_seconds": 0.3})
+
+    assert (run.error, run.result, run.logs[0].text) == (None, 5, "hello")
+    assert (full.error["code"], endless.error["code"]) == ("heap_limit", "guest_time_limit")

@@ -19,7 +19,7 @@ def held(harness: Harness) -> tuple[int, int, list[str]]:
     """Return descriptors, tasks, and what processes run; without workers, and journals that lie ready."""
     open_files = [link for link in links() if "/.spare-" not in link]
     zygote = harness.pool._nursery.pid
-    others = set(descendants(os.getpid())) - set(descendants(zygote))
+    others = set(descendants(os.getpid())) - {zygote, *descendants(zygote)}
     return (
         len(open_files) - 2 * harness.metrics()["pool"]["idle"],
         len(asyncio.all_tasks()),
@@ -43,7 +43,8 @@ def command(pid: int) -> str:
 
 def at_rest(harness: Harness) -> bool:
     pool = harness.metrics()["pool"]
-    return not (pool["starting"] or pool["busy"]) and pool["idle"] >= 1
+    # Workers that have served are closed a moment later.
+    return not (pool["starting"] or pool["busy"] or harness.pool._spent) and pool["idle"] >= 1
 
 
 def files(harness: Harness) -> dict[str, str]:
@@ -57,8 +58,13 @@ class Unharmed:
         self.harness = harness
 
     async def __aenter__(self) -> Unharmed:
-        await self._until(lambda: at_rest(self.harness))
-        self.before, self.files = held(self.harness), files(self.harness)
+        self.before = None
+        with anyio.fail_after(20):
+            # What was done before this, and here alone what the fixture did, may still be settling.
+            while not at_rest(self.harness) or held(self.harness) != self.before:
+                self.before = held(self.harness)
+                await anyio.sleep(0.02)
+        self.files = files(self.harness)
         return self
 
     async def __aexit__(self, kind, error, trace) -> None:
@@ -73,7 +79,8 @@ class Unharmed:
         with anyio.move_on_after(20):
             while not condition():
                 await anyio.sleep(0.005)
-        assert condition(), (held(self.harness), getattr(self, "before", None), self.harness.metrics())
+        now = held(self.harness)
+        assert condition(), (now[:2], self.before[:2], set(now[2]) ^ set(self.before[2]), self.harness.metrics())
 
 
 def told(harness: Harness, run: Run) -> str:

@@ -83,6 +83,8 @@ def test_all_options_of_a_script_cell():
         ("--param a", "'a' is not NAME=VALUE"),
         ("--param 'a={'", "begins like JSON and is none"),
         ("--in 2x", "'2x' is not the name of a Python variable"),
+        ("--out class", "'class' is not the name of a Python variable"),
+        ("--out __builtins__:frame", "'__builtins__' is not the name of a Python variable"),
         ("--limits cals=1", "there is no limit 'cals'; limits are source_bytes"),
         ("--limits calls=many", "limit calls needs a number, got 'many'"),
         ("--policy maybe", "invalid choice: 'maybe'"),

@@ -180,6 +180,20 @@ def test_a_plan_says_a_command_as_people_do():
     assert plan_text(plan).splitlines()[1] == "  ◇ 1 shell: run touch t.txt"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"%toolscript approvals revoke {'9' * 5000}", f"%toolscript edit {'9' * 5000}", f"%toolscript undo {'9' * 5000}",
+        f"%toolscript resume r-x {'9' * 5000}=again", f"%toolscript resume r-x 1={'[' * 5000}",
+        f"%toolscript audit {'a' * 5000}", f"%toolscript replay {'a' * 300}",
+    ],
+)  # fmt: skip
+def test_a_number_or_name_that_nothing_can_have_is_refused_in_one_sentence(running: Kernel, command: str):
+    running.run(WRITES)
+
+    assert running.run(command).reply["content"]["ename"] in ("ConfigError", "ToolError", "JournalError")
+
+
 @pytest.mark.parametrize("command", ["%toolscript approvals revoke ²", "%toolscript edit ²"])
 def test_a_digit_that_is_no_number_is_refused_in_one_sentence(running: Kernel, command: str):
     running.run(WRITES)

@@ -114,6 +114,17 @@ async def test_the_note_on_a_persons_script_is_inert_and_short(harness):
     assert "</tool-calls>" not in note
 
 
+@pytest.mark.parametrize("cell_id", [{"a": 1}, ["c1"], 7])
+def test_a_cell_whose_id_is_no_text_has_none_and_harms_no_later_one(tmp_path, cell_id):
+    with kernel(standin=False, cwd=tmp_path) as it:
+        it.run("%agent recorded")
+        it.run("Which files are here?", metadata={"cellId": cell_id})
+        later = it.run("%toolscript history", metadata={"cellId": "c2", "deletedCells": ["c1", cell_id]})
+
+    assert later.reply["content"]["status"] == "ok"
+    assert "Which files are here?" in later.of("display_data")[0]["data"]["text/plain"]
+
+
 def test_the_front_end_names_cells_and_deleted_cells(tmp_path):
     with kernel(standin=False, cwd=tmp_path) as it:
         it.run("%agent recorded")

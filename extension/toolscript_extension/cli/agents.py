@@ -14,6 +14,7 @@ from rich.text import Text
 from toolscript.agent.configuration import Configuration, load
 from toolscript.agent.trust import Trust
 from toolscript.errors import ConfigError
+from toolscript.language.inert import visible
 from toolscript_extension.cli.streams import screen
 
 Workspace = Annotated[Path, typer.Option(help="The directory whose toolscript.toml counts.")]
@@ -26,7 +27,7 @@ def agents_command(workspace: Workspace = Path()) -> None:
     console = screen()
     console.print(_table(configuration, chosen.agent.id))
     for note in filter(None, (chosen.note, configuration.notice)):
-        console.print(Text(f"\n{note}"), highlight=False)
+        console.print(Text(visible(f"\n{note}")), highlight=False)
 
 
 def _table(configuration: Configuration, chosen: str) -> Table:
@@ -37,7 +38,7 @@ def _table(configuration: Configuration, chosen: str) -> Table:
         key = agent.api_key_env or ""
         state = "none needed" if not key else f"{key} is {'set' if agent.key(os.environ) else 'not set'}"
         row = ("*" if name == chosen else "", name, agent.provider, agent.model, agent.policy.value, state)
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     return table
 
 

@@ -117,7 +117,7 @@ def _fails(client: NotebookClient, cell: Any, index: int, console: Console) -> b
 def _tell_prose(cell: Any, console: Console) -> None:
     heading = next((line for line in cell.source.splitlines() if line.startswith("#")), None)
     if heading:
-        console.print(Text(f"\n{heading.lstrip('# ')}", style="bold underline"))
+        console.print(Text(visible(f"\n{heading.lstrip('# ')}"), style="bold underline"))
 
 
 def _tell(cell: Any, seconds: float, console: Console) -> None:

@@ -13,7 +13,7 @@ from typing import IO, NoReturn
 
 from toolscript.errors import ConfigError, Json
 from toolscript.limits import MIB
-from toolscript.texts import whole
+from toolscript.texts import DEEPEST, too_deep, whole
 
 
 def read_source(file: str, limit: int) -> str:
@@ -95,10 +95,10 @@ def _json(name: str, value: str) -> Json:
     def real(digits: str) -> float:
         return number if math.isfinite(number := float(digits)) else refuse(digits)
 
+    if too_deep(value):
+        raise ConfigError(f"--param {name}: the value is nested too deeply, more than {DEEPEST} levels")
     try:
         return whole(json.loads(value, parse_constant=refuse, parse_float=real))
-    except RecursionError:
-        raise ConfigError(f"--param {name}: the value is nested too deeply") from None
     except ValueError:
         shown = value if len(value) <= 80 else f"{value[:80]}…"
         quoted = shlex.quote(f"{name}={json.dumps(shown, ensure_ascii=False)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import sys
 from pathlib import Path
@@ -18,9 +17,9 @@ from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError, JournalError
 from toolscript.harness import Harness
 from toolscript.journal.audit import EndSeen, Entry, ScriptSeen, audit, entry_json, entry_text
-from toolscript.journal.codec import dumped
 from toolscript.journal.reader import records
 from toolscript.journal.state import run_path, state_dir
+from toolscript.language.inert import visible
 from toolscript.recovery.follow import Divergence
 from toolscript.recovery.live import Difference, differences
 from toolscript.recovery.notebook import found, saved_cells, unspoken
@@ -29,8 +28,9 @@ from toolscript.recovery.tape import Tape, bearable, recorded_limits
 from toolscript.registry.registry import Registry, installed_tools, tools_digest
 from toolscript.runtime.identity import installation
 from toolscript.runtime.pool import Pool
+from toolscript.texts import loads
 from toolscript_extension.cli.exits import Exit
-from toolscript_extension.cli.show import notify
+from toolscript_extension.cli.show import json_text, notify
 from toolscript_extension.cli.streams import screen
 
 File = Annotated[
@@ -89,20 +89,20 @@ def _journal(name: str, workspace: Path) -> Path | None:
 
 
 def _diverged(divergence: Divergence, console: Console) -> NoReturn:
-    console.print(Text(f"diverged\n{divergence}", style="red"), soft_wrap=True)
+    console.print(Text(visible(f"diverged\n{divergence}"), style="red"), soft_wrap=True)
     raise typer.Exit(Exit.FAILED)
 
 
 def _replay_one(tape: Tape, workspace: Path, console: Console) -> None:
     replayed = asyncio.run(_replay(tape))
     for line in replayed.logs:
-        console.print(Text(line.text), soft_wrap=True)
+        console.print(Text(visible(line.text)), soft_wrap=True)
     if replayed.divergence is not None:
         _diverged(replayed.divergence, console)
     what = "the same" if replayed.outcome == "same" else "the same up to where the recorded run was ended"
     console.print(Text(f"replayed: {what}", style="green"), soft_wrap=True)
     if replayed.result is not None:
-        sys.stdout.write(json.dumps(replayed.result, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(replayed.result) + "\n")
 
 
 async def _replay(tape: Tape) -> Replayed:
@@ -115,7 +115,7 @@ async def _replay(tape: Tape) -> Replayed:
 def _live(tape: Tape, workspace: Path, console: Console) -> None:
     changed = asyncio.run(_run_again(tape, workspace))
     for difference in changed:
-        console.print(Text(str(difference)), soft_wrap=True)
+        console.print(Text(visible(str(difference))), soft_wrap=True)
     console.print(
         Text(f"ran for real: {len(changed) or 'nothing'} changed", style="yellow" if changed else "green"),
         soft_wrap=True,
@@ -126,10 +126,14 @@ def _live(tape: Tape, workspace: Path, console: Console) -> None:
 
 async def _run_again(tape: Tape, workspace: Path) -> tuple[Difference, ...]:
     run = tape.run
+    try:
+        params = loads(run.params)
+    except ValueError as error:
+        raise ConfigError(f"{run.run_id}: its params are no JSON: {error}") from None
     async with Harness(workspace) as harness:
         with TerminalDecider.attached(harness.approvals):
             again = await harness.run(
-                run.source, params=json.loads(run.params), last_expression=run.last_expression,
+                run.source, params=params, last_expression=run.last_expression,
                 allowed_tools=run.allowed_tools,
             )  # fmt: skip
         now = list(records(run_path(harness.state, again.run_id)))
@@ -144,7 +148,7 @@ def audit_command(
     """Show what a run did: tools, durations, approvals with who and when, and how it ended."""
     entries = audit(journal_of(file, workspace))
     for entry in entries if as_json else sorted(entries, key=_place):
-        sys.stdout.write((dumped(entry_json(entry)).decode() if as_json else entry_text(entry)) + "\n")
+        sys.stdout.write((json_text(entry_json(entry), None) if as_json else entry_text(entry)) + "\n")
 
 
 def _place(entry: Entry) -> float:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import orjson
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -26,10 +24,13 @@ from toolscript.language.inert import visible
 from toolscript.recovery.tape import Tape
 from toolscript.recovery.unknown import Resolution
 from toolscript.run import Run
+from toolscript.texts import loads
 from toolscript_extension.cli.exits import Exit, exit_code, turn_exit_code
-from toolscript_extension.cli.show import Terminal, describe_error, notify
+from toolscript_extension.cli.show import Terminal, describe_error, json_text, notify
 from toolscript_extension.cli.streams import screen
 
+DIGITS = 9
+"""No call has a number of more."""
 WAITS = frozenset({"outcome_unknown", "consent_needed"})
 
 
@@ -66,14 +67,14 @@ def command(
     try:
         done = asyncio.run(_resume(harness, name, given, None if as_json else Terminal(console), turn=turn))
     except StillInterrupted as error:
-        console.print(Text(f"toolscript: {error.message}", style="red"))
+        console.print(Text(visible(f"toolscript: {error.message}"), style="red"), soft_wrap=True)
         raise typer.Exit(Exit.DENIED if error.code in WAITS else Exit.FAILED) from None
     if isinstance(done, Turn):
         _tell_turn(done, console, as_json=as_json)
     if as_json:
-        sys.stdout.write(orjson.dumps(done.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.write(json_text(done.to_json()) + "\n")
     elif done.result is not None:
-        sys.stdout.write(json.dumps(done.result, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(done.result) + "\n")
     raise typer.Exit(exit_code(done))
 
 
@@ -93,14 +94,16 @@ def _tell_turn(turn: Turn, console: Console, *, as_json: bool) -> NoReturn:
             "turn_id": turn.turn_id, "status": turn.status, "reason": turn.reason, "text": turn.text,
             "steps": turn.steps, "error": turn.error, "runs": [run.to_json() for run in turn.runs],
         }  # fmt: skip
-        sys.stdout.write(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.write(json_text(told) + "\n")
     else:
         if turn.text:
             sys.stdout.write(visible(turn.text) + "\n")
         if turn.error is not None:
             console.print(Text(f"toolscript: {describe_error(turn.error)}", style="red"), soft_wrap=True)
         elif turn.status != "completed":
-            console.print(Text(f"the turn ended: {turn.status} ({turn.reason})", style="yellow"), soft_wrap=True)
+            console.print(
+                Text(visible(f"the turn ended: {turn.status} ({turn.reason})"), style="yellow"), soft_wrap=True
+            )
     raise typer.Exit(turn_exit_code(turn.status, turn.reason, turn.error))
 
 
@@ -115,7 +118,7 @@ def _list(workspace: Path) -> None:
         try:
             tape = Tape.read(records(file.path, unknown="skip"))
         except ToolscriptError as error:
-            console.print(Text(f"{file.run_id}  cannot be read: {error.message}", style="red"))
+            console.print(Text(visible(f"{file.run_id}  cannot be read: {error.message}"), style="red"))
             continue
         if tape.end is None:
             found = True
@@ -128,13 +131,13 @@ def _list(workspace: Path) -> None:
 
 def _outcome(text: str) -> tuple[int, Resolution]:
     number, equals, value = text.partition("=")
-    if not equals or not number.isdecimal():
+    if not equals or not number.isdecimal() or len(number) > DIGITS:
         raise ConfigError(f"--outcome takes NUMBER=again, NUMBER=fail or NUMBER=JSON, got {text!r}")
     if value == "again":
         return int(number), Resolution(kind="again")
     if value == "fail":
         return int(number), Resolution(kind="fail")
     try:
-        return int(number), Resolution(kind="happened", outcome=json.loads(value))
+        return int(number), Resolution(kind="happened", outcome=loads(value))
     except ValueError:
         raise ConfigError(f"--outcome {number}: {value!r} is neither again, nor fail, nor JSON") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import orjson
 import typer
 
 from toolscript.approvals.plan import Plan
@@ -26,7 +24,7 @@ from toolscript.run import Run
 from toolscript_extension.cli import plan as planning
 from toolscript_extension.cli.exits import exit_code
 from toolscript_extension.cli.given import limits_of, params_of, read_source
-from toolscript_extension.cli.show import Terminal, notify
+from toolscript_extension.cli.show import Terminal, escaped, json_text, notify
 from toolscript_extension.cli.streams import screen
 
 
@@ -82,15 +80,15 @@ def command(
     if made is not None and dry_run:
         _print_plan(made, run, as_json=as_json)
     if as_json:
-        sys.stdout.write(orjson.dumps(run.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.write(json_text(run.to_json()) + "\n")
     elif not events and run.result is not None:
-        sys.stdout.write(json.dumps(run.result, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(run.result) + "\n")
     raise typer.Exit(exit_code(run))
 
 
 def _print_plan(plan: Plan, run: Run, *, as_json: bool) -> NoReturn:
     if as_json:
-        sys.stdout.write(json.dumps(plan.to_json(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(plan.to_json()) + "\n")
     else:
         planning.show(plan, screen())
     # A plan that ends where nobody knows an answer is all that there is to plan.
@@ -136,5 +134,5 @@ async def _run(harness: Harness, order: _Order, listener: Callable[[BaseEvent], 
 
 
 def _event_lines(event: BaseEvent) -> None:
-    sys.stdout.write(event.model_dump_json() + "\n")
+    sys.stdout.write(escaped(event.model_dump_json()) + "\n")
     sys.stdout.flush()

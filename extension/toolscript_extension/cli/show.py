@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -34,6 +35,8 @@ MARKS = {
     OperationStatus.CANCELLED: ("–", "yellow"),
     OperationStatus.PLANNED: ("…", "cyan"),
 }
+_ACTING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""What JSON lets stand although a terminal obeys it: the controls beyond ASCII, and marks of direction."""
 LEVELS = {"debug": "dim", "log": "", "info": "", "warn": "yellow", "error": "red"}
 
 
@@ -128,6 +131,16 @@ class Terminal:
 
     def _line(self, text: str, style: str) -> None:
         self._console.print(Text(text, style=style), soft_wrap=True)
+
+
+def json_text(value: Json, indent: int | None = 2) -> str:
+    """Return a value as JSON in which nothing acts on a terminal or hides."""
+    return escaped(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def escaped(text: str) -> str:
+    """Return a JSON text with what acts on a terminal or hides written as escapes: it means the same."""
+    return _ACTING.sub(lambda found: json.dumps(found.group())[1:-1], text)
 
 
 def notify(configuration: Configuration, console: Console) -> None:

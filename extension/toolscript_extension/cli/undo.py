@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import Annotated, get_args
 
-import orjson
 import typer
 from rich.console import Console
 from rich.prompt import Prompt
@@ -23,6 +22,7 @@ from toolscript.recovery.history import changing, past_runs, undone_by
 from toolscript.recovery.undo import Pick
 from toolscript.run import Run
 from toolscript_extension.cli.exits import Exit, exit_code
+from toolscript_extension.cli.show import json_text
 from toolscript_extension.cli.streams import screen
 
 LISTED = 20
@@ -55,10 +55,10 @@ def command(
             # Asked outside of any loop: a thread that waits for a line would keep Ctrl-C from ending the process.
             run = asyncio.run(_undo(workspace, names, picks | _choices(_conflicts(run), console)))
     except ToolError as error:
-        console.print(Text(f"toolscript: {error.message}", style="red"), soft_wrap=True)
+        console.print(Text(visible(f"toolscript: {error.message}"), style="red"), soft_wrap=True)
         raise typer.Exit(Exit.FAILED) from None
     if as_json:
-        sys.stdout.write(orjson.dumps(run.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.write(json_text(run.to_json()) + "\n")
     else:
         _show(run, workspace, console)
     raise typer.Exit(exit_code(run))
@@ -118,11 +118,12 @@ def _relative(path: str, workspace: Path) -> str:
 
 
 def _list(workspace: Path) -> None:
-    console, past = Console(), past_runs(state_dir(workspace))
+    console, past = screen(), past_runs(state_dir(workspace))
     undone = undone_by(past)
     listed = changing(past, LISTED)
     if listed:
-        console.print("Runs that changed files, the latest last; take one back with: toolscript undo RUN")
+        heading = "Runs that changed files, the latest last; take one back with: toolscript undo RUN"
+        console.print(heading, soft_wrap=True)
     for entry in listed:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.file.modified))
         first = next((line.strip() for line in entry.run.source.splitlines() if line.strip()), "")

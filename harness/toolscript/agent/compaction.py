@@ -54,13 +54,13 @@ def weight(items: Sequence[Item]) -> int:
 def _weight(item: Item) -> int:
     match item:
         case UserMessage():
-            return len(item.text.encode()) + IMAGE_BYTES * len(item.images)
+            return len(item.text.encode("utf-8", "replace")) + IMAGE_BYTES * len(item.images)
         case AssistantMessage():
-            return len(item.text.encode()) + sum(len(str(kept)) for kept in item.native)
+            return len(item.text.encode("utf-8", "replace")) + sum(len(str(kept)) for kept in item.native)
         case FunctionCallOutputItem():
-            return len(item.output.encode()) + IMAGE_BYTES * len(item.images)
+            return len(item.output.encode("utf-8", "replace")) + IMAGE_BYTES * len(item.images)
         case _:
-            return len(item.arguments.encode()) + len(item.name)
+            return len(item.arguments.encode("utf-8", "replace")) + len(item.name)
 
 
 def _last_step(places: Sequence[_Place]) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from toolscript.agent.conversation import Conversation, PastTurn, TurnStatus
 from toolscript.agent.diary import ITEMS
 from toolscript.agent.step import Call, Step
-from toolscript.errors import Json
+from toolscript.errors import Json, StillInterrupted
 from toolscript.journal.conversation import (
     ConversationRecord,
     ReplyRecord,
@@ -69,6 +70,25 @@ class Revived:
     begun: ConversationRecord
     conversation: Conversation
     unfinished: Unfinished | None
+
+
+def to_go_on(records: Iterable[TalkRecord], name: str, workspace: Path) -> tuple[Conversation, Unfinished, Step | None]:
+    """Return a conversation, its turn that was cut short, and the step that was under way.
+
+    Raises StillInterrupted where no turn was cut short, where the journal is of another workspace, and for values
+    that no turn has: nothing is done because of a journal that was brought here, or changed by hand.
+    """
+    try:
+        found = revived(records)
+        step = None if found.unfinished is None else found.unfinished.step()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        why = str(error).partition("\n")[0][:200]
+        raise StillInterrupted(f"the journal of {name} is damaged: {why}", code="not_resumable") from None
+    if found.unfinished is None:
+        raise StillInterrupted(f"no turn of {name} was cut short", code="not_resumable")
+    if found.begun.workspace != str(workspace):
+        raise StillInterrupted(f"{name} worked in {found.begun.workspace}, not in {workspace}", code="not_resumable")
+    return found.conversation, found.unfinished, step
 
 
 def revived(records: Iterable[TalkRecord]) -> Revived:

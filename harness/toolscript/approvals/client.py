@@ -19,6 +19,7 @@ from toolscript.errors import (
     AlreadyDecided,
     DecisionError,
     Json,
+    OwnerGone,
     ProtocolFault,
     ToolError,
     ToolscriptError,
@@ -62,9 +63,17 @@ class OwnerClient:
         self.owner = owner
 
     async def greet(self, name: str) -> None:
-        """Show the owner's token; the first thing on every connection."""
-        await self._send({"v": 1, "token": self.owner.token, "name": name})
-        reply = await self._receive()
+        """Show the owner's token; the first thing on every connection.
+
+        Raises DecisionError where the owner lives and lets nobody else in now.
+        """
+        try:
+            await self._send({"v": 1, "token": self.owner.token, "name": name})
+            reply = await self._receive()
+        except OwnerGone:
+            if any(found.id == self.owner.id and found.alive for found in owners(self._state)):
+                raise DecisionError("too many clients are connected to the process that runs this; try again") from None
+            raise
         if "error" in reply:
             raise error_from_json(reply["error"])
 

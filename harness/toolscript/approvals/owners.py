@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolscript.errors import ConfigError, OwnerGone
-from toolscript.journal.private import private_dir, read_private
+from toolscript.journal.private import READ, private_dir, read_private
 from toolscript.journal.state import interrupted, is_locked
 
 SOCKET_PATH_BYTES = 100
@@ -92,7 +92,7 @@ def _read(path: Path) -> Owner | None:
 
 
 def _locked(path: Path) -> bool:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(path, READ)
     try:
         return is_locked(fd)
     finally:

@@ -142,19 +142,13 @@ class Keeper:
         return True
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
+        for pid, code in processes.reaped():
             if pid == self._child:
                 self._exited = True
                 # Why it ended comes before that it ended, whichever was noticed first.
                 while self._hear_launcher():
                     pass
-                self._say(exit=os.waitstatus_to_exitcode(status))
+                self._say(exit=code)
 
     def _count(self) -> None:
         """End a command that has more processes than it may: nothing else stops root's fork bombs."""

@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +26,18 @@ def _stat(pid: int) -> list[str]:
         return []
     # The program's name may hold blanks and parentheses: what follows its last one is plain.
     return text[text.rindex(")") + 2 :].split()
+
+
+def reaped() -> Iterator[tuple[int, int]]:
+    """Yield pid and exit code (negative: the signal) of each child that has ended, and forget it; never waits."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        yield pid, os.waitstatus_to_exitcode(status)
 
 
 def start_time(pid: int) -> int:

@@ -129,14 +129,18 @@ def _patch_misses(body: list[Instruction]) -> list[Instruction]:
 
 
 def supported() -> bool:
-    """Say whether this kernel filters system calls and this processor is one we know."""
-    if syscalls.machine() is None:
+    """Say whether this kernel, and what confines us already, lets us filter system calls, on a processor we know."""
+    arch = syscalls.machine()
+    if arch is None:
         return False
+    number = syscalls.number("seccomp", arch)
+    assert number is not None
     try:
-        libc.prctl(libc.PR_GET_SECCOMP)
-    except OSError:
-        return False
-    return True
+        # A filter that is not there: who would take one looks for it first.
+        libc.syscall(number, _SET_MODE_FILTER, 0, None, what="seccomp")
+    except OSError as error:
+        return error.errno == errno.EFAULT
+    return False
 
 
 def load(rules: Filter, *, compiled: bytes | None = None) -> None:

@@ -33,10 +33,6 @@ class WorldFiles(Files, Protocol):
         """Hold the real paths; calls within the block, in this task or its threads, hold them too."""
         ...
 
-    def overlay(self) -> WorldFiles:
-        """Return files that show these and keep every change aside: what a plan is made on."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn
 
 from toolscript.errors import ToolError
 from toolscript.files import writing
@@ -30,9 +30,6 @@ from toolscript.files.locks import Locks
 from toolscript.files.paths import folded, link_on_disk, resolve, shown
 from toolscript.registry.files import Change, Entry, Kind, Place, State
 
-if TYPE_CHECKING:
-    from toolscript.files.overlay import OverlayFiles
-
 
 class DiskFiles:
     """The files on disk within some roots; ``toolscript.registry.files.Files`` says what each method promises.
@@ -53,12 +50,6 @@ class DiskFiles:
     ) -> None:
         self.bounds = Bounds.of(roots, hidden, protected, allow_outside)
         self.locks = locks or Locks()
-
-    def overlay(self) -> OverlayFiles:
-        """Return files that show these and keep every change aside."""
-        from toolscript.files.overlay import OverlayFiles
-
-        return OverlayFiles(self)
 
     def permitting(self, paths: Iterable[Path]) -> DiskFiles:
         """Return the same files with more that may be touched."""

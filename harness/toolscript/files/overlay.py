@@ -17,7 +17,7 @@ from toolscript.files.content import MISSING, READ_BYTES, digest_of
 from toolscript.files.disk import DiskFiles, place_by, refuse_kind
 from toolscript.files.paths import link_on_disk, resolve, shown
 from toolscript.files.undo import net
-from toolscript.registry.files import Change, Entry, Kind, Place, State
+from toolscript.registry.files import Change, Entry, Files, Kind, Place, State
 
 
 @dataclass(slots=True)
@@ -66,10 +66,6 @@ class OverlayFiles:
     def changes(self) -> tuple[Change, ...]:
         """Return what would change on disk: for each path its state now and in the end, in the order of the plan."""
         return net(self._plan.changes)
-
-    def overlay(self) -> OverlayFiles:
-        """Return these: a plan within a plan sees what is planned."""
-        return self
 
     def permitting(self, paths: Iterable[Path]) -> OverlayFiles:
         """Return the same overlay, which may read more."""
@@ -210,3 +206,15 @@ def _missing(place: Place) -> ToolError:
 
 def _no_directory(place: Place) -> ToolError:
     return ToolError(f"{shown(place.spelt)}: Not a directory", code="not_a_directory")
+
+
+def overlaid(files: Files) -> OverlayFiles:
+    """Return files that show these and keep every change aside: what a plan is made on.
+
+    A plan within a plan sees what is planned. Raises TypeError for files that are neither on disk nor planned.
+    """
+    if isinstance(files, OverlayFiles):
+        return files
+    if not isinstance(files, DiskFiles):
+        raise TypeError(f"no plan can be made on {type(files).__name__}")
+    return OverlayFiles(files)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from toolscript.errors import JournalDamaged, JournalError, Json
 from toolscript.journal.codec import line_hash, line_of, short_line
 from toolscript.journal.private import CREATE, sync_dir, sync_fd
 from toolscript.journal.reader import lines
+
+LOOKS, LOOK_SECONDS = 10, 0.002
+"""How often a lock is tried for that somebody may hold who only looks whether there is a writer."""
 
 Flush = Callable[[], None]
 Clean = Callable[[bytes | None], dict[str, Json] | None]
@@ -142,13 +146,23 @@ def _opened(path: Path, resume: bool) -> int:
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {error.strerror}") from None
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(fd)
     except OSError as error:
         os.close(fd)
         busy = error.errno in (errno.EAGAIN, errno.EACCES)
         why = "another process writes it" if busy else error.strerror
         raise JournalError(f"the journal {path} cannot be locked: {why}") from None
     return fd
+
+
+def _lock(fd: int) -> None:
+    """Take a file's lock. Raises OSError where somebody keeps it: who only looks for a writer has it for a moment."""
+    for _ in range(LOOKS):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(LOOK_SECONDS)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _resumed(path: Path, fd: int) -> tuple[int, str]:

@@ -237,6 +237,8 @@ def conversation_records(path: Path, *, secrets: Mapping[str, str] | None = None
             raise JournalDamaged(str(path), line.number, f"{line.kind}.{misfits.told(error, most=1)}") from None
         except (BadLine, JournalError) as error:
             raise JournalDamaged(str(path), line.number, str(error)) from None
+        except RecursionError:
+            raise JournalDamaged(str(path), line.number, "nested too deeply") from None
         yield record
 
 
@@ -247,7 +249,8 @@ def unfinished_conversations(state: Path) -> tuple[Path, ...]:
 
 
 def _unfinished(path: Path) -> bool:
-    with contextlib.suppress(OSError, JournalError):
+    # One that is damaged, or of a later version, must not hide the others.
+    with contextlib.suppress(OSError, JournalError, JournalDamaged):
         with os.fdopen(os.open(path, READ), "rb") as file:
             if is_locked(file.fileno()):
                 return False

@@ -42,7 +42,7 @@ def lines(path: Path, *, first: str | None = "run") -> Iterator[Line]:
     other damage and JournalError if the file cannot be read.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be read: {error.strerror}") from None
     with os.fdopen(fd, "rb") as file:

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
 
+from toolscript.confidential import SECRETS, is_secret, names
 from toolscript.errors import Json
 
-SECRET_NAMES = ("*KEY*", "*SECRET*", "*TOKEN*", "*PASS*", "*CRED*", "*AUTH*")
-"""Variables whose values are secret; the environment policy keeps the same ones from commands."""
 SHORTEST = 8
 OPEN, CLOSE = "⟦secret:", "⟧"
 
 
-def secret_values(environ: Mapping[str, str], names: Iterable[str] = SECRET_NAMES) -> dict[str, str]:
-    """Return the secrets of an environment by the names of their variables.
+def secret_values(environ: Mapping[str, str], patterns: Iterable[str] = SECRETS) -> dict[str, str]:
+    """Return the secrets of an environment by the names of their variables: the same that commands do not get.
 
     Values shorter than eight characters (``1``, ``false``) and paths that exist (``SSH_AUTH_SOCK``) are none.
     """
-    patterns = [name.upper() for name in names]
+    named = names(patterns)
     return {
-        name: value
-        for name, value in environ.items()
-        if any(fnmatch.fnmatchcase(name.upper(), pattern) for pattern in patterns) and _is_secret(value)
+        name: value for name, value in environ.items() if is_secret(name, value, named) and _can_be_told_apart(value)
     }
 
 
-def _is_secret(value: str) -> bool:
+def _can_be_told_apart(value: str) -> bool:
     return len(value) >= SHORTEST and not (value.startswith("/") and os.path.lexists(value))
 
 

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from toolscript.language._place import Bracket, Mode, Place, Verdict
+from toolscript.language._place import Bracket, Mode, Verdict
+from toolscript.language._reading import Reading
 from toolscript.language._steps import STEPS
 
 
 @dataclass(slots=True)
-class Scanner:
+class Scanner(Reading):
     """Reads script text in pieces of any size and stops at a closing tag that stands in code.
 
     Work is linear: each character is read once, and at most a few times more on a line where slashes
     looked like regular expressions and were none.
     """
-
-    closing: str
-    pieces: list[str]
-    offset: int
-    work: int = 0
-    index: int = 0
-    start: int = 0
-    fence: int = 0
-    place: Place = field(default_factory=Place)
-    brackets: list[tuple[Bracket, str]] = field(default_factory=list)
-    retry: tuple[int, int, Place] | None = None
-    ended: bool = False
-
-    def __post_init__(self) -> None:
-        self.start = self.offset
 
     def feed(self, text: str) -> bool:
         """Read on; returns whether the closing tag was reached. What is left over waits for more text."""
@@ -100,17 +86,3 @@ class Scanner:
         self.pieces[self.index] = text[self.offset :] + self.pieces[self.index]
         self.offset = 0
         return True
-
-    def divide(self) -> None:
-        """Go back to the slash that began no regular expression, and read it as a division."""
-        assert self.retry is not None
-        self.index, self.offset, self.place = self.retry
-        self.place.retries += 1
-        self.retry = None
-        self.token("/", value=False)
-        self.offset += 1
-
-    def token(self, text: str, *, value: bool) -> None:
-        """Note a token."""
-        place = self.place
-        place.before, place.last, place.value, place.broke = place.last, text, value, False

@@ -9,12 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from toolscript.language._place import Bracket, Mode, Place, Verdict
-
-if TYPE_CHECKING:
-    from toolscript.language._scan import Scanner
+from toolscript.language._reading import Reading
 
 _WORD = re.compile(r"(?:[\w$]|\\u\{[0-9a-fA-F]{0,8}\}|\\u[0-9a-fA-F]{4}|[^\x00-\x7f\s\ufeff])+")
 _PARTIAL_ESCAPE = re.compile(r"\\(?:u(?:\{[0-9a-fA-F]{0,8}|[0-9a-fA-F]{0,3})?)?\Z")
@@ -41,16 +38,16 @@ _HEAD_WORDS = frozenset({"if", "while", "for", "with"})
 _BLOCK_WORDS = frozenset({"do", "else", "try", "finally", "static"})
 _STATEMENT_STARTS = frozenset({"", ";", "{", "}", "else", "do", "default", "export", "abstract", "declare", ")"})
 
-Step = Callable[["Scanner", str, int], Verdict]
+Step = Callable[[Reading, str, int], Verdict]
 """Reads on from a place in a piece, moving the scanner's offset."""
 
 
-def _short(scanner: Scanner, text: str, at: int, wanted: str) -> bool:
+def _short(reading: Reading, text: str, at: int, wanted: str) -> bool:
     """Return whether the piece ends in the middle of what might become ``wanted``."""
-    return not scanner.ended and len(text) - at < len(wanted) and wanted.startswith(text[at:])
+    return not reading.ended and len(text) - at < len(wanted) and wanted.startswith(text[at:])
 
 
-def _code(s: Scanner, text: str, at: int) -> Verdict:
+def _code(s: Reading, text: str, at: int) -> Verdict:
     c = text[at]
     if blanks := _BLANKS.match(text, at):
         s.offset = blanks.end()
@@ -73,7 +70,7 @@ def _code(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _word(s: Scanner, text: str, at: int) -> Verdict:
+def _word(s: Reading, text: str, at: int) -> Verdict:
     match = _WORD.match(text, at)
     place = s.place
     if match is not None:
@@ -89,7 +86,7 @@ def _word(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _end_word(s: Scanner) -> None:
+def _end_word(s: Reading) -> None:
     place = s.place
     place.mode = Mode.CODE
     word, prior = place.last, place.before
@@ -109,13 +106,13 @@ def _end_word(s: Scanner) -> None:
     place.broke = False
 
 
-def _begin_body(s: Scanner, prior: str, after_value: bool) -> None:
+def _begin_body(s: Reading, prior: str, after_value: bool) -> None:
     place = s.place
     declaration = prior in _STATEMENT_STARTS or (after_value and place.broke)
     place.body = "head" if declaration else "value"
 
 
-def _string(s: Scanner, text: str, at: int) -> Verdict:
+def _string(s: Reading, text: str, at: int) -> Verdict:
     stop = _STRING_STOP[s.place.quote].search(text, at)
     if stop is None:
         s.offset = len(text)
@@ -130,7 +127,7 @@ def _string(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _escape(s: Scanner, text: str, at: int) -> Verdict:
+def _escape(s: Reading, text: str, at: int) -> Verdict:
     """Pass over a backslash and what it escapes; a line ended by CR LF counts as one character."""
     length = 3 if text.startswith("\r\n", at + 1) else 2
     if not s.ended and (at + 1 >= len(text) or (text[at + 1] == "\r" and at + 2 >= len(text))):
@@ -140,7 +137,7 @@ def _escape(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _template(s: Scanner, text: str, at: int) -> Verdict:
+def _template(s: Reading, text: str, at: int) -> Verdict:
     stop = _TEMPLATE_STOP.search(text, at)
     if stop is None:
         s.offset = len(text)
@@ -163,7 +160,7 @@ def _template(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _line_comment(s: Scanner, text: str, at: int) -> Verdict:
+def _line_comment(s: Reading, text: str, at: int) -> Verdict:
     stop = _LINE_STOP.search(text, at)
     s.offset = stop.start() if stop else len(text)
     if stop:
@@ -171,7 +168,7 @@ def _line_comment(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _block_comment(s: Scanner, text: str, at: int) -> Verdict:
+def _block_comment(s: Reading, text: str, at: int) -> Verdict:
     stop = text.find("*/", at)
     if stop < 0:
         waits = text.endswith("*") and not s.ended
@@ -184,7 +181,7 @@ def _block_comment(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _regex(s: Scanner, text: str, at: int) -> Verdict:
+def _regex(s: Reading, text: str, at: int) -> Verdict:
     stop = _REGEX_STOP.search(text, at)
     if stop is None:
         s.offset = len(text)
@@ -209,7 +206,7 @@ def _regex(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _slash(s: Scanner, text: str, at: int) -> Verdict:
+def _slash(s: Reading, text: str, at: int) -> Verdict:
     if at + 1 >= len(text) and not s.ended:
         return Verdict.WAIT
     following = text[at + 1 : at + 2]
@@ -227,7 +224,7 @@ def _slash(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _less(s: Scanner, text: str, at: int) -> Verdict:
+def _less(s: Reading, text: str, at: int) -> Verdict:
     if text.startswith(s.closing, at):
         return Verdict.CLOSED
     if _short(s, text, at, s.closing):
@@ -237,7 +234,7 @@ def _less(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _sign(s: Scanner, text: str, at: int) -> Verdict:
+def _sign(s: Reading, text: str, at: int) -> Verdict:
     """``++`` and ``--`` leave a value a value."""
     sign = text[at]
     if _short(s, text, at, sign * 2):
@@ -251,7 +248,7 @@ def _sign(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _bang(s: Scanner, text: str, at: int) -> Verdict:
+def _bang(s: Reading, text: str, at: int) -> Verdict:
     """A ``!`` directly behind a value asserts that it is not null, and leaves it a value."""
     if at + 1 >= len(text) and not s.ended:
         return Verdict.WAIT
@@ -261,7 +258,7 @@ def _bang(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _equals(s: Scanner, text: str, at: int) -> Verdict:
+def _equals(s: Reading, text: str, at: int) -> Verdict:
     if _short(s, text, at, "=>"):
         return Verdict.WAIT
     arrow = text.startswith("=>", at)
@@ -270,12 +267,12 @@ def _equals(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _open(s: Scanner, kind: Bracket) -> None:
+def _open(s: Reading, kind: Bracket) -> None:
     s.brackets.append((kind, s.place.body))
     s.place.body = ""
 
 
-def _parenthesis(s: Scanner, text: str, at: int) -> Verdict:
+def _parenthesis(s: Reading, text: str, at: int) -> Verdict:
     place = s.place
     head = (place.last in _HEAD_WORDS and place.before not in {".", "?."}) or (place.before, place.last) == (
         "for",
@@ -287,7 +284,7 @@ def _parenthesis(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _brace(s: Scanner, text: str, at: int) -> Verdict:
+def _brace(s: Reading, text: str, at: int) -> Verdict:
     _open(s, _brace_kind(s.place))
     s.token("{", value=False)
     s.offset = at + 1
@@ -304,7 +301,7 @@ def _brace_kind(place: Place) -> Bracket:
     return Bracket.HEAD if block else Bracket.VALUE
 
 
-def _close(s: Scanner, text: str, at: int) -> Verdict:
+def _close(s: Reading, text: str, at: int) -> Verdict:
     kind, body = s.brackets.pop() if s.brackets else (Bracket.HEAD, "")
     s.place.body = body
     s.offset = at + 1
@@ -314,13 +311,13 @@ def _close(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _quote(s: Scanner, text: str, at: int) -> Verdict:
+def _quote(s: Reading, text: str, at: int) -> Verdict:
     s.place.mode, s.place.quote = Mode.STRING, text[at]
     s.offset = at + 1
     return Verdict.GO
 
 
-def _backtick(s: Scanner, text: str, at: int) -> Verdict:
+def _backtick(s: Reading, text: str, at: int) -> Verdict:
     """A backtick opens a template, unless it is part of a Markdown fence around the whole script."""
     if not s.place.last and not s.fence:
         if head := _FENCE_HEAD.match(text, at):
@@ -341,7 +338,7 @@ def _backtick(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _hash(s: Scanner, text: str, at: int) -> Verdict:
+def _hash(s: Reading, text: str, at: int) -> Verdict:
     if not s.place.last and _short(s, text, at, "#!"):
         return Verdict.WAIT
     if not s.place.last and text.startswith("#!", at):
@@ -351,7 +348,7 @@ def _hash(s: Scanner, text: str, at: int) -> Verdict:
     return Verdict.GO
 
 
-def _backslash(s: Scanner, text: str, at: int) -> Verdict:
+def _backslash(s: Reading, text: str, at: int) -> Verdict:
     if _WORD.match(text, at):
         s.place.mode = Mode.WORD
         s.place.before, s.place.last = s.place.last, ""

@@ -33,10 +33,26 @@ _KNOWN_BLOCKS = frozenset(
 class _Block:
     kind: str
     wire: dict[str, Json]
-    arguments: str = ""
+    pieces: dict[str, list[str]] = field(default_factory=dict)
+    """What has come of each of its texts; put together once, since a long one comes in very many pieces."""
     open: bool = True
     sound: bool = True
     """Whether all of it is known, so that it can be sent back."""
+
+    def add(self, name: str, piece: str) -> None:
+        """Take the next piece of one of its texts."""
+        self.pieces.setdefault(name, []).append(piece)
+
+    def taken(self, name: str) -> str:
+        """Return the pieces of one text as one, and forget them."""
+        return "".join(self.pieces.pop(name, ()))
+
+    def gather(self) -> dict[str, Json]:
+        """Return the block as it is on the wire, with all that has come of it."""
+        for name in ("text", "thinking", "signature"):
+            if name in self.pieces:
+                self.wire[name] = self.wire.get(name, "") + self.taken(name)
+        return self.wire
 
 
 @dataclass(slots=True)
@@ -101,35 +117,38 @@ class Reader:
     def _delta(self, block: _Block, delta: Any) -> Iterator[ModelEvent]:
         match getattr(delta, "type", None), block.kind:
             case "text_delta", "text":
-                block.wire["text"] = block.wire.get("text", "") + _str(delta, "text")
+                block.add("text", _str(delta, "text"))
                 yield self.reply.text(delta.text)
             case "thinking_delta", "thinking":
                 self.reply.count(_str(delta, "thinking"))
-                block.wire["thinking"] = block.wire.get("thinking", "") + delta.thinking
+                block.add("thinking", delta.thinking)
                 yield ReasoningDelta(delta.thinking)
             case "signature_delta", "thinking":
-                block.wire["signature"] = block.wire.get("signature", "") + _str(delta, "signature")
+                self.reply.count(_str(delta, "signature"))
+                block.add("signature", delta.signature)
             case "input_json_delta", "tool_use" | "server_tool_use":
                 self.reply.count(_str(delta, "partial_json"))
-                block.arguments += delta.partial_json
+                block.add("arguments", delta.partial_json)
             case other:
                 block.sound = False
                 _log.warning("the provider sent an unknown change %r; ignored", other)
 
     def _stop(self, block: _Block) -> Iterator[ModelEvent]:
         block.open = False
+        block.gather()
+        arguments = block.taken("arguments")
         if block.kind == "server_tool_use":
-            block.wire["input"] = _object(block.arguments) if block.arguments else block.wire.get("input") or {}
+            block.wire["input"] = _object(arguments) if arguments else block.wire.get("input") or {}
             # The provider runs it: to us it is how the model came to its calls.
             yield ReasoningDelta(f"\n{block.wire['input'].get('code', '')}\n")
         if block.kind == "tool_use":
-            arguments = block.arguments or json.dumps(block.wire.get("input") or {})
+            arguments = arguments or json.dumps(block.wire.get("input") or {})
             block.wire["input"] = _object(arguments)
             yield self.reply.call(block.wire.get("id"), block.wire.get("name"), arguments)
 
     def _sent_back(self) -> list[Json]:
         """Return the blocks as the next request carries them; thoughts only with their signature."""
-        return [block.wire for block in self.blocks if block.sound and _whole(block)]
+        return [wire for block in self.blocks if (wire := block.gather()) and block.sound and _whole(block)]
 
     def _contained(self, holder: Any) -> None:
         """Note where the provider runs the model's code."""

@@ -51,7 +51,7 @@ def _readable(value: Json) -> Any:
 class _Call:
     index: int
     call_id: str
-    name: str = ""
+    name: list[str] = field(default_factory=list)
     arguments: list[str] = field(default_factory=list)
 
 
@@ -85,7 +85,7 @@ class Reader:
         if self.reason is None:
             raise failure("provider_stream_cut")
         yield from self.thoughts.finish()
-        yield from (self.reply.call(call.call_id, call.name, "".join(call.arguments)) for call in self.calls)
+        yield from (self.reply.call(call.call_id, "".join(call.name), "".join(call.arguments)) for call in self.calls)
         if self.usage is not None:
             yield self.usage
         thoughts = {name: "".join(pieces) for name, pieces in self.reasoning.items()}
@@ -113,10 +113,9 @@ class Reader:
             # Some servers number all calls 0 and tell them apart by their ids.
             known = self._begun(index, call_id)
         function = getattr(piece, "function", None)
-        known.name += _str(function, "name")
-        arguments = _str(function, "arguments")
-        self.reply.count(arguments)
-        known.arguments.append(arguments)
+        for pieces, text in ((known.name, _str(function, "name")), (known.arguments, _str(function, "arguments"))):
+            self.reply.count(text)
+            pieces.append(text)
 
     def _begun(self, index: Any, call_id: str) -> _Call:
         if not isinstance(index, int) or not 0 <= index <= len(self.calls):

@@ -16,6 +16,8 @@ class Thoughts:
     """
 
     def __init__(self) -> None:
+        self._blank: list[str] = []
+        """What came before anything that says whether it is thought: put together once."""
         self._held = ""
         self._state = "start"
 
@@ -23,6 +25,9 @@ class Thoughts:
         """Take the next piece of the text and yield what is certain now."""
         if self._state == "text":
             yield from _text(text)
+            return
+        if self._state == "start" and not self._held and (not text or text.isspace()):
+            self._blank.append(text)
             return
         self._held += text
         if self._state == "start":
@@ -32,7 +37,8 @@ class Thoughts:
 
     def finish(self) -> Iterator[TextDelta | ReasoningDelta]:
         """Yield what was held back: the text has ended."""
-        held, self._held = self._held, ""
+        held, self._held = "".join(self._blank) + self._held, ""
+        self._blank.clear()
         if held:
             yield ReasoningDelta(held) if self._state == "thought" else TextDelta(held)
 
@@ -40,8 +46,10 @@ class Thoughts:
         lead = self._held.lstrip()
         if lead.startswith(OPEN):
             self._state, self._held = "thought", lead[len(OPEN) :]
+            self._blank.clear()
         elif not OPEN.startswith(lead):
-            self._state, held, self._held = "text", self._held, ""
+            self._state, held, self._held = "text", "".join(self._blank) + self._held, ""
+            self._blank.clear()
             yield from _text(held)
 
     def _thought(self) -> Iterator[TextDelta | ReasoningDelta]:

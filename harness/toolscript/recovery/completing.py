@@ -18,6 +18,7 @@ from toolscript.facade.images import Bodies, before_of
 from toolscript.facade.recording import RecordingFiles
 from toolscript.facade.road import Trip, widened
 from toolscript.facade.scope import WorldFiles
+from toolscript.files.overlay import overlaid
 from toolscript.journal.records import BeginRecord
 from toolscript.registry.context import ToolContext
 from toolscript.registry.files import Change, Files, Place, State
@@ -80,7 +81,7 @@ async def completion(
     """Return how the call can be completed, changing nothing; None where that cannot be told."""
     if all(cut.standing == "before" for cut in cuts):
         return Completion(cuts=cuts, output=None, states={}, begun=False)
-    overlay = files.overlay()
+    overlay = overlaid(files)
     changes: list[Change] = []
     try:
         for cut in cuts:

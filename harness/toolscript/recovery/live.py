@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from toolscript.errors import Json
 from toolscript.journal.records import CallRecord, EndRecord, LogRecord, Record, RunEndRecord
+from toolscript.texts import loads
 
 Place = tuple[str, int | None, int | None, int]
 VOLATILE = frozenset({"durationMs", "duration_ms"})
@@ -76,7 +77,10 @@ def _ending(end: RunEndRecord) -> str:
 
 
 def _plain(value: str) -> str:
-    data: Json = json.loads(value)
+    try:
+        data: Json = loads(value)
+    except ValueError:
+        return value
     if isinstance(data, dict):
         data = {name: item for name, item in data.items() if name not in VOLATILE}
     return json.dumps(data, ensure_ascii=False)

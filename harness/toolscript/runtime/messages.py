@@ -40,10 +40,9 @@ from toolscript.runtime.session import (
 )
 from toolscript.runtime.sites import Sites
 from toolscript.runtime.wire import json_bytes
-from toolscript.texts import loads
+from toolscript.texts import DEEPEST, loads, too_deep
 
 MOST_MESSAGES = 50_000
-DEEPEST = 512
 _LEVELS = frozenset({"debug", "log", "info", "warn", "error"})
 _LONGEST_DELAY = 2**31
 _LIMITS: dict[str, tuple[type[LimitExceeded], str]] = {
@@ -163,7 +162,7 @@ class Decoder:
         size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if size > self._limits.result_bytes:
             return Failed(error=ResultTooLarge(self._limits.result_bytes, size), unawaited=unawaited)
-        if _too_deep(text):
+        if too_deep(text):
             return Failed(
                 error=ResultNotJson(f"a result is nested more than {DEEPEST} levels deep"), unawaited=unawaited
             )
@@ -231,7 +230,7 @@ class Decoder:
         text = _own_text(value, carried)
         if len(text) > limit:
             raise ProtocolFault(f"a text of {len(text)} characters is beyond the limit of {limit}")
-        if _too_deep(text):
+        if too_deep(text):
             raise ProtocolFault(f"a JSON text is nested more than {DEEPEST} levels deep")
         return text
 
@@ -250,29 +249,6 @@ def _log(row: list[Any]) -> Log:
     if level not in _LEVELS or type(text) is not str or type(dropped) is not int or dropped < 0:
         raise ProtocolFault(f"a worker sent a line that cannot be: {_head(row)}")
     return Log(level=level, text=text, line=_place(line), dropped=dropped)
-
-
-def _too_deep(text: str) -> bool:
-    if text.count("[") + text.count("{") <= DEEPEST:
-        return False
-    depth = 0
-    inside = False
-    at = 0
-    while at < len(text):
-        character = text[at]
-        if inside:
-            at += character == "\\"
-            inside = character != '"'
-        elif character == '"':
-            inside = True
-        elif character in "[{":
-            depth += 1
-            if depth > DEEPEST:
-                return True
-        elif character in "]}":
-            depth -= 1
-        at += 1
-    return False
 
 
 def _place(value: Any) -> int | None:

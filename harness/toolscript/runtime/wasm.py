@@ -16,11 +16,13 @@ from quickjs_rs import TimeoutError as EngineTimeout
 
 from toolscript.runtime.engine import Drained, Script
 from toolscript.runtime.prelude import prelude
-from toolscript.runtime.quickjs import _NO_ROOM, FOOTER, HEADER, ending_of
+from toolscript.runtime.quickjs import _NO_ROOM, _STUCK, FOOTER, HEADER, ending_of
 
 _LARGEST_HEAP = 1 << 30
 _LARGEST_STACK = 512 * 1024
 """The instance's own stack ends about there; a script that overruns it ends the instance, and cannot catch that."""
+_FOR_TELLING = 1 << 20
+"""What a full heap may grow by so that what was said before is told."""
 _AFTERWARDS = 0.05  # seconds for draining a script that was interrupted
 _HEAP = '["b","HeapExceeded",null,null,null'
 _STACK = '["b","StackExceeded",null,null,null'
@@ -59,9 +61,9 @@ class WasmEngine:
         """Build the facade and run the script until it waits or ends."""
         self._granted = self._left = script.guest_seconds
         self._script = script
-        instance = self._context._engine_ctx._inst
-        instance.c("set_memory_limit", script.heap_bytes)
-        instance.c("set_max_stack_size", min(script.stack_bytes, _LARGEST_STACK))
+        self._context._engine_ctx._inst.c("set_max_stack_size", min(script.stack_bytes, _LARGEST_STACK))
+        self._most_memory = self._memory() + script.heap_bytes
+        self._hold(self._most_memory)
         return self._attempt(lambda: self._launch(script))
 
     def settle(self, number: int, ok: bool, value: str, time_ms: float) -> Drained:
@@ -77,6 +79,15 @@ class WasmEngine:
     def close(self) -> None:
         """Free the instance."""
         self._runtime.close()
+
+    def _hold(self, most: int) -> None:
+        """Let the instance's memory grow so far: the engine within keeps no limit that it is given later."""
+        self._context._engine_ctx._inst.store.set_limits(memory_size=most)
+
+    def _memory(self) -> int:
+        instance = self._context._engine_ctx._inst
+        size: int = instance.mem.data_len(instance.store)
+        return size
 
     def _parsed(self, text: str) -> Any:
         return self._call["parse"].call(text)
@@ -131,6 +142,7 @@ class WasmEngine:
             if self._broken:
                 raise _Interrupted
             if ending:
+                self._hold(self._most_memory + _FOR_TELLING)
                 self._enter(lambda: self._call["stop"].call(ending))
             text = self._enter(lambda: self._call["drain"].call().to_python())
             count, ended, messages = (*text.split(",", 2), "")[:3]
@@ -141,6 +153,9 @@ class WasmEngine:
             return Drained(messages=f"{ending or _out_of_time(used)},[]]", ended=True, guest_seconds=used)
         except (QuickJSError, wasmtime.Trap):
             return Drained(messages=f"{ending or _HEAP},[]]", ended=True, guest_seconds=used)
+        if ended == _STUCK and not messages and self._memory() > self._most_memory - self._script.heap_bytes // 4:
+            # A heap that fills up between two jobs loses the promise, and with it the error.
+            return self._take(_HEAP, used)
         return Drained(
             messages=messages, carried=carried, ended=ended == "1", guest_seconds=used,
             heap_full=_NULL_THROWN in messages and _CAN_THROW.search(self._script.code) is None,

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from toolscript.confine import processes
 from toolscript.runtime import sandbox
 from toolscript.runtime.engine import Engine
 from toolscript.runtime.frames import Kind, encode
@@ -150,14 +151,8 @@ class _Zygote:
             os._exit(status)
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            self._answer(ENDED, pid, os.waitstatus_to_exitcode(status), "")
+        for pid, code in processes.reaped():
+            self._answer(ENDED, pid, code, "")
 
     def _answer(self, what: int, pid: int, status: int, text: str, fd: int | None = None) -> None:
         data = text.encode()

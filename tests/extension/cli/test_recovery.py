@@ -191,6 +191,7 @@ def test_an_undo_from_a_shell_restores_names_what_it_cannot_and_tells_of_a_secon
     again = toolscript(workspace, "undo", path.stem)
 
     assert path.stem in listed.stdout and "writeFile" in listed.stdout
+    assert "take one back with: toolscript undo RUN\n" in listed.stdout
     assert (done.returncode, (workspace / "a.txt").read_text()) == (0, "old")
     assert "restored a.txt" in done.stderr and "Runs that changed files" in listed.stdout
     assert 'not undone: shell {"command":"echo x > b.txt"}' in done.stderr

@@ -130,3 +130,7 @@ def test_a_rewind_behind_a_compaction_finds_the_turns_whole():
 
     assert dropped == (past(1), past(2))
     assert conversation.turns == (past(0),)
+
+
+def test_half_a_character_has_a_weight_too():
+    assert weight((AssistantMessage(text="a\ud800"), FunctionCallOutputItem(call_id="c", output="\udfff"))) > 0

@@ -27,14 +27,17 @@ from toolscript.approvals.socket import OwnerSocket
 from toolscript.errors import (
     AlreadyDecided,
     DecisionError,
+    JournalDamaged,
     OwnerGone,
     ProtocolFault,
     ToolError,
     UnknownApproval,
 )
 from toolscript.events import ApprovalRequested
+from toolscript.journal.reader import records
 from toolscript.journal.records import DecisionRecord
-from toolscript.journal.state import state_dir
+from toolscript.journal.state import interrupted, state_dir
+from toolscript.recovery.past import Past
 
 pytestmark = pytest.mark.anyio
 PROJECT = Path(__file__).parents[3]
@@ -408,6 +411,9 @@ async def test_a_flood_of_connections_is_bounded(scene: Scene, state: Path, monk
             await anyio.wait_all_tasks_blocked()
             for sock in idle[-4:]:
                 assert await heard(sock) == b""
+            with pytest.raises(DecisionError, match="too many clients"):  # and not that its owner is gone
+                async with connect(state):
+                    pass
         finally:
             for sock in idle:
                 sock.close()
@@ -435,6 +441,20 @@ async def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyP
     left, right = socket.socketpair()
     with left, right, pytest.raises(ProtocolFault, match="does not read"):
         await JsonLines(left).send({"x": "y" * 10_000_000})
+
+
+async def test_pipes_in_the_state_directory_hold_nobody_up(scene: Scene, state: Path) -> None:
+    for place in ("owners/pipe.json", "runs/pipe.jsonl"):
+        (state / place).parent.mkdir(exist_ok=True)
+        os.mkfifo(state / place)
+    with anyio.fail_after(10):
+        async with OwnerSocket(scene.bridge, state):
+            async with connect(state) as client:
+                assert await client.pending() == ()
+        assert owners.owners(state) == ()
+        assert interrupted(state) == ()
+        with pytest.raises(JournalDamaged):
+            Past.read(records(state / "runs/pipe.jsonl"))
 
 
 async def test_another_user_is_not_served(scene: Scene, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 from tests.harness.journal.samples import call, output, run, run_end
 
 from toolscript.errors import ConfigError, JournalError
+from toolscript.journal import chain
 from toolscript.journal.reader import records
 from toolscript.journal.redact import secret_values
 from toolscript.journal.state import interrupted, run_files, run_path, state_dir, sweep
 from toolscript.journal.writer import DiskJournal
+from toolscript_tools.shell.environment import EnvironmentPolicy
 
 
 @pytest.fixture
@@ -178,6 +181,21 @@ def test_secrets_that_a_dead_writer_left_behind_are_removed(state: Path) -> None
     assert len(list(records(run_path(state, "dead")))) == 2
 
 
+def test_the_journal_keeps_out_what_commands_do_not_get(tmp_path: Path) -> None:
+    environ = {
+        "DATABASE_URL": "postgres://app@db/production",
+        "SENTRY_ENDPOINT": "https://abcdef:0123456789@sentry.example.com/4",
+        "SESSION_COOKIE": "0123456789abcdef",
+        "DEPLOY_PAT": "0123456789abcdef",
+        "ANSWER": "forty-two, forty-two",
+        "PWD": "/no/such/directory",
+        "HOME": "/no/such/home",
+    }
+    secret = set(secret_values(environ))
+    assert secret == {"DATABASE_URL", "SENTRY_ENDPOINT", "SESSION_COOKIE", "DEPLOY_PAT"}
+    assert secret == environ.keys() - EnvironmentPolicy().apply(environ).keys()
+
+
 def test_secrets_are_the_values_of_variables_that_are_named_like_one(tmp_path: Path) -> None:
     agent = tmp_path / "agent.sock"
     agent.touch()
@@ -191,3 +209,20 @@ def test_secrets_are_the_values_of_variables_that_are_named_like_one(tmp_path: P
     }
     assert set(secret_values(environ)) == {"OPENAI_API_KEY", "github_token", "DB_PASSWORD"}
     assert set(secret_values(environ, ["PATH"])) == {"PATH"}
+
+
+def test_who_only_looks_whether_a_run_is_live_keeps_nobody_from_going_on_with_it(state, monkeypatch):
+    path = run_path(state, "run-1")
+    journal = DiskJournal.create(state, "run-1")
+    journal.write(run())
+    journal.close()
+
+    with path.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr(chain.time, "sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+        DiskJournal.resume(path).close()
+
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr(chain.time, "sleep", lambda _: None)
+        with pytest.raises(JournalError, match="another process writes it"):
+            DiskJournal.resume(path)

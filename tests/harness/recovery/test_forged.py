@@ -13,8 +13,10 @@ import pytest
 
 from toolscript.errors import JournalDamaged, StillInterrupted, ToolError, ToolscriptError
 from toolscript.harness import Harness
+from toolscript.interrupted import cut_short
 from toolscript.journal.audit import audit, entry_text
 from toolscript.journal.codec import loaded
+from toolscript.journal.conversation import conversation_path
 from toolscript.journal.state import run_path
 from toolscript.journal.writer import DiskJournal
 from toolscript.recovery.history import past_runs
@@ -168,7 +170,7 @@ async def test_an_undo_that_does_not_say_what_it_means_is_not_gone_on_with(harne
 @pytest.mark.parametrize(
     "change",
     [
-        of("run", policy="anything-goes"), of("end", status="unheard-of"), of("end", value="["),
+        of("run", policy="anything-goes"), of("run", origin=""), of("end", status="unheard-of"), of("end", value="["),
         of("end", value="[" * 5000), of("call", arguments="{"), of("run", limits={"calls": float("nan")}),
         of("run", limits={"calls": float("inf")}), of("begin", paths=DEEP), of("begin", paths=[{"path": DEEP}]),
         lambda lines: lines.append({"v": 1, "kind": "decision", "approval_id": "x", "decision": "maybe", "by": "me"}),
@@ -217,6 +219,59 @@ async def test_an_audit_of_absurd_times_is_still_an_audit(harness: Harness, valu
     text = "\n".join(entry_text(entry) for entry in audit(await forged(harness, late)))
 
     assert "writeFile" in text and "allow by me" in text
+
+
+CUT = [
+    {"v": 1, "kind": "conversation", "conversation_id": "conv-cut", "workspace": "/"},
+    {"v": 1, "kind": "turn", "turn_id": "t", "prompt": "p", "agent": "a"},
+]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"{}\n", b"\xff\n", b'{"v":9,"prev":"","kind":"conversation"}\n',
+        b'{"v":1,"prev":"","kind":"conversation"}\n{"v":1,"prev":"x","kind":"turn"}\n',
+        chained([CUT[0], CUT[1] | {"notes": DEEP}]), chained([CUT[0], CUT[1] | {"turn_id": DEEP}]),
+    ],
+)  # fmt: skip
+async def test_a_damaged_conversation_keeps_nothing_from_being_resumed(harness: Harness, damage: bytes) -> None:
+    await forged(harness, lambda lines: None, ended=False)
+    path = conversation_path(harness.state, "conv-torn")
+    path.write_bytes(damage)
+
+    assert "conv-torn" not in harness.interrupted_turns() or cut_short(harness.state) == ()
+    assert "r-forged" in interrupted(harness)
+    with pytest.raises((StillInterrupted, JournalDamaged)):
+        await harness.resume_turn("conv-torn")
+    assert (await harness.resume("r-forged")).result == 1
+
+
+REPLY = {"v": 1, "kind": "reply", "turn_id": "t", "step": 1, "text": "", "ended": True}
+STEP = {"v": 1, "kind": "step", "turn_id": "t", "step": 1, "items": []}
+SCRIPTED = "<tool-calls>\nawait writeFile('planted', '')\n</tool-calls>\n"
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [CUT[0] | {"workspace": "/elsewhere"}, CUT[1], REPLY | {"ended": False, "text": SCRIPTED}],
+        [*CUT, STEP | {"items": [{"type": "message"}]}], [*CUT, STEP | {"items": [3]}],
+        [*CUT, STEP | {"usage": {"gold": 3}}], [*CUT, REPLY | {"reason": "no reason"}],
+        [*CUT, REPLY | {"calls": [{"name": "exec"}]}],
+    ],
+)  # fmt: skip
+async def test_a_turn_of_elsewhere_or_of_values_that_no_turn_has_is_not_gone_on_with(
+    harness: Harness, records: list[Line]
+) -> None:
+    path = conversation_path(harness.state, "conv-cut")
+    here = str(harness.workspace)
+    path.write_bytes(chained([r | ({"workspace": here} if r.get("workspace") == "/" else {}) for r in records]))
+
+    with pytest.raises((StillInterrupted, JournalDamaged)):
+        await harness.resume_turn("conv-cut")
+    assert not (harness.workspace / "planted").exists()
+    assert harness.conversation_id != "conv-cut"
 
 
 async def test_a_damaged_journal_hides_no_interrupted_run_in_a_notebook(harness: Harness) -> None:

@@ -444,6 +444,7 @@ def test_guest_time_adds_up_over_settlements(engine):
         "const m = new Map(); for (let i = 0; ; i++) m.set(i, i);",
         "const a = []; for (;;) a.push(new Array(1000).fill(0));",
         "let s = 'x'; for (;;) s += s;",
+        "const a = []; for (let i = 0; i < 5000; i++) a.push('x'.repeat(5000) + i); return a.length;",
     ],
 )
 def test_a_full_heap_is_its_own_error(engine, source):
@@ -454,6 +455,22 @@ def test_a_full_heap_is_its_own_error(engine, source):
         assert played.error.name in ("RangeError", "InternalError")  # a length that no heap could hold
     else:
         assert played.error.allowed == 4 << 20
+
+
+def test_what_was_said_before_the_heap_was_full_is_told(engine):
+    played = play_engine(
+        engine(), "console.log('before'); const a = []; for (;;) a.push(new Array(1000).fill(0));",
+        limits=tight(heap_bytes=4 << 20),
+    )  # fmt: skip
+
+    assert isinstance(played.error, HeapExceeded)
+    assert played.logs == ["before"]
+
+
+def test_a_heap_almost_full_is_no_error(engine):
+    source = "const a = []; for (let i = 0; i < 500; i++) a.push('x'.repeat(5000) + i); return a.length;"
+
+    assert play_engine(engine(), source, limits=tight(heap_bytes=4 << 20)).result == 500
 
 
 def test_a_full_heap_can_be_caught_and_the_clock_still_runs(engine):

@@ -53,7 +53,10 @@ async def test_a_reused_process_gives_every_script_a_fresh_realm_and_goes_after_
                 source = f"globalThis.bag ??= []; globalThis.bag.push({n}); return globalThis.bag.length;"
                 batch = await session.start(start_of(source))
                 assert batch.ended.result == "1"
-        assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 1]
+        uses = [pids.count(pid) for pid in dict.fromkeys(pids)]
+        # Where a script had to wait, there are two that take turns.
+        assert max(uses) <= 3 <= len(uses)
+        assert pool.metrics()["restarts"] == {"used_up": uses.count(3)}
 
 
 async def test_a_script_that_its_worker_never_read_is_given_to_another():
