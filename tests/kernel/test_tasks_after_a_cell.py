@@ -139,10 +139,15 @@ def test_a_cell_that_runs_meanwhile_asks_for_itself_and_where_nobody_is_there_is
     until(running, cell, seen, lambda: VIEW not in seen.data)
 
 
-def test_a_cell_that_is_run_again_takes_over_what_its_old_tasks_ask(running: Kernel, victim):
+@pytest.mark.parametrize(
+    "metadata",
+    [{"cellId": "c1"}, {"cellId": "another", "deletedCells": ["c1"]}],
+    ids=["run again", "deleted"],
+)
+def test_what_the_tasks_of_a_cell_ask_that_is_gone_is_asked_below_the_cell_that_runs_next(running, victim, metadata):
     running.handshake()
     asked(running)
-    again = running.send("%%toolscript\nreturn 1", **PAGE)
+    again = running.send("%%toolscript\nreturn 1", allow_stdin=True, metadata=metadata)
     seen = Seen()
     for message in running.finish(again).messages:
         seen.take(message)

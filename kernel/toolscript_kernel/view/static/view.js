@@ -302,25 +302,16 @@ class ScriptPart {
   }
 }
 
-class CallPart {
-  constructor() {
-    this.element = h("div", { class: "ts-call" });
-  }
-
-  update(part) {
-    this.element.replaceChildren(sign(part.state), " ", h("b", { text: part.name }), " ", h("code", { text: part.arguments }));
-  }
-}
-
-class ErrorPart {
-  constructor() {
-    this.element = h("div", { class: "ts-warning", role: "alert" });
-  }
-
-  update(part) {
-    this.element.replaceChildren(sign("failed"), ` ${part.text}`);
-  }
-}
+// A part of one line.
+const single = (attributes, drawn) =>
+  class {
+    element = h("div", attributes);
+    update(part) {
+      this.element.replaceChildren(...drawn(part));
+    }
+  };
+const CallPart = single({ class: "ts-call" }, (part) => [sign(part.state), " ", h("b", { text: part.name }), " ", h("code", { text: part.arguments })]);
+const ErrorPart = single({ class: "ts-warning", role: "alert" }, (part) => [sign("failed"), ` ${part.text}`]);
 
 const PARTS = { prose: ProsePart, script: ScriptPart, call: CallPart, error: ErrorPart };
 
