@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from typing import Any
 
 from toolscript.errors import ToolscriptError
@@ -167,12 +168,22 @@ def ending_alone(engine: Callable[[], Engine], source: str, **options: Any) -> s
     A full heap is told by the peak of the process's memory: other tests have added to that of this one, and a
     process that is started anew inherits it from its parent; only a forked one has its own, as a worker does.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as process:
-        return process.submit(_ending, engine, source, options).result(60)
+    given = pickle.dumps((engine, source, options))
+    done = subprocess.run(
+        [sys.executable, "-c", _ALONE, *sys.path], input=given, capture_output=True, check=True, timeout=60
+    )
+    return done.stdout.decode().strip()
 
 
-def _ending(engine: Callable[[], Engine], source: str, options: dict[str, Any]) -> str:
-    return type(play_engine(engine(), source, **options).error).__name__
+_ALONE = """
+import os, pickle, sys
+sys.path[:0] = sys.argv[1:]
+from tests.harness.runtime.playing import play_engine
+engine, source, options = pickle.load(sys.stdin.buffer)
+if child := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(type(play_engine(engine(), source, **options).error).__name__)
+"""
 
 
 def script_of(start: Start) -> Script:
