@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from toolscript import misfits
 from toolscript.errors import Json
 from toolscript.journal.records import KINDS, VERSION, Record
+from toolscript.texts import too_deep
 
 INLINE_BYTES = 16 * 1024
 """Fields that need more bytes than this lie beside the journal."""
@@ -56,10 +57,10 @@ def loaded(data: bytes) -> Json:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         pass
-    try:
-        return json.loads(data, parse_constant=_refuse, parse_float=_finite)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    text = data.decode()
+    if too_deep(text):  # how deep Python itself reads differs by version
+        raise ValueError("nested too deeply")
+    return json.loads(text, parse_constant=_refuse, parse_float=_finite)
 
 
 def _refuse(constant: str) -> NoReturn:
