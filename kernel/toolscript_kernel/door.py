@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import ConfigError
 
 if TYPE_CHECKING:
+    from toolscript.events import Listener
     from toolscript.harness import Harness
 
 
@@ -30,6 +32,9 @@ class Door:
         self._chosen: Path | None = None
         self._opening = asyncio.Lock()
         self._open = False
+        self.listeners: list[Listener] = []
+        """Who hears every event of the harness while it is open."""
+        self._hearing = ExitStack()
 
     @property
     def harness(self) -> Harness | None:
@@ -70,6 +75,8 @@ class Door:
                     self._harness = None
                     raise
                 self._open = True
+                for listener in self.listeners:
+                    self._hearing.enter_context(harness.listening(listener))
             return harness
 
     async def close(self) -> None:
@@ -78,4 +85,5 @@ class Door:
             harness, self._harness = self._harness, None
             if harness is not None and self._open:
                 self._open = False
-                await harness.aclose()
+                with self._hearing.pop_all():
+                    await harness.aclose()

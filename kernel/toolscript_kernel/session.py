@@ -17,6 +17,7 @@ from toolscript_kernel.front import Caller, Front, Handshakes, client_of, front_
 from toolscript_kernel.stage import Stage
 from toolscript_kernel.undoing import taken_back
 from toolscript_kernel.view.shelf import Shelf
+from toolscript_kernel.view.waiting import Waiting
 
 if TYPE_CHECKING:
     from toolscript_kernel.completion.service import Completer
@@ -52,6 +53,9 @@ class Session:
         self._loop = self._kernel.io_loop.asyncio_loop
         self._shelf = Shelf(self._kernel.comm_manager, self._loop, lambda: taken_back(self.desk.door.workspace))
         self._shelf.listen()
+        waiting = Waiting(self._kernel.comm_manager, self._loop, lambda: self.desk.door.harness)
+        waiting.listen()
+        self.desk.door.listeners.append(waiting.heard)
         self._loop.call_later(WARM_SECONDS, threading.Thread(target=_warm, daemon=True).start)
 
     @property

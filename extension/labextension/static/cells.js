@@ -2,6 +2,7 @@
 
 import { connect } from "./actions.js";
 import { attend } from "./live.js";
+import { show } from "./waiting.js";
 
 const SCRIPT = "application/typescript";
 const AGAIN_MS = 1000;
@@ -18,13 +19,16 @@ export function language(source) {
 }
 
 export default async (shared) => {
-  const [{ INotebookTracker, NotebookActions }, { IEditorLanguageRegistry }] = await Promise.all([
+  const [{ INotebookTracker, NotebookActions }, { IEditorLanguageRegistry }, { Widget }, { LabIcon }] = await Promise.all([
     shared("@jupyterlab/notebook"),
     shared("@jupyterlab/codemirror"),
+    shared("@lumino/widgets"),
+    shared("@jupyterlab/ui-components"),
   ]);
 
   function activate(app, tracker, languages) {
     connect(tracker, NotebookActions);
+    show(app, Widget, LabIcon);
     const settling = new WeakSet();
 
     const apply = async (notebook, cell) => {
@@ -77,7 +81,7 @@ export default async (shared) => {
 
   return {
     id: "toolscript:cells",
-    description: "Highlights scripts as TypeScript, writes cells for runs that have ended, and brings live views back.",
+    description: "Highlights scripts as TypeScript, writes cells for runs that have ended, brings live views back, and lists what waits.",
     autoStart: true,
     requires: [INotebookTracker, IEditorLanguageRegistry],
     activate,

@@ -3,6 +3,7 @@
 // After a reload, and in a second tab, a page has no output that was not saved; the kernel tells which there are.
 
 import { heardUndone } from "./actions.js";
+import { follow, leave } from "./waiting.js";
 
 const TARGET = "toolscript.views";
 const MIME = "application/vnd.toolscript.run+json";
@@ -22,10 +23,12 @@ export function attend(panel) {
     comm = kernel.createComm(TARGET);
     comm.onMsg = ({ content: { data } }) => hear(panel, comm, data);
     comm.open({});
+    follow(panel, kernel);
   };
   const left = () => {
     comm = joined = null;
     heardUndone(panel, {}, null);
+    leave(panel);
   };
   panel.disposed.connect(left);
   const quietly = () => void join().catch((error) => console.debug("toolscript: live views", error));

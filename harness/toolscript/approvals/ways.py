@@ -25,7 +25,8 @@ _SAID = {
     Choice.EXPIRE: "expired", Choice.WITHDRAWN: "withdrawn",
 }  # fmt: skip
 _WHO = {
-    "widget": "a person in the notebook", "console": "a person at the console", "terminal": "a person at the terminal",
+    "widget": "a person in the notebook", "side panel": "a person in the side panel",
+    "console": "a person at the console", "terminal": "a person at the terminal",
     "notebook": "an answer given ahead in the notebook", "clock": "the time limit", "run": "the end of its run",
 }  # fmt: skip
 
