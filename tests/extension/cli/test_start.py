@@ -13,7 +13,19 @@ from tests.extension.cli.test_run import COMMAND, environment, toolscript
 
 from toolscript_extension.cli.app import COMMANDS, load
 
-HEAVY = ["jsonschema", "lark", "nbformat", "nbclient", "IPython", "openai", "anthropic", "mcp", "httpx", "traitlets"]
+HEAVY = [
+    "jsonschema",
+    "lark",
+    "nbformat",
+    "nbclient",
+    "IPython",
+    "openai",
+    "anthropic",
+    "mcp",
+    "httpx",
+    "traitlets",
+    "structlog",
+]
 HARNESS = ["toolscript.harness", "pydantic", "tree_sitter", "anyio", "toolscript_tools"]
 
 LOADED = """
