@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 DEEPEST = 512
@@ -33,25 +34,17 @@ def whole(value: Any) -> Any:
             return value
 
 
-def too_deep(text: str) -> bool:
+def too_deep(text: str, most: int = DEEPEST) -> bool:
     """Say whether a JSON text nests deeper than any value of ours may; Python's own bound differs by version."""
-    if text.count("[") + text.count("{") <= DEEPEST:
+    if text.count("[") + text.count("{") <= most:
         return False
     depth = 0
-    inside = False
-    at = 0
-    while at < len(text):
-        character = text[at]
-        if inside:
-            at += character == "\\"
-            inside = character != '"'
-        elif character == '"':
-            inside = True
-        elif character in "[{":
-            depth += 1
-            if depth > DEEPEST:
-                return True
-        elif character in "]}":
-            depth -= 1
-        at += 1
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > most:
+            return True
     return False
+
+
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_BRACKET = re.compile(r"[][{}]")

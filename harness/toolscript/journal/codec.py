@@ -16,12 +16,14 @@ from pydantic import TypeAdapter, ValidationError
 from toolscript import misfits
 from toolscript.errors import Json
 from toolscript.journal.records import KINDS, VERSION, Record
-from toolscript.texts import too_deep
+from toolscript.texts import DEEPEST, too_deep
 
 INLINE_BYTES = 16 * 1024
 """Fields that need more bytes than this lie beside the journal."""
 MAX_LINE = 1024 * 1024
 """No line is longer; the largest record with all fields at the inline bound is well below."""
+DEEPEST_LINE = DEEPEST + 64
+"""How many levels a line may have: those of a value of ours, and those of the record around it."""
 BLOB = "$blob"
 _BLOB_KEY = b"$blob"
 
@@ -53,14 +55,13 @@ def dumped(value: Json) -> bytes:
 
 def loaded(data: bytes) -> Json:
     """Return the JSON value that :func:`dumped` wrote. Raises ValueError."""
+    # How deep Python itself reads, and whoever works on what was read, differs by version.
+    if data.count(b"[") + data.count(b"{") > DEEPEST_LINE and too_deep(data.decode(errors="replace"), DEEPEST_LINE):
+        raise ValueError("nested too deeply")
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        pass
-    text = data.decode()
-    if too_deep(text):  # how deep Python itself reads differs by version
-        raise ValueError("nested too deeply")
-    return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(data, parse_constant=_refuse, parse_float=_finite)
 
 
 def _refuse(constant: str) -> NoReturn:

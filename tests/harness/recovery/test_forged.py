@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -187,7 +188,7 @@ async def test_a_record_of_wrong_values_stays_interrupted_and_nothing_is_done(ha
     with pytest.raises((StillInterrupted, JournalDamaged)):
         await harness.resume("r-forged")
     assert path.read_bytes() == before
-    if "NaN" not in path.read_text() and "Infinity" not in path.read_text():
+    with contextlib.suppress(JournalDamaged):
         DiskJournal.resume(path).close()  # nobody holds it any more
 
 
