@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -16,7 +15,7 @@ from toolscript.errors import ConfigError, Json, revive
 if TYPE_CHECKING:
     from toolscript.harness import Harness
     from toolscript.recovery.history import PastRun
-    from toolscript.recovery.undo import Effects, Pick
+    from toolscript.recovery.undo import Pick
     from toolscript.run import Run
 
 SEARCHED = 50
@@ -29,17 +28,12 @@ async def undone(harness: Harness, names: list[str], picks: dict[str, str]) -> s
     Nothing is written down where they changed no file. Raises ConfigError for a pick that is none, and ToolError as
     the harness does.
     """
-    from toolscript.recovery.history import chosen as named
-    from toolscript.recovery.history import past_runs
-
     taken = {(harness.workspace / path).resolve(): _pick(path, pick) for path, pick in picks.items()}
-    past = await to_thread.run_sync(past_runs, harness.state)
-    effects = await to_thread.run_sync(_effects, named(past, names, harness.workspace, bool(taken)))
-    if not effects.net:
-        return "\n".join(_nothing(names, effects, await to_thread.run_sync(_latest, past)))
     run = await harness.undo(*names, picks=taken)
     if run.error is not None:
         raise revive(run.error)
+    if not run.run_id:  # nothing was there to take back
+        return "\n".join(_nothing(run, names, await to_thread.run_sync(_latest, harness.state)))
     return "\n".join(_told(run, harness.workspace))
 
 
@@ -63,9 +57,9 @@ def _told(run: Run, workspace: Path) -> Iterator[str]:
         yield f"to take this undo back: %toolscript undo {run.run_id}"
 
 
-def _nothing(names: list[str], effects: Effects, latest: PastRun | None) -> Iterator[str]:
+def _nothing(run: Run, names: list[str], latest: PastRun | None) -> Iterator[str]:
     yield f"nothing to take back: {', '.join(names)} changed no file"
-    yield from _standing(effects.others)
+    yield from _standing(run.result["not_undone"])
     if latest is not None:
         yield f"the last run that changed files is {latest.run.run_id}; to take that back:"
         yield f"  %toolscript undo {latest.run.run_id}"
@@ -86,26 +80,19 @@ def _standing(others: Sequence[str]) -> Iterator[str]:
         yield inert.one_line(f"cannot be taken back: {tool} {text.arguments(row)}", 200)
 
 
-def _latest(past: Sequence[PastRun]) -> PastRun | None:
+def _latest(state: Path) -> PastRun | None:
     """Return the latest run whose changes of files stand."""
-    from toolscript.recovery.history import undone_by
+    from toolscript.recovery.history import past_runs, undone_by
+    from toolscript.recovery.undoing import effects_of
 
+    past = past_runs(state)
     gone = undone_by(past)
     standing = (entry for entry in reversed(past[-SEARCHED:]) if _can_be_taken_back(entry, gone))
-    return next((entry for entry in standing if _effects([entry]).net), None)
+    return next((entry for entry in standing if effects_of(entry.file.path).net), None)
 
 
-def _can_be_taken_back(entry: PastRun, gone: object) -> bool:
-    return entry.run.origin != "undo" and entry.file.ended and entry.run.run_id not in gone  # type: ignore[operator]
-
-
-def _effects(entries: Sequence[PastRun]) -> Effects:
-    from toolscript.journal.blobs import read_blob
-    from toolscript.journal.reader import records
-    from toolscript.recovery.undo import Effects
-
-    paths = [entry.file.path for entry in entries]
-    return Effects.joined(Effects.read(records(path, unknown="skip"), partial(read_blob, path)) for path in paths)
+def _can_be_taken_back(entry: PastRun, gone: Mapping[str, str]) -> bool:
+    return entry.run.origin != "undo" and entry.file.ended and entry.run.run_id not in gone
 
 
 def _short(path: str, workspace: Path) -> str:

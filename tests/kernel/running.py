@@ -174,3 +174,12 @@ def kernel(
         client.stop_channels()
         manager.shutdown_kernel(now=not manager.is_alive())
         manager.cleanup_resources()
+
+
+@contextmanager
+def page(folder: Path) -> Iterator[Kernel]:
+    """Run a kernel on the real harness, spoken to by a page that renders widgets, while the block runs."""
+    with kernel(standin=False, cwd=folder) as it:
+        it.handshake()
+        it.run("%%py\n1")
+        yield it

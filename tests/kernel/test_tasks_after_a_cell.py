@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.kernel.running import Kernel, kernel
+from tests.kernel.running import Kernel, kernel, page
 
 RUN = "application/vnd.toolscript.run+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -17,9 +17,7 @@ PAGE = {"allow_stdin": True, "cell_id": "c1"}
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    with kernel(standin=False, cwd=tmp_path_factory.mktemp("workspace")) as it:
-        it.handshake()
-        it.run("%%py\n1")
+    with page(tmp_path_factory.mktemp("workspace")) as it:
         yield it
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.kernel.running import Kernel, kernel
+from tests.kernel.running import Kernel, kernel, page
 
 ASKS = "%%toolscript\nreturn await tools.shell('rm -f victim.txt').then((r) => r.exitCode, (e) => e.message)"
 TASK = "%%toolscript\nreturn tools.spawn.shell('until test -e go; do sleep 0.05; done').id"
@@ -14,9 +14,7 @@ PAGE = {"allow_stdin": True, "cell_id": "c1"}
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    with kernel(standin=False, cwd=tmp_path_factory.mktemp("workspace")) as it:
-        it.handshake()
-        it.run("%%py\n1")
+    with page(tmp_path_factory.mktemp("workspace")) as it:
         yield it
 
 

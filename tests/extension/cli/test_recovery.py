@@ -24,13 +24,12 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "workspace"
 
 
-def killed(workspace: Path, script: str) -> str:
-    """Run a script until its command opens the FIFO, kill its host then, and return the run's id."""
+def killed_when_reached(command: list[str], workspace: Path) -> None:
+    """Run a host until something that it runs writes to the FIFO, and kill it then."""
     fifo = workspace / "fifo"
     os.mkfifo(fifo)
-    (workspace / "script.ts").write_text(script)
     process = subprocess.Popen(
-        [*COMMAND, "run", "script.ts"], cwd=workspace, env=environment(), stdin=subprocess.DEVNULL,
+        command, cwd=workspace, env=environment(), stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     with fifo.open() as reached:
@@ -38,6 +37,12 @@ def killed(workspace: Path, script: str) -> str:
         process.send_signal(signal.SIGKILL)
         process.wait(20)
     fifo.unlink()
+
+
+def killed(workspace: Path, script: str) -> str:
+    """Run a script until its command opens the FIFO, kill its host then, and return the run's id."""
+    (workspace / "script.ts").write_text(script)
+    killed_when_reached([*COMMAND, "run", "script.ts"], workspace)
     (found,) = run_files(state_dir(workspace))
     return found.run_id
 
@@ -86,17 +91,7 @@ def killed_turn(workspace: Path, *steps: str) -> None:
     (home / "toolscript.toml").write_text('[agents.tape]\nprovider = "recorded"\nrecordings = ["talk.json"]\n')
     talk = {"recordings": [{"prompt": "count \x1b[31m please", "steps": steps}]}
     (home / "talk.json").write_text(json.dumps(talk))
-    fifo = workspace / "fifo"
-    os.mkfifo(fifo)
-    process = subprocess.Popen(
-        [*COMMAND[:2], TURN], cwd=workspace, env=environment(), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    with fifo.open() as reached:
-        assert reached.readline() == "reached\n"
-        process.send_signal(signal.SIGKILL)
-        process.wait(20)
-    fifo.unlink()
+    killed_when_reached([*COMMAND[:2], TURN], workspace)
 
 
 def test_an_interrupted_turn_is_listed_and_resumed_after_its_run(workspace, monkeypatch):
