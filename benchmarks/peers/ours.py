@@ -6,7 +6,6 @@ python ours.py [uses_per_worker] [engine]
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import sys
 import tempfile
@@ -18,13 +17,13 @@ sys.path[:0] = [str(ROOT), *(str(ROOT / package) for package in ("harness", "too
 
 from pydantic import BaseModel  # noqa: E402
 
-import toolscript.harness  # noqa: E402
 from benchmarks.peers import work  # noqa: E402
+from toolscript.agent.workers import Workers  # noqa: E402
+from toolscript.harness import Harness  # noqa: E402
 from toolscript.limits import Limits  # noqa: E402
 from toolscript.registry.classification import Classification, Danger, Effect  # noqa: E402
 from toolscript.registry.shape import Shape  # noqa: E402
 from toolscript.registry.tool import ToolModel, ToolSpec  # noqa: E402
-from toolscript.runtime.pool import Pool  # noqa: E402
 
 LIMITS = Limits(calls=200, in_flight=16, guest_seconds=30)
 
@@ -63,12 +62,11 @@ def tools() -> tuple[Tool, ...]:
 async def main() -> None:
     uses = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     engine = sys.argv[2] if len(sys.argv) > 2 else "quickjs-ng"
-    options = {"uses_per_worker": uses, "engine": engine, "min_size": 2, "max_size": 16}
-    toolscript.harness.Pool = functools.partial(Pool, **options)  # type: ignore[misc,assignment]
+    workers = Workers(uses_per_worker=uses, engine=engine, min_size=2, max_size=16)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = f"{folder}/state"
         (workspace := Path(folder, "workspace")).mkdir()
-        async with toolscript.harness.Harness(workspace, tools=tools(), limits=LIMITS) as harness:
+        async with Harness(workspace, tools=tools(), limits=LIMITS, workers=workers) as harness:
 
             async def once(name: str) -> None:
                 run = await harness.run(work.JAVASCRIPT[name])
