@@ -14,6 +14,7 @@ import anyio
 from toolscript.errors import Json, RunAborted, StoreTooLarge, ToolscriptError
 from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.course import Course
+from toolscript.facade.crew import Crew
 from toolscript.facade.ending import Ending, unexpected
 from toolscript.facade.large import reference
 from toolscript.facade.pending import Outcome
@@ -89,9 +90,9 @@ class Runner:
         scope = course.scope
         ending = Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
         try:
-            async with anyio.create_task_group() as group:
-                self._stops[scope.run_id] = group.cancel_scope
-                ending = await course.run(self._sessions, start, group)
+            async with Crew() as crew:
+                self._stops[scope.run_id] = crew.scope
+                ending = await course.run(self._sessions, start, crew)
         except Exception as error:
             ending = Ending(status=RunStatus.FAILED, error=unexpected(error, "the run"))
         finally:
