@@ -176,8 +176,9 @@ class Gate:
         """Return the verdict on a call and the reason for it; asks nobody."""
         scope = self.scope
         unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
+        seen = tool.spec.input.dump(arguments) if scope.rules or scope.permissions else None
         return judge(
-            scope.policy, tool.spec, classification, arguments=tool.spec.input.dump(arguments), rules=scope.rules,
+            scope.policy, tool.spec, classification, arguments=seen, rules=scope.rules,
             permissions=scope.permissions, cwd=scope.world.cwd,
             sandboxed=classification.confined or unconfined_by_choice or classification.escalated,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import anyio
+import orjson
 from anyio import to_thread
 
 from toolscript import units
@@ -320,10 +321,10 @@ def _json(value: Json) -> str:
 
 def _encoded(trip: Trip, most: int) -> str:
     """Return the value as JSON text. Raises OutputTooLarge by the bytes of the value, not of its escapes."""
-    text = json.dumps(trip.value, ensure_ascii=False, separators=(",", ":"))
     try:
-        size = len(text.encode())
-    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can carry
+        data = orjson.dumps(trip.value)
+        text, size = data.decode(), len(data)
+    except TypeError:  # half a surrogate pair, which only an escape can carry, or a large integer
         text = _json(trip.value)
         size = len(text)
     if size > most + 4096 and (real := _weight(trip.value)) > most + 4096:
