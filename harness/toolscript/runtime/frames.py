@@ -95,20 +95,29 @@ class Splitter:
     def feed(self, data: bytes) -> list[tuple[int, Parts]]:
         """Take bytes and return the frames (kind, parts) that are complete now. Raises ProtocolFault."""
         held = self._held
-        held += data
+        if held:
+            held += data
+            frames, at = self._cut(held)
+            del held[:at]
+        else:  # nearly always: what comes at once is taken as it is
+            frames, at = self._cut(data)
+            if at < len(data):
+                held += data[at:]
+        return frames
+
+    def _cut(self, held: bytes | bytearray) -> tuple[list[tuple[int, Parts]], int]:
+        """Return the complete frames, and where what is left of the bytes begins."""
         frames = []
-        at = 0
-        while len(held) - at >= _HEAD.size:
+        at, most = 0, len(held) - _HEAD.size
+        while at <= most:
             length, version, kind, count = _HEAD.unpack_from(held, at)
             self._check(length, version, count)
             end = at + 4 + length
             if len(held) < end:
                 break
-            with memoryview(held) as view, view[at + _HEAD.size : end] as body:
-                frames.append((kind, _parts(body, count)))
+            frames.append((kind, _parts(held, at + _HEAD.size, end, count)))
             at = end
-        del held[:at]
-        return frames
+        return frames, at
 
     def _check(self, length: int, version: int, count: int) -> None:
         if version != VERSION:
@@ -119,13 +128,13 @@ class Splitter:
             raise ProtocolFault(f"a frame of {length} bytes cannot have {count} parts")
 
 
-def _parts(body: memoryview, count: int) -> Parts:
-    lengths = struct.unpack_from(f"!{count}I", body)
-    at = count * _LENGTH.size
-    if at + sum(lengths) != len(body):
+def _parts(held: bytes | bytearray, at: int, end: int, count: int) -> Parts:
+    lengths = struct.unpack_from(f"!{count}I", held, at)
+    at += count * _LENGTH.size
+    if at + sum(lengths) != end:
         raise ProtocolFault("the parts of a frame do not fill it")
     parts = []
     for length in lengths:
-        parts.append(bytes(body[at : at + length]))
+        parts.append(bytes(held[at : at + length]))
         at += length
     return parts

@@ -104,6 +104,7 @@ class Failed:
 
 
 Message = Call | Timer | TimerCleared | Log | StoreChange | Done | Failed
+ENDINGS = (Done, Failed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ class Batch:
     def ended(self) -> Done | Failed | None:
         """The ending, if the script has ended."""
         last = self.messages[-1] if self.messages else None
-        return last if isinstance(last, Done | Failed) else None
+        return last if isinstance(last, ENDINGS) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
