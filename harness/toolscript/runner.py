@@ -7,6 +7,7 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import anyio
@@ -74,11 +75,7 @@ class Runner:
         script = replace(script, store=self._store.snapshot())
         start = self._start(script, scope)
         announce(script, scope)
-        try:
-            scope.journal.write(run_record(script, scope))
-        except Exception as error:  # nothing runs that is not written down
-            return _unwritten(Course(scope, self.board, script.task_prefix), unexpected(error, "the journal"))
-        course = Course(scope, self.board, script.task_prefix)
+        course = Course(scope, self.board, script.task_prefix, partial(run_record, script, scope))
         ending = await self.conduct(course, start)
         if course.prepared is not None:
             digest = script.parsed.script_hash

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
 from toolscript.events import RunStatus, ScriptStarted
@@ -18,7 +18,7 @@ from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
 from toolscript.facade.spawn import CALLS, Spawner
 from toolscript.facade.tasks import TaskBoard
-from toolscript.journal.records import CallRecord, LogRecord, TimerRecord
+from toolscript.journal.records import CallRecord, LogRecord, RunRecord, TimerRecord
 from toolscript.runtime.session import (
     Batch,
     Call,
@@ -40,8 +40,12 @@ PARTIAL = "the plan ends here: nobody knows what this call would answer"
 class Course:
     """One execution of one script, from its worker's first batch to its ending."""
 
-    def __init__(self, scope: RunScope, board: TaskBoard, task_prefix: str) -> None:
+    def __init__(
+        self, scope: RunScope, board: TaskBoard, task_prefix: str, record: Callable[[], RunRecord] | None = None
+    ) -> None:
+        """Prepare it; ``record`` returns what is written down of a script that begins."""
         self.scope = scope
+        self._record = record
         self.clock = WallClock(scope.limits.wall_seconds)
         self.pending = Pending(self.clock, scope.journal)
         self.console = Console(scope.emitter, scope.limits)
@@ -72,7 +76,6 @@ class Course:
         """Serve the script until it ends; what it leaves pending is cancelled, with the crew, which is its own."""
         try:
             async with sessions.checkout() as session:
-                self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
                 return await self._serve(session, start, crew)
         except Exception as error:
             problem = unexpected(error, "the run")
@@ -105,8 +108,17 @@ class Course:
         return ending
 
     async def begin(self, session: Session, start: Start, crew: Crew) -> Ending | None:
-        """Start the script; returns its ending if it has one already."""
-        return self.take([await session.start(start)], crew)
+        """Start the script; returns its ending if it has one already.
+
+        It is written down while its worker begins with it: nothing that it wants is done before.
+        """
+        return self.take([await session.start(start, meanwhile=self.begun)], crew)
+
+    def begun(self) -> None:
+        """Tell that a worker has the script, and write that down."""
+        if self._record is not None:
+            self.scope.journal.write(self._record())
+        self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
 
     def take(self, batches: Sequence[Batch], crew: Crew) -> Ending | None:
         """Do all that the batches say; returns the ending if the script has come to one."""

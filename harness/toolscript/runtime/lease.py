@@ -47,8 +47,8 @@ class Lease:
         """What the worker could not give up on this machine."""
         return self.worker.missing
 
-    async def start(self, start: Start) -> Batch:
-        """Run the script until it waits or ends."""
+    async def start(self, start: Start, *, meanwhile: Callable[[], None] | None = None) -> Batch:
+        """Run the script until it waits or ends; ``meanwhile`` is called once, while it runs."""
         if self._decoder is not None:
             raise HostError("a session runs one script")
         self._limits = start.limits
@@ -57,22 +57,25 @@ class Lease:
         self.facade = facade_text(start.facade)
         for _ in range(1, ATTEMPTS):
             try:
-                return await self._attempt(start)
+                return await self._attempt(start, meanwhile)
             except WorkerCrashed:
+                meanwhile = None
                 if not self.worker.link.unheard:
                     raise
             self.close()
             self.cause = ""
             self.worker = await self._exchange(self.worker)
-        return await self._attempt(start)
+        return await self._attempt(start, None)
 
-    async def _attempt(self, start: Start) -> Batch:
+    async def _attempt(self, start: Start, meanwhile: Callable[[], None] | None) -> Batch:
         self._decoder = Decoder(
             self.worker.uses + 1, start.source, start.limits, self._failures, prepared=start.prepared
         )
         self._watch = Watch(self.worker, start.limits)
         self._watch.runs()
         self.worker.link.send(encode_start(start, self.worker.uses + 1, self.worker.furnished))
+        if meanwhile is not None:
+            meanwhile()
         batch = (await self._batches(1))[0]
         self._heed(self.worker)
         return batch

@@ -141,8 +141,8 @@ class Settlement:
 class Session(Protocol):
     """One script in one worker. Used by one task; cancelled calls leave it unusable, and it is replaced."""
 
-    async def start(self, start: Start) -> Batch:
-        """Run the script until it waits or ends.
+    async def start(self, start: Start, *, meanwhile: Callable[[], None] | None = None) -> Batch:
+        """Run the script until it waits or ends; ``meanwhile`` is called once, while it runs: nothing of it counts yet.
 
         Raises LimitExceeded when a limit killed the worker, WorkerCrashed, ProtocolFault. What the script itself
         does wrong comes as ``Failed``. An exception may carry ``lost_logs = True``.
