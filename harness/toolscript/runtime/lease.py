@@ -16,14 +16,24 @@ from toolscript.runtime.wire import encode_settle, encode_start, facade_text
 ATTEMPTS = 3
 """How many workers a script is offered to; one that dies before it has read the script has done nothing of it."""
 
+LOOK_SECONDS = 0.0002
+"""For how long an answer is looked for before it is waited for: to sleep and be woken takes longer than most take."""
+HOPE = 2
+"""How often in a row that may be in vain, until a script is known to take its time."""
+
 Exchange = Callable[[WorkerProcess], Awaitable[WorkerProcess]]
 
 
 class Lease:
-    """One script in one worker: the pool's Session. ``exchange`` gives another worker for one that is dead."""
+    """One script in one worker: the pool's Session.
 
-    def __init__(self, worker: WorkerProcess, exchange: Exchange) -> None:
+    ``exchange`` gives another worker for one that is dead; ``alone`` says whether nobody else needs the processor.
+    """
+
+    def __init__(self, worker: WorkerProcess, exchange: Exchange, alone: Callable[[], bool]) -> None:
         self.worker = worker
+        self._alone = alone
+        self._hope = HOPE
         self._exchange = exchange
         self._on_loss: Callable[[], None] | None = None
         self._watch: Watch | None = None
@@ -115,6 +125,8 @@ class Lease:
         assert self._decoder is not None
         batches: list[Batch] = []
         try:
+            if self._hope and self._alone():
+                self._hope = HOPE if self.worker.link.look(LOOK_SECONDS) else self._hope - 1
             while len(batches) < count:
                 kind, parts = await self.worker.link.receive()
                 if kind != Kind.BATCH:
