@@ -39,6 +39,11 @@ class Consented:
     asked: bool = False
     insists: str = ""
 
+    @property
+    def unasked_read(self) -> bool:
+        """Whether it reads and nobody was asked: it may happen as it is, since files bind it to what it may read."""
+        return self.classification.effect is Effect.READ and not self.asked
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
@@ -66,8 +71,8 @@ class Gate:
 
         What nobody had to be asked about may have changed, as long as nobody has to be asked about it now.
         """
-        if not consented.asked and consented.classification.effect is Effect.READ:
-            return consented  # files are bound by themselves to what they may read
+        if consented.unasked_read:
+            return consented
         now = await tool.classify(consented.arguments, context)
         if now == consented.classification:
             return consented

@@ -124,11 +124,12 @@ class Lease:
         assert self._watch is not None
         assert self._decoder is not None
         batches: list[Batch] = []
+        link = self.worker.link
         try:
             if self._hope and self._alone():
-                self._hope = HOPE if self.worker.link.look(LOOK_SECONDS) else self._hope - 1
+                self._hope = HOPE if link.look(LOOK_SECONDS) else self._hope - 1
             while len(batches) < count:
-                kind, parts = await self.worker.link.receive()
+                kind, parts = link.arrived() or await link.receive()
                 if kind != Kind.BATCH:
                     raise ProtocolFault(f"a worker sent a frame of kind {kind}")
                 batches.append(self._decoder.batch(parts))

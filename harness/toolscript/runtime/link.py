@@ -81,6 +81,10 @@ class Link:
             self._readable()
         return True
 
+    def arrived(self) -> tuple[int, Parts] | None:
+        """Return the next frame if it is there."""
+        return self._frames.popleft() if self._frames else None
+
     async def receive(self) -> tuple[int, Parts]:
         """Return the next frame. Raises what broke the link: EOFError, or an error that was given to it."""
         while not self._frames:
