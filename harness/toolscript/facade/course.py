@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
 from toolscript.events import RunStatus, ScriptStarted
@@ -112,10 +113,11 @@ class Course:
 
         It is written down while its worker begins with it: nothing that it wants is done before.
         """
-        return self.take([await session.start(start, meanwhile=self.begun)], crew)
+        return self.take([await session.start(start, meanwhile=partial(self.begun, crew))], crew)
 
-    def begun(self) -> None:
-        """Tell that a worker has the script, and write that down."""
+    def begun(self, crew: Crew) -> None:
+        """Tell that a worker has the script, write that down, and prepare for what it will want."""
+        crew.prepare()
         if self._record is not None:
             self.scope.journal.write(self._record())
         self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)

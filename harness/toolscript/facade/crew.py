@@ -31,7 +31,6 @@ class Crew:
     async def __aenter__(self) -> Crew:
         self.scope.__enter__()
         self._host = asyncio.current_task()
-        self._hire(None)
         return self
 
     async def __aexit__(
@@ -48,6 +47,10 @@ class Crew:
         if not self.scope.__exit__(type(cut), cut, cut.__traceback__):
             raise cut
         return None
+
+    def prepare(self) -> None:
+        """Have a task come up in whose name first steps can be taken; without one, what begins does so a turn later."""
+        self._hire(None)
 
     def cancel(self) -> None:
         """Cancel all that has begun and not ended."""

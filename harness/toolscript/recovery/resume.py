@@ -173,7 +173,7 @@ class ResumedCourse(Course):
 
     async def begin(self, session: Session, start: Start, crew: Crew) -> Ending | None:
         """Feed the tape, find out what becomes of the open calls, and only then let anything happen."""
-        self.begun()
+        self.begun(crew)
         try:
             ended = await self._follow(session)
             if ended is None:

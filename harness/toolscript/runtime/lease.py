@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError, WorkerCrashed
@@ -86,6 +87,7 @@ class Lease:
         self.worker.link.send(encode_start(start, self.worker.uses + 1, self.worker.furnished))
         if meanwhile is not None:
             meanwhile()
+            await asyncio.sleep(0)  # the loop has a turn for what else was begun, while the worker is busy anyway
         batch = (await self._batches(1))[0]
         self._heed(self.worker)
         return batch

@@ -17,6 +17,7 @@ COLOUR: ContextVar[str] = ContextVar("colour", default="none")
 
 async def ready(crew: Crew) -> None:
     """Let the crew's first hand come up, as the start of a worker does."""
+    crew.prepare()
     await anyio.lowlevel.checkpoint()
 
 
@@ -106,7 +107,7 @@ async def test_what_was_begun_ends_with_an_error_and_its_shielded_part_is_left_i
             await ready(crew)
             crew.begin(work())
             crew.begin(work())
-            await ready(crew)
+            await anyio.lowlevel.checkpoint()
             raise RuntimeError("the script failed")
     assert done == ["tidied up", "tidied up"]
 
