@@ -19,6 +19,7 @@ from toolscript.events import (
     ScriptExecutionOutput,
     ScriptLog,
 )
+from toolscript.values import quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class LogLine:
     line: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One tool call of a run, as far as it has come."""
@@ -58,6 +60,7 @@ class Operation:
     """What the script gave, where a person edited it; ``arguments`` are what ran."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a script. ``status`` is None while it goes on."""

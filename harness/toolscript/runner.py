@@ -29,11 +29,13 @@ from toolscript.limits import Limits
 from toolscript.memo import Latest
 from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 from toolscript.texts import loads
+from toolscript.values import quick
 
 Origin = Literal["model", "cell", "file", "replay", "undo", "call"]
 """Who wrote a script; ``call`` is a structured call, which has none."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
     """One parsed script with all its inputs but those of the scope."""

@@ -47,10 +47,12 @@ from toolscript.run import Run
 from toolscript.runner import Origin, Runner, Script
 from toolscript.runtime.identity import installation
 from toolscript.runtime.session import FacadeEntry
+from toolscript.values import quick
 
 Journals = Callable[[str], Journal]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """Who wants something run, and under which terms; ``limits`` are the maxima, ``lowered`` what is asked for."""

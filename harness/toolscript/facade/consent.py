@@ -25,8 +25,10 @@ from toolscript.registry.registry import schema_digest
 from toolscript.registry.shape import Shape
 from toolscript.registry.tool import Tool
 from toolscript.runtime.session import Call
+from toolscript.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consented:
     """A call that may happen: its arguments (perhaps edited), and what a person was shown of it.

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from toolscript.errors import Json, ToolscriptError
 from toolscript.limits import Limits
+from toolscript.values import quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class FacadeEntry:
     flat: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """All inputs of a script. The same inputs and the same tape give the same run, bit for bit.
@@ -42,6 +44,7 @@ class Start:
     limits: Limits = field(default_factory=Limits)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """The script called a tool. ``number`` is its outbox number, from 1, shared with timers."""
@@ -69,6 +72,7 @@ class TimerCleared:
     number: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """The script wrote one line to its console; ``dropped`` counts lines beyond the byte limit before it."""
@@ -87,6 +91,7 @@ class StoreChange:
     value: str | None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """The script returned; ``result`` is JSON text. ``unawaited`` are numbers of calls nobody awaited."""
@@ -107,6 +112,7 @@ Message = Call | Timer | TimerCleared | Log | StoreChange | Done | Failed
 ENDINGS = (Done, Failed)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What the script did until it had to wait, in order. ``guest_seconds`` is the CPU time used so far.
@@ -125,6 +131,7 @@ class Batch:
         return last if isinstance(last, ENDINGS) else None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """The outcome of one call, timer or task on the tape; ``value`` is JSON text, an error object if not ok.
