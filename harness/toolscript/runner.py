@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -31,6 +31,7 @@ from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 from toolscript.texts import loads
 from toolscript.values import quick
 
+_AT_ONCE = nullcontext()
 Origin = Literal["model", "cell", "file", "replay", "undo", "call"]
 """Who wrote a script; ``call`` is a structured call, which has none."""
 
@@ -97,7 +98,7 @@ class Runner:
         finally:
             self._stops.pop(scope.run_id, None)
             # Whatever ended it, a run is reported and written down before anybody goes on.
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True) if course.lasting else _AT_ONCE:
                 ending = await self._closed(course, ending)
         return ending
 
@@ -171,7 +172,7 @@ class Runner:
                 changed=course.road.changed,
             )
         )
-        if course.road.had_effect or course.store:
+        if course.lasting:
             await scope.journal.sync()
         course.close_journal()
         scope.emitter.emit(

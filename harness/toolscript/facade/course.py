@@ -235,6 +235,11 @@ class Course:
                 return Position(call.line, call.column or 1)
         return None
 
+    @property
+    def lasting(self) -> bool:
+        """Whether something of it must be durable before anybody hears of its end."""
+        return self.road.had_effect or bool(self.store)
+
     def close_journal(self) -> None:
         """Give the journal up, as soon as the last task that this script spawned has ended."""
         self.spawner.when_idle(self.scope.journal.close)

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any
 
 import anyio
-import orjson
 from anyio import to_thread
 
 from toolscript import units
@@ -42,7 +41,7 @@ from toolscript.registry.context import Answer, ProcessRecord, Question, ToolCon
 from toolscript.registry.files import Change, Place
 from toolscript.registry.tool import Failing, Tool
 from toolscript.runtime.session import Call
-from toolscript.texts import loads
+from toolscript.texts import dumps, loads
 
 log = get_logger(__name__)
 
@@ -330,12 +329,8 @@ def _json(value: Json) -> str:
 
 def _encoded(trip: Trip, most: int) -> str:
     """Return the value as JSON text. Raises OutputTooLarge by the bytes of the value, not of its escapes."""
-    try:
-        data = orjson.dumps(trip.value)
-        text, size = data.decode(), len(data)
-    except TypeError:  # half a surrogate pair, which only an escape can carry, or a large integer
-        text = _json(trip.value)
-        size = len(text)
+    text = dumps(trip.value)
+    size = len(text) if text.isascii() else len(text.encode())
     if size > most + 4096 and (real := _weight(trip.value)) > most + 4096:
         tool = trip.call.tool
         raise OutputTooLarge(
