@@ -151,10 +151,22 @@ def load(rules: Filter, *, compiled: bytes | None = None) -> None:
     arch = syscalls.machine()
     if arch is None:
         raise OSError(errno.ENOSYS, "seccomp: unknown processor")
-    code = compiled if compiled is not None else rules.compiled(arch)
-    no_new_privileges()
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
-    number = syscalls.number("seccomp", arch)
-    assert number is not None
-    libc.syscall(number, _SET_MODE_FILTER, 0, program, what="seccomp")
+    Ready(compiled if compiled is not None else rules.compiled(arch)).load()
+
+
+class Ready:
+    """A compiled filter as the kernel takes it, for whoever has it loaded by many children."""
+
+    def __init__(self, code: bytes) -> None:
+        self._code = ctypes.create_string_buffer(code, len(code))
+        self._program = struct.pack("@HP", len(code) // 8, ctypes.addressof(self._code))
+        arch = syscalls.machine()
+        number = None if arch is None else syscalls.number("seccomp", arch)
+        if number is None:
+            raise OSError(errno.ENOSYS, "seccomp: unknown processor")
+        self._number = number
+
+    def load(self) -> None:
+        """Hold this thread, and all it starts, to the filter, for good. Raises OSError where the kernel cannot."""
+        no_new_privileges()
+        libc.syscall(self._number, _SET_MODE_FILTER, 0, self._program, what="seccomp")

@@ -24,21 +24,24 @@ _CHUNK = 1 << 16
 Blank = Callable[..., str]
 
 
-def serve(sock: socket.socket, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
+def serve(sock: socket.SocketType, engines: Callable[[], Engine], blank: Blank, uses: int) -> object:
     """Run scripts until the host hangs up. ``engines`` returns a fresh engine, prepared before it is needed.
 
-    After ``uses`` scripts no further one is prepared for: the host will end the process.
+    After ``uses`` scripts no further one is prepared for: the host will end the process. What is returned holds the
+    last realm: a process that ends need not free it first.
     """
+    worker = _Worker(sock, engines, blank, uses)
     try:
-        _Worker(sock, engines, blank, uses).run()
+        worker.run()
     except (ConnectionError, EOFError):
-        return
+        pass
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
+    return worker
 
 
 class _Worker:
-    def __init__(self, sock: socket.socket, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
+    def __init__(self, sock: socket.SocketType, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
         self._sock = sock
         self._engines = engines
         self._blank = blank
