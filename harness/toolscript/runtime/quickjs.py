@@ -16,6 +16,7 @@ from typing import Any
 
 import _quickjs
 
+from toolscript.runtime.allocated import allocated
 from toolscript.runtime.engine import Drained, Script
 from toolscript.runtime.prelude import prelude
 
@@ -23,6 +24,7 @@ HEADER = '(async () => {"use strict";\n'
 FOOTER = "\n})"
 LARGEST_STACK = 4 * 1024 * 1024
 """More would overrun the worker's own stack before the engine notices."""
+_LIGHT = 512 * 1024
 _AFTERWARDS = 0.05  # seconds for draining a script that was interrupted
 _UNSEEN = 0.001
 """Seconds that may pass before the process's clock, which is dear to read, is looked at again."""
@@ -53,6 +55,7 @@ class QuickJSEngine:
         self._job = self._context.execute_pending_job
         self._left = self._granted = 0.0
         self._ends = self._looked = 0.0
+        self._held_at_start: int | None = None
         self._out_of_time = False
 
     def furnish(self, facade: str) -> None:
@@ -63,6 +66,7 @@ class QuickJSEngine:
         """Build the facade and run the script until it waits or ends."""
         self._granted = self._left = script.guest_seconds
         self._script = script
+        self._held_at_start = allocated()
         self._peak_at_start = _peak()
         if not _first_peak:
             _first_peak.append(self._peak_at_start)
@@ -78,6 +82,11 @@ class QuickJSEngine:
         """Let the script run no further job."""
         self._out_of_time = True
         self._looked = 0.0
+
+    def light(self) -> bool:
+        """Say whether the context has hardly grown since its script began."""
+        held = allocated()
+        return held is not None and self._held_at_start is not None and held - self._held_at_start < _LIGHT
 
     def close(self) -> None:
         """Free the context."""
@@ -125,8 +134,12 @@ class QuickJSEngine:
 
     def _pause(self) -> float:
         """Stop the budget, and return what the script has used of it."""
-        self._left = left = self._ends - process_time()
-        return self._granted - left
+        self._left = self._ends - process_time()
+        return self._used()
+
+    def _used(self) -> float:
+        # What was added and taken away again may be a hair less than nothing.
+        return max(self._granted - self._left, 0.0)
 
     def _look(self) -> None:
         self._allow(self._ends - process_time())
@@ -148,7 +161,7 @@ class QuickJSEngine:
 
     def _broken_off(self, ending: str) -> Drained:
         """Have what was said told, in a little time of its own, and then the ending."""
-        used = self._granted - self._left
+        used = self._used()
         self._left, self._out_of_time = _AFTERWARDS, False
         self._resume()
         drained = self._take(ending)
