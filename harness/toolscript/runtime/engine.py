@@ -62,7 +62,7 @@ class Engine(Protocol):
         ...
 
     def light(self) -> bool:
-        """Say whether the script has left so little in memory that its realm may stay until the process ends.
+        """Say whether so little memory is in use that the realm may stay until the process ends.
 
         To free a realm costs more than most scripts: all of it is written to, which a forked process first copies.
         """

@@ -16,7 +16,6 @@ from typing import Any
 
 import _quickjs
 
-from toolscript.runtime.allocated import allocated
 from toolscript.runtime.engine import Drained, Script
 from toolscript.runtime.prelude import prelude
 
@@ -24,7 +23,7 @@ HEADER = '(async () => {"use strict";\n'
 FOOTER = "\n})"
 LARGEST_STACK = 4 * 1024 * 1024
 """More would overrun the worker's own stack before the engine notices."""
-_LIGHT = 512 * 1024
+_LIGHT = 8 * 1024 * 1024
 _AFTERWARDS = 0.05  # seconds for draining a script that was interrupted
 _UNSEEN = 0.001
 """Seconds that may pass before the process's clock, which is dear to read, is looked at again."""
@@ -55,7 +54,6 @@ class QuickJSEngine:
         self._job = self._context.execute_pending_job
         self._left = self._granted = 0.0
         self._ends = self._looked = 0.0
-        self._held_at_start: int | None = None
         self._out_of_time = False
 
     def furnish(self, facade: str) -> None:
@@ -66,7 +64,6 @@ class QuickJSEngine:
         """Build the facade and run the script until it waits or ends."""
         self._granted = self._left = script.guest_seconds
         self._script = script
-        self._held_at_start = allocated()
         self._peak_at_start = _peak()
         if not _first_peak:
             _first_peak.append(self._peak_at_start)
@@ -84,9 +81,8 @@ class QuickJSEngine:
         self._looked = 0.0
 
     def light(self) -> bool:
-        """Say whether the context has hardly grown since its script began."""
-        held = allocated()
-        return held is not None and self._held_at_start is not None and held - self._held_at_start < _LIGHT
+        """Say whether the process has hardly grown since its first script: then nothing in it can be large."""
+        return _peak() - _first_peak[0] < _LIGHT
 
     def close(self) -> None:
         """Free the context."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.harness.runtime.playing import START_MS, echoes, ending_alone, fails, play_engine, script_of, start_of, tight
+from tests.harness.runtime.playing import START_MS, echoes, ending_alone, fails, play_engine, tight
 
 from toolscript.errors import (
     DeadlockError,
@@ -18,7 +18,6 @@ from toolscript.errors import (
     ScriptThrew,
     StackExceeded,
 )
-from toolscript.runtime.allocated import allocated
 from toolscript.runtime.session import Call, Failed, StoreChange, Timer, TimerCleared
 
 QUICK = tight(guest_seconds=0.5)
@@ -668,14 +667,3 @@ def test_an_error_that_only_looks_like_a_full_heap_is_the_scripts_own(engine, ho
 def test_a_full_heap_that_was_caught_and_thrown_again_is_a_full_heap(engine):
     source = "const a = []; try { for (;;) a.push('x'.repeat(1000) + a.length); } catch (e) { a.length = 0; throw e; }"
     assert ending_alone(engine, source, limits=tight(heap_bytes=4 << 20)) == "HeapExceeded"
-
-
-def test_a_realm_is_light_only_while_little_is_left_in_it(engine):
-    small, large = engine(), engine()
-
-    assert small.start(script_of(start_of("return 1;"))).ended
-    small_is_light = small.light()
-    assert large.start(script_of(start_of("const a = 'x'.repeat(3e6); setTimeout(() => a, 1e6); return 1;"))).ended
-
-    assert small_is_light is (type(small).__name__ == "QuickJSEngine" and allocated() is not None)
-    assert not large.light()
