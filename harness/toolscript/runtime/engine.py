@@ -61,6 +61,13 @@ class Engine(Protocol):
         """Let the script run no further job; callable from a signal handler."""
         ...
 
+    def light(self) -> bool:
+        """Say whether so little memory is in use that the realm may stay until the process ends.
+
+        To free a realm costs more than most scripts: all of it is written to, which a forked process first copies.
+        """
+        ...
+
     def close(self) -> None:
         """Free the realm; nothing of it is used again."""
         ...

@@ -23,6 +23,7 @@ HEADER = '(async () => {"use strict";\n'
 FOOTER = "\n})"
 LARGEST_STACK = 4 * 1024 * 1024
 """More would overrun the worker's own stack before the engine notices."""
+_LIGHT = 8 * 1024 * 1024
 _AFTERWARDS = 0.05  # seconds for draining a script that was interrupted
 _UNSEEN = 0.001
 """Seconds that may pass before the process's clock, which is dear to read, is looked at again."""
@@ -79,6 +80,10 @@ class QuickJSEngine:
         self._out_of_time = True
         self._looked = 0.0
 
+    def light(self) -> bool:
+        """Say whether the process has hardly grown since its first script: then nothing in it can be large."""
+        return _peak() - _first_peak[0] < _LIGHT
+
     def close(self) -> None:
         """Free the context."""
         self.__dict__.clear()
@@ -125,8 +130,12 @@ class QuickJSEngine:
 
     def _pause(self) -> float:
         """Stop the budget, and return what the script has used of it."""
-        self._left = left = self._ends - process_time()
-        return self._granted - left
+        self._left = self._ends - process_time()
+        return self._used()
+
+    def _used(self) -> float:
+        # What was added and taken away again may be a hair less than nothing.
+        return max(self._granted - self._left, 0.0)
 
     def _look(self) -> None:
         self._allow(self._ends - process_time())
@@ -148,7 +157,7 @@ class QuickJSEngine:
 
     def _broken_off(self, ending: str) -> Drained:
         """Have what was said told, in a little time of its own, and then the ending."""
-        used = self._granted - self._left
+        used = self._used()
         self._left, self._out_of_time = _AFTERWARDS, False
         self._resume()
         drained = self._take(ending)

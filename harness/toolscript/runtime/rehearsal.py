@@ -70,6 +70,10 @@ class Mute:
         """End next time."""
         self._turns = 2
 
+    def light(self) -> bool:
+        """Never: it is closed, and begins anew."""
+        return False
+
     def close(self) -> None:
         """Begin anew."""
         self._turns = 0

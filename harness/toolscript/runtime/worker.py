@@ -20,6 +20,7 @@ OUT_OF_MEMORY = 71
 RING_2 = 1.1
 _LARGEST = 1 << 30
 _CHUNK = 1 << 16
+_MOST_KEPT = 16
 
 Blank = Callable[..., str]
 
@@ -52,7 +53,7 @@ class _Worker:
         self._serial = 0
         self._limit = self._used = 0.0
         self._said: list[bytes] = []
-        self._kept: Engine | None = None
+        self._kept: list[Engine] = []
 
     def run(self) -> None:
         recv, feed = self._sock.recv, Splitter(_LARGEST).feed
@@ -118,14 +119,17 @@ class _Worker:
         self._said.clear()
 
     def _rest(self) -> None:
-        """Free the realm and prepare the next one, after the host has its answer."""
+        """Put the realm away and prepare the next one, after the host has its answer."""
         running, self._running = self._running, None
-        if self._serial >= self._uses:
-            self._kept = running  # To free it would be work for a process that is about to be ended.
-            return
+        last = self._serial >= self._uses
         if running is not None:
-            running.close()
-        self._spare = self._spare or self._engines()
+            # Where the process is about to be ended, or the realm is small, to free it would be work for nothing.
+            if last or (len(self._kept) < _MOST_KEPT and running.light()):
+                self._kept.append(running)
+            else:
+                running.close()
+        if not last:
+            self._spare = self._spare or self._engines()
 
 
 def _refusal(error: ToolscriptError) -> str:
