@@ -12,6 +12,8 @@ from toolscript.errors import Json
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.tool import Ask, ToolSpec
 
+_LETS_RUN = {policy: f"the policy {policy.value} lets it run" for policy in Policy}
+
 
 def judge(
     policy: Policy,
@@ -39,7 +41,7 @@ def judge(
     asking = _first(matching, "ask")
     why = [str(asking)] if asking else reasons_to_ask(policy, spec, classification, sandboxed=sandboxed)
     if not why:
-        return Verdict.ALLOW, f"the policy {policy.value} lets it run"
+        return Verdict.ALLOW, _LETS_RUN[policy]
     allowing = None if asking else _allowing(matching, spec, classification, arguments, cwd)
     if allowing:
         return Verdict.ALLOW, str(allowing)
