@@ -8,17 +8,19 @@ pages it came to own or to see; the others have these from the start.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import select
 import signal
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from toolscript.confine import libc, syscalls
 from toolscript.runtime.engine import Drained, Engine, Script
 from toolscript.runtime.session import FacadeEntry, Settlement, Start
-from toolscript.runtime.wire import encode_settle, encode_start
+from toolscript.runtime.wire import encode_settle, encode_start, facade_text
 
 PAGE = 4096
 POPULATE_READ, POPULATE_WRITE = 22, 23
@@ -35,17 +37,31 @@ Range = tuple[int, int, int]
 
 Become = Callable[[int, tuple[int, ...]], object]
 
-_CODE = "const r = await tools.a({command: ['x', 1]}); console.log('r', r.x); const e = [await tools.b.c(r)]; return e;"
-_TOOLS = (FacadeEntry(path=("a",), positional=("command",), flat=True), FacadeEntry(path=("b", "c")))
+_CODE = (
+    "const r = await tools{0}({{command: ['x', 1]}}); console.log('r', r.x); const e = [await tools{0}(r)]; return e;"
+)
+FACADE = facade_text((FacadeEntry(path=("a",), positional=("command",), flat=True), FacadeEntry(path=("b", "c"))))
+"""The tools that are laid out where none are known yet."""
 _PATIENCE_SECONDS = 2.0
 _PRACTICE = 12
 """Scripts after which the interpreter has made its code its own, as it does for what is run often."""
 
 
-def _frames(code: str, serial: int) -> list[bytes]:
-    start = Start(source=code, prepared=code, last_expression=False, facade=_TOOLS)
+def _frames(serial: int, facade: str) -> list[bytes]:
+    """Return what a host sends for a script whose worker has its tools laid out already."""
+    code = _CODE.format(_called(json.loads(facade)))
+    start = Start(source=code, prepared=code, last_expression=False, facade=())
     settlements = (Settlement(number=n, ok=True, value='{"x":1}', time_ms=n) for n in (1, 2))
-    return [encode_start(start, serial, furnished=""), *map(encode_settle, settlements)]
+    return [encode_start(start, serial, furnished=facade_text(())), *map(encode_settle, settlements)]
+
+
+def _called(room: dict[str, Any]) -> str:
+    """Return the way to one of a facade's tools; one that there is not is called alike, and dearer."""
+    for name, node in room.get("c", {}).items():
+        if "p" in node:
+            return f"[{json.dumps(name)}]"
+        return f"[{json.dumps(name)}]{_called(node)}"
+    return ".none"
 
 
 class Mute:
@@ -87,21 +103,22 @@ def practise(serve: Callable[[socket.socket, Callable[[], Engine], int], object]
     ours, theirs = socket.socketpair()
     with ours, theirs:
         for serial in range(1, _PRACTICE + 1):
-            ours.sendall(b"".join(_frames(_CODE, serial)))
+            ours.sendall(b"".join(_frames(serial, FACADE)))
         ours.shutdown(socket.SHUT_WR)
         serve(theirs, Mute, _PRACTICE)
 
 
-def rehearse(become: Become) -> list[Range]:
+def rehearse(become: Become, facade: str) -> list[Range]:
     """Fork a child that serves a script through ``become``, and return which memory it used, and how.
 
-    ``become`` is given the descriptor of a socket, and those that must stay open besides. What it returns is kept.
+    ``become`` is given the descriptor of a socket, and those that must stay open besides. What it returns is kept. The
+    script calls a tool of ``facade``, which is laid out.
     Returns nothing where the system does not tell: then workers only begin a little slower.
     """
     ours, theirs = socket.socketpair()
     told, tell = os.pipe()
     mapped = list(_mapped())
-    ours.sendall(b"".join(_frames(_CODE, 1)))
+    ours.sendall(b"".join(_frames(1, facade)))
     ours.shutdown(socket.SHUT_WR)
     pid = os.fork()
     if pid == 0:
