@@ -23,7 +23,7 @@ from toolscript.confine import processes
 from toolscript.runtime import sandbox
 from toolscript.runtime.engine import Engine
 from toolscript.runtime.frames import Kind, encode
-from toolscript.runtime.rehearsal import FACADE, Prefault, Range, practise, rehearse
+from toolscript.runtime.rehearsal import FACADE, Prefault, Range, practise, rehearse, share
 from toolscript.runtime.worker import serve
 
 ANSWER = struct.Struct("!BiiI")
@@ -90,7 +90,7 @@ class _Zygote:
         self._uses = settings["uses"]
         self._facade = settings["facade"]
         self._cpu_seconds = settings["cpu_seconds"]
-        self._prefault = Prefault(self._rehearsed())
+        self._prefault = Prefault(share(self._rehearsed()))
         self._missing = sandbox.lock_zygote(address_space=settings["address_space"])
         self._wake, wake = socket.socketpair()
         wake.setblocking(False)
