@@ -28,6 +28,7 @@ from toolscript.facade.large import LARGEST_RESULT
 from toolscript.facade.scope import RunScope, World
 from toolscript.files.overlay import overlaid
 from toolscript.journal.conversation import ConversationJournal, Following
+from toolscript.journal.late import LateJournal
 from toolscript.journal.reader import read_secrets, records
 from toolscript.journal.records import Journal, MemoryJournal, RunRecord
 from toolscript.language.cache import ScriptCache
@@ -46,10 +47,12 @@ from toolscript.run import Run
 from toolscript.runner import Origin, Runner, Script
 from toolscript.runtime.identity import installation
 from toolscript.runtime.session import FacadeEntry
+from toolscript.values import quick
 
 Journals = Callable[[str], Journal]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """Who wants something run, and under which terms; ``limits`` are the maxima, ``lowered`` what is asked for."""
@@ -240,7 +243,7 @@ class Workshop:
         self, run_id: str, digest: str, order: Order, emitter: Emitter, journal: Journal | None = None
     ) -> RunScope:
         tools = self._toolset(order)
-        journal = journal or self.journals(run_id)
+        journal = journal or LateJournal(partial(self.journals, run_id))
         asking = None if self.delegate is None else partial(self.delegate, order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,

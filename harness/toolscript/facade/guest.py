@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from toolscript.limits import Limits
 from toolscript.memo import Latest
+from toolscript.texts import dumps
 
 ENVIRONMENT = ("LANG", "LC_ALL", "TZ", "SHELL")
 """Environment variables that scripts may read; nothing else of the environment reaches a worker."""
@@ -29,7 +29,7 @@ class GuestContext:
 
     def to_json(self) -> str:
         """Return the JSON text that the worker freezes."""
-        return json.dumps(
+        return dumps(
             {
                 "workingDirectory": self.working_directory,
                 "conversationId": self.conversation_id,

@@ -12,8 +12,10 @@ from toolscript.errors import Json, WallTimeExceeded
 from toolscript.facade.clock import WallClock
 from toolscript.journal.records import EndRecord, Journal
 from toolscript.runtime.session import Settlement
+from toolscript.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model.

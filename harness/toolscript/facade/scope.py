@@ -24,6 +24,7 @@ from toolscript.registry.context import MemoryOutputs, Outputs, SandboxMode, Too
 from toolscript.registry.files import Files, Place
 from toolscript.registry.tool import Tool
 from toolscript.runtime.session import FacadeEntry
+from toolscript.values import quick
 
 
 class WorldFiles(Files, Protocol):
@@ -51,6 +52,7 @@ class World:
     """Called with agent, prompt and ``run_id/operation`` of the asking call."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScope:
     """What every call of one run shares."""

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from toolscript.values import quick
+
 
 class Effect(StrEnum):
     """What a tool can do to the world, at most."""
@@ -39,6 +41,7 @@ class PathEffect:
     protected: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
     """What one exact call would do; a policy decides on nothing else.

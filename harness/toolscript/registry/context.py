@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from toolscript.confine.command import Commands
 from toolscript.errors import ApprovalUnavailable, Json, ToolError
 from toolscript.registry.files import Files
+from toolscript.values import quick
 
 
 class SandboxMode(StrEnum):
@@ -101,6 +102,7 @@ async def _unrecorded(process: ProcessRecord) -> None:
     return None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolContext:
     """The world as one call of a tool may see and touch it.
