@@ -8,17 +8,19 @@ pages it came to own or to see; the others have these from the start.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import select
 import signal
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from toolscript.confine import libc, syscalls
 from toolscript.runtime.engine import Drained, Engine, Script
 from toolscript.runtime.session import FacadeEntry, Settlement, Start
-from toolscript.runtime.wire import encode_settle, encode_start
+from toolscript.runtime.wire import encode_settle, encode_start, facade_text
 
 PAGE = 4096
 POPULATE_READ, POPULATE_WRITE = 22, 23
@@ -27,6 +29,7 @@ _PRESENT, _EXCLUSIVE = 1 << 63, 1 << 56
 _NEAR = {POPULATE_READ: 16, POPULATE_WRITE: 1}
 """Pages between two used ones that are taken along: one range is cheaper than two."""
 _MOST_RANGES = 1024
+_WORTH_COPYING = 16
 _THIS_PROCESS = -10000
 """What the kernel takes, since 6.14, for a descriptor of the process that asks."""
 
@@ -35,17 +38,31 @@ Range = tuple[int, int, int]
 
 Become = Callable[[int, tuple[int, ...]], object]
 
-_CODE = "const r = await tools.a({command: ['x', 1]}); console.log('r', r.x); const e = [await tools.b.c(r)]; return e;"
-_TOOLS = (FacadeEntry(path=("a",), positional=("command",), flat=True), FacadeEntry(path=("b", "c")))
+_CODE = (
+    "const r = await tools{0}({{command: ['x', 1]}}); console.log('r', r.x); const e = [await tools{0}(r)]; return e;"
+)
+FACADE = facade_text((FacadeEntry(path=("a",), positional=("command",), flat=True), FacadeEntry(path=("b", "c"))))
+"""The tools that are laid out where none are known yet."""
 _PATIENCE_SECONDS = 2.0
 _PRACTICE = 12
 """Scripts after which the interpreter has made its code its own, as it does for what is run often."""
 
 
-def _frames(code: str, serial: int) -> list[bytes]:
-    start = Start(source=code, prepared=code, last_expression=False, facade=_TOOLS)
+def _frames(serial: int, facade: str) -> list[bytes]:
+    """Return what a host sends for a script whose worker has its tools laid out already."""
+    code = _CODE.format(_called(json.loads(facade)))
+    start = Start(source=code, prepared=code, last_expression=False, facade=())
     settlements = (Settlement(number=n, ok=True, value='{"x":1}', time_ms=n) for n in (1, 2))
-    return [encode_start(start, serial, furnished=""), *map(encode_settle, settlements)]
+    return [encode_start(start, serial, furnished=facade_text(())), *map(encode_settle, settlements)]
+
+
+def _called(room: dict[str, Any]) -> str:
+    """Return the way to one of a facade's tools; one that there is not is called alike, and dearer."""
+    for name, node in room.get("c", {}).items():
+        if "p" in node:
+            return f"[{json.dumps(name)}]"
+        return f"[{json.dumps(name)}]{_called(node)}"
+    return ".none"
 
 
 class Mute:
@@ -87,21 +104,22 @@ def practise(serve: Callable[[socket.socket, Callable[[], Engine], int], object]
     ours, theirs = socket.socketpair()
     with ours, theirs:
         for serial in range(1, _PRACTICE + 1):
-            ours.sendall(b"".join(_frames(_CODE, serial)))
+            ours.sendall(b"".join(_frames(serial, FACADE)))
         ours.shutdown(socket.SHUT_WR)
         serve(theirs, Mute, _PRACTICE)
 
 
-def rehearse(become: Become) -> list[Range]:
+def rehearse(become: Become, facade: str) -> list[Range]:
     """Fork a child that serves a script through ``become``, and return which memory it used, and how.
 
-    ``become`` is given the descriptor of a socket, and those that must stay open besides. What it returns is kept.
+    ``become`` is given the descriptor of a socket, and those that must stay open besides. What it returns is kept. The
+    script calls a tool of ``facade``, which is laid out.
     Returns nothing where the system does not tell: then workers only begin a little slower.
     """
     ours, theirs = socket.socketpair()
     told, tell = os.pipe()
     mapped = list(_mapped())
-    ours.sendall(b"".join(_frames(_CODE, 1)))
+    ours.sendall(b"".join(_frames(1, facade)))
     ours.shutdown(socket.SHUT_WR)
     pid = os.fork()
     if pid == 0:
@@ -167,6 +185,35 @@ def _merged(start: int, use: int, pages: list[int]) -> Iterator[Range]:
         last = page
     if first >= 0:
         yield start + first * PAGE, (last - first + 1) * PAGE, use
+
+
+def share(ranges: list[Range]) -> list[Range]:
+    """Have every fork copy where the files' pages lie that are in these ranges; return the ranges that are left to it.
+
+    The kernel leaves out of a fork what a child could look up again, page by page: it copies the tables of a mapping
+    only if one of its pages is this process's own. So one page of each is made so, by writing to it what it holds.
+    """
+    try:
+        memory = os.open("/proc/self/mem", os.O_RDWR)
+    except OSError:
+        return ranges
+    copied: list[Range] = []
+    for low, length, use in _mapped():
+        inside = [found for found in ranges if use == found[2] == POPULATE_READ and low <= found[0] < low + length]
+        # A mapping that is copied costs about as much as ten pages that are looked up.
+        if sum(size for _, size, _ in inside) >= _WORTH_COPYING * PAGE and _owned(memory, low):
+            copied += inside
+    os.close(memory)
+    Prefault(copied)()
+    return [found for found in ranges if found not in copied]
+
+
+def _owned(memory: int, page: int) -> bool:
+    try:
+        os.pwrite(memory, os.pread(memory, 1, page), page)
+    except OSError:
+        return False
+    return True
 
 
 class Prefault:

@@ -23,7 +23,7 @@ from toolscript.confine import processes
 from toolscript.runtime import sandbox
 from toolscript.runtime.engine import Engine
 from toolscript.runtime.frames import Kind, encode
-from toolscript.runtime.rehearsal import Prefault, Range, practise, rehearse
+from toolscript.runtime.rehearsal import FACADE, Prefault, Range, practise, rehearse, share
 from toolscript.runtime.worker import serve
 
 ANSWER = struct.Struct("!BiiI")
@@ -41,13 +41,20 @@ class Prepared:
     def __init__(self, make: Callable[[], Engine], count: int) -> None:
         self._make = make
         self._ready = [make() for _ in range(count)]
+        self._facade = ""
 
     def __call__(self) -> Engine:
         """Return an engine that no script has touched."""
-        return self._ready.pop() if self._ready else self._make()
+        if self._ready:
+            return self._ready.pop()
+        engine = self._make()
+        if self._facade:
+            engine.furnish(self._facade)
+        return engine
 
     def furnish(self, facade: str) -> None:
-        """Lay out the tools in all that are ready."""
+        """Lay out the tools in all that are ready, and in those to come."""
+        self._facade = facade
         for engine in self._ready:
             engine.furnish(facade)
 
@@ -58,8 +65,8 @@ def main(control: socket.socket, settings: dict[str, Any]) -> None:
     engines = Prepared(engine, settings["prepared"])
     if getattr(engine, "reserves_memory", False):
         settings["address_space"] = None
-    if settings["facade"]:
-        engines.furnish(settings["facade"])
+    settings["facade"] = settings["facade"] or FACADE
+    engines.furnish(settings["facade"])
     blank("const warm: number = 1;", last_expression=False)
     _Zygote(control, engines, blank, settings).run()
 
@@ -81,8 +88,9 @@ class _Zygote:
         gc.freeze()
         gc.disable()
         self._uses = settings["uses"]
+        self._facade = settings["facade"]
         self._cpu_seconds = settings["cpu_seconds"]
-        self._prefault = Prefault(self._rehearsed())
+        self._prefault = Prefault(share(self._rehearsed()))
         self._missing = sandbox.lock_zygote(address_space=settings["address_space"])
         self._wake, wake = socket.socketpair()
         wake.setblocking(False)
@@ -160,7 +168,7 @@ class _Zygote:
             return []
         practise(lambda sock, engine, uses: serve(sock, engine, self._blank, uses))
         lock = sandbox.WorkerLock(zygote=self._pid, cpu_seconds=self._cpu_seconds, rehearsing=True)
-        return rehearse(lambda fd, kept: self._work(fd, lambda fd: lock(fd, *kept), 1))
+        return rehearse(lambda fd, kept: self._work(fd, lambda fd: lock(fd, *kept), 1), self._facade)
 
     def _reap(self) -> None:
         for pid, code in processes.reaped():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.harness.runtime.playing import play, start_of, tight
+from tests.harness.runtime.playing import FACADE, play, start_of, tight
 
 import toolscript
 from toolscript.errors import ConfigError, HostError, PoolBusy, Position, SourceTooLarge, WorkerCrashed
@@ -100,6 +100,15 @@ async def test_cpu_time_is_bounded_for_workers_and_not_for_the_zygote_that_outli
 async def test_more_uses_than_prepared_contexts_are_served_all_the_same():
     async with Pool(min_size=1, max_size=1, uses_per_worker=40) as pool:
         assert [(await play(pool, f"return {n};")).result for n in range(40)] == list(range(40))
+
+
+async def test_scripts_beyond_the_prepared_contexts_have_the_expected_tools_all_the_same():
+    async with Pool(min_size=1, max_size=1, uses_per_worker=60) as pool:
+        pool.expect(FACADE)
+
+        assert [(await play(pool, f"return await tools.echo([{n}]);")).result for n in range(60)] == [
+            [n] for n in range(60)
+        ]
 
 
 async def test_what_scripts_leave_in_memory_does_not_add_up_in_a_process_that_is_used_again():

@@ -66,10 +66,11 @@ async def goes_on(pool: Pool) -> bool:
     return (await play(pool, "return 'next';", limits=LIMITS)).result == "next"
 
 
-async def test_ring_1_interrupts_and_the_worker_tells():
+@pytest.mark.parametrize("loop", ["for (;;) {}", "for (;;) await null;", "for (;;) { try { for (;;); } catch {} }"])
+async def test_ring_1_interrupts_and_the_worker_tells(loop):
     limits = tight(guest_seconds=1.0)  # a tenth of it is what ring 2 leaves ring 1 for saying so
     async with Pool(limits, min_size=1, max_size=2) as pool:
-        error, told = await ends(pool, "for (;;) {}", limits=limits)
+        error, told = await ends(pool, loop, limits=limits)
 
         assert (type(error), told) == (GuestTimeExceeded, True)
         assert 1.0 <= error.used < 1.1
