@@ -66,6 +66,7 @@ from toolscript.registry.sources import ToolSource, open_source
 from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner
+from toolscript.runtime.ahead import begun
 from toolscript.runtime.pool import Pool
 from toolscript.turns import Turns
 from toolscript.workshop import Journals, Order, Workshop, new_id
@@ -96,6 +97,7 @@ class Harness:
         self.workspace = Path(workspace).resolve()
         if not self.workspace.is_dir():
             raise ConfigError(f"the workspace {str(workspace)!r} is not a directory")
+        ahead = begun()  # before all else: it loads what workers need while the rest is put together here
         self.sandbox = sandbox
         self.registry = Registry([*installed_tools(), *tools])
         self.configuration = load(self.workspace)
@@ -119,7 +121,7 @@ class Harness:
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
         self._cache = ScriptCache()
-        self.pool = Pool(limits or self.configuration.widest_limits(), **self.workers.options())
+        self.pool = Pool(limits or self.configuration.widest_limits(), **self.workers.options(), ahead=ahead)
         self._background = Background(self._open)
         hidden = hidden_directories()
         self._files = DiskFiles([self.workspace], hidden=hidden)

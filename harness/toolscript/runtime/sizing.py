@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toolscript.errors import ConfigError
 from toolscript.limits import Limits
 from toolscript.runtime.nursery import Settings, engine_named
 from toolscript.runtime.sandbox import address_space_for
@@ -31,3 +32,12 @@ def frame_limit(limits: Limits) -> int:
     A script's messages lie in its heap before they are sent; UTF-8 may double them, JSON escapes more.
     """
     return 6 * limits.heap_bytes + _FRAME_OVERHEAD
+
+
+def check_sizes(low: int, high: int, queue: int, uses: int) -> None:
+    """Raise ConfigError for sizes that no pool can have."""
+    if not 0 <= low <= high or high < 1 or queue < 0 or uses < 1:
+        raise ConfigError(
+            f"a pool needs 0 <= min_size <= max_size, max_size >= 1, queue >= 0 and uses_per_worker >= 1, "
+            f"got {low}, {high}, {queue}, {uses}"
+        )
