@@ -19,7 +19,7 @@ def _user_namespaces() -> bool:
 
 
 def _confinement(feature: str) -> bool:
-    from toolscript.confine import detect
+    from toolscript.confine.detect import detect
 
     return bool(getattr(detect(), feature))
 

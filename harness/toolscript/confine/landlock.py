@@ -8,10 +8,13 @@ import stat
 import struct
 from collections.abc import Iterable
 from enum import IntFlag
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolscript.confine import libc, syscalls
 from toolscript.confine.process import no_new_privileges
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446
 _VERSION = 1

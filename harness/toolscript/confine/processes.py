@@ -8,20 +8,23 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
 
-_PROC = Path("/proc")
+_PROC = "/proc"
 _STATE, _PARENT, _START = 0, 1, 19
 """Positions in /proc/PID/stat counted from the field after the program's name."""
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="latin-1") as file:
+        return file.read()
 
 
 def _stat(pid: int) -> list[str]:
     """Return the fields of /proc/PID/stat from the state on; empty when there is no such process."""
     try:
-        text = (_PROC / str(pid) / "stat").read_text("latin-1")
+        text = _text(f"{_PROC}/{pid}/stat")
     except OSError:
         return []
     # The program's name may hold blanks and parentheses: what follows its last one is plain.
@@ -48,7 +51,7 @@ def start_time(pid: int) -> int:
 
 def alive(pid: int) -> bool:
     """Say whether a process exists and is no zombie."""
-    if _PROC.joinpath("self").exists():
+    if traceable():
         fields = _stat(pid)
         return bool(fields) and fields[_STATE] not in "ZX"
     try:
@@ -64,12 +67,14 @@ def alive(pid: int) -> bool:
 def boot_id() -> str:
     """Return what names this boot of the machine, so that a pid of an earlier one is not believed."""
     try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return _text(f"{_PROC}/sys/kernel/random/boot_id").strip()
     except OSError:
         return _boot_session()
 
 
 def _boot_session() -> str:
+    import subprocess  # here, since workers' parent imports this too and its start must be short
+
     asked = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
     try:
         return subprocess.run(asked, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
@@ -83,9 +88,9 @@ def children(pid: int) -> list[int]:
         return _children_by_scan(pid)
     found: list[int] = []
     try:
-        for task in (_PROC / str(pid) / "task").iterdir():
+        for task in os.listdir(f"{_PROC}/{pid}/task"):
             with contextlib.suppress(OSError):
-                found += map(int, (task / "children").read_text().split())
+                found += map(int, _text(f"{_PROC}/{pid}/task/{task}/children").split())
     except OSError:
         # It is gone, and its children belong to another now.
         return found
@@ -95,21 +100,21 @@ def children(pid: int) -> list[int]:
 @cache
 def _children_files() -> bool:
     """Say whether this kernel lists the children of each process."""
-    return (_PROC / "self" / "task" / str(os.getpid()) / "children").exists()
+    return os.path.exists(f"{_PROC}/self/task/{os.getpid()}/children")
 
 
 def _children_by_scan(pid: int) -> list[int]:
     """Return the children of a process on kernels without ``children`` files."""
     found = []
-    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))) and int(fields[_PARENT]) == pid:
-            found.append(int(entry.name))
+    for name in os.listdir(_PROC) if os.path.isdir(_PROC) else ():
+        if name.isdigit() and (fields := _stat(int(name))) and int(fields[_PARENT]) == pid:
+            found.append(int(name))
     return found
 
 
 def traceable() -> bool:
     """Say whether descendants can be found here at all (they are found in /proc)."""
-    return _PROC.joinpath("self").exists()
+    return os.path.exists(f"{_PROC}/self")
 
 
 def descendants(pid: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import platform
+import os
+import sys
 
 _TABLE = """
 read:0:63 write:1:64 readv:19:65 writev:20:66 pread64:17:67 pwrite64:18:68 close:3:57 fstat:5:80
@@ -63,7 +64,10 @@ _NUMBERS = {"x86_64": _numbers(1), "aarch64": _numbers(2)}
 
 def machine() -> str | None:
     """Return this processor's name as used here, or None where calls cannot be filtered."""
-    name = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine())
+    if sys.platform == "win32":
+        return None
+    name = os.uname().machine
+    name = {"amd64": "x86_64", "arm64": "aarch64"}.get(name.lower(), name)
     return name if name in _NUMBERS else None
 
 

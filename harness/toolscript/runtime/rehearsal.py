@@ -14,7 +14,6 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from toolscript.confine import libc, syscalls
 from toolscript.runtime.engine import Drained, Engine, Script
@@ -133,7 +132,9 @@ def _act(theirs: socket.socket, tell: int, mapped: list[Range], become: Callable
 
 def _mapped() -> Iterator[Range]:
     """Yield the private mappings: memory that is written to, and files' pages that are only read or run."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
+    with open("/proc/self/maps") as maps:
+        lines = maps.read().splitlines()
+    for line in lines:
         span, access, _, _, inode, *_ = line.split()
         low, high = (int(end, 16) for end in span.split("-"))
         if access.startswith("rw") and access.endswith("p"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from tests.harness.confine.inside import inside
 from tests.needs import need
 
-from toolscript.confine import detect
+from toolscript.confine.detect import detect
 
 
 def test_limits_are_lowered_for_good_and_what_is_unknown_is_said():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
-from pathlib import Path
 
 
 @cache
@@ -13,6 +13,8 @@ def prelude() -> str:
     Read once: a worker has no files any more.
     """
     lines: list[str] = []
-    for path in sorted(Path(__file__).parent.glob("*.js")):
-        lines.extend(stripped for line in path.read_text("utf-8").splitlines() if (stripped := line.strip()))
+    folder = os.path.dirname(__file__)
+    for name in sorted(name for name in os.listdir(folder) if name.endswith(".js")):
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            lines.extend(stripped for line in file if (stripped := line.strip()))
     return " ".join(line for line in lines if not line.startswith("//"))
