@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json
-from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import ToolContext
+from toolscript.registry.effects import Effect
 from toolscript.registry.shape import Shape
 from toolscript.registry.tool import Ask, Tool, ToolSpec
+
+if TYPE_CHECKING:
+    from toolscript.registry.classification import Classification
 
 ROOMS = (
     "shell", "files", "search", "image", "patch", "editor", "outputs", "discovery", "subagent",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from toolscript.limits import Limits
 from toolscript.memo import Latest
+
+if TYPE_CHECKING:
+    from toolscript.limits import Limits
 
 ENVIRONMENT = ("LANG", "LC_ALL", "TZ", "SHELL")
 """Environment variables that scripts may read; nothing else of the environment reaches a worker."""

@@ -7,11 +7,14 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 import rfc8785
 
 from toolscript.errors import ConfigError, Json, UnknownTool
-from toolscript.registry.tool import Tool, ToolSpec
+
+if TYPE_CHECKING:
+    from toolscript.registry.tool import Tool, ToolSpec
 
 GROUP = "toolscript.tools"
 """The entry point group in which packages offer a function that returns tools."""

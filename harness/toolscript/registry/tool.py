@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from toolscript.registry.classification import Classification, Effect
-from toolscript.registry.context import ToolContext
-from toolscript.registry.shape import Shape
+if TYPE_CHECKING:
+    from toolscript.registry.classification import Classification, Effect
+    from toolscript.registry.context import ToolContext
+    from toolscript.registry.shape import Shape
 
 
 class ToolModel(BaseModel):

@@ -9,19 +9,22 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
 
 from toolscript.errors import HostError, Json, PoolBusy, ToolscriptError
 from toolscript.limits import Limits
-from toolscript.runtime.ahead import Ahead
 from toolscript.runtime.lease import Lease
 from toolscript.runtime.nursery import Nursery
-from toolscript.runtime.process import WorkerProcess
-from toolscript.runtime.session import FacadeEntry, Session
 from toolscript.runtime.sizing import check_sizes, frame_limit, settings_for
 from toolscript.runtime.wire import facade_text
+
+if TYPE_CHECKING:
+    from toolscript.runtime.ahead import Ahead
+    from toolscript.runtime.process import WorkerProcess
+    from toolscript.runtime.session import FacadeEntry, Session
 
 _LARGEST_FURNISHED = 64 * 1024
 _LATER_SECONDS = 0.002
@@ -77,6 +80,8 @@ class Pool:
         self._shortage = asyncio.Event()
         self._closing = False
         self._emptied = anyio.Event()
+        self.filled = anyio.Event()
+        """Set once there has been a worker."""
 
     async def __aenter__(self) -> Pool:
         self._group = anyio.create_task_group()
@@ -259,6 +264,7 @@ class Pool:
 
     def _keep(self, worker: WorkerProcess) -> None:
         worker.idle_since = anyio.current_time()
+        self.filled.set()
         self._idle.append(worker)
         self._serve_line()
 
@@ -373,7 +379,6 @@ class Pool:
         self._idle.clear()
         if self._begun is not None:
             self._begun.close()
-            self._begun = None
         if self._nursery is not None:
             await self._nursery.close()
             self._nursery = None
