@@ -70,8 +70,21 @@ class Ahead:
         self._end()
 
 
+_held: list[Ahead] = []
+
+
+def hold() -> None:
+    """Begin a process now for the next that asks whether one is :func:`begun`: a command does so before it loads."""
+    if (ahead := _begin()) is not None:
+        _held.append(ahead)
+
+
 def begun() -> Ahead | None:
     """Return a process with the default engine; None where none can be started, which the pool will then say."""
+    return _held.pop() if _held else _begin()
+
+
+def _begin() -> Ahead | None:
     try:
         return Ahead()
     except (HostError, OSError):

@@ -213,7 +213,8 @@ class Nursery:
 
     def _heard(self, what: int, pid: int, status: int, text: str) -> None:
         if what == HELLO:
-            self._hello.set_result(tuple(json.loads(text)))
+            if not self._hello.done():  # whoever waited for it may have been cancelled meanwhile
+                self._hello.set_result(tuple(json.loads(text)))
         elif what == SPAWNED:
             worker, born = self._expected.popleft()
             self._children[pid] = worker

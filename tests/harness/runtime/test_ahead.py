@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -16,9 +17,12 @@ from tests.harness.runtime.test_pool import alive, until
 import toolscript
 from toolscript.errors import ConfigError
 from toolscript.harness import Harness
+from toolscript.limits import Limits
 from toolscript.runtime import ahead
 from toolscript.runtime.ahead import Ahead
+from toolscript.runtime.nursery import Nursery
 from toolscript.runtime.pool import Pool
+from toolscript.runtime.sizing import frame_limit, settings_for
 
 pytestmark = pytest.mark.anyio
 
@@ -105,3 +109,25 @@ async def test_workers_have_the_tools_at_hand_that_were_expected_before_the_pool
             furnished = session.worker.furnished
         assert furnished and furnished == pool._settings.facade
         assert (await play(pool, "return await tools.echo({n: 1});")).result == {"n": 1}
+
+
+async def test_an_answer_for_which_nobody_waits_any_more_is_no_error(begun):
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: problems.append(context))
+    settings = settings_for(Limits(), "quickjs-ng", 1)
+    nursery = Nursery(*settings.begin().take(), frame_limit(Limits()))
+    nursery._hello.cancel()
+    (await nursery.fork()).close()  # what it said first has been heard by then
+    await nursery.close()
+
+    assert problems == []
+
+
+async def test_a_command_can_have_it_begun_before_there_is_a_harness(workplace, begun):
+    ahead.hold()
+    first, second = Harness(workplace / "work"), Harness(workplace / "work")
+    assert len(begun) == 2
+    async with first:
+        assert first.pool._nursery is None or first.pool._nursery.pid == begun[0]
+    await second.aclose()
+    assert not any(map(alive, begun))
