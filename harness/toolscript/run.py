@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from toolscript.errors import Json
@@ -19,6 +19,7 @@ from toolscript.events import (
     ScriptExecutionOutput,
     ScriptLog,
 )
+from toolscript.values import quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class LogLine:
     line: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One tool call of a run, as far as it has come."""
@@ -58,6 +60,7 @@ class Operation:
     """What the script gave, where a person edited it; ``arguments`` are what ran."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a script. ``status`` is None while it goes on."""
@@ -80,18 +83,16 @@ class Run:
     def fold(cls, events: Iterable[BaseEvent]) -> Run:
         """Return the run that these events tell of; events of nested runs must be left out."""
         kept = tuple(events)
-        operations: dict[int, Operation] = {}
+        operations: dict[int, dict[str, Any]] = {}
         logs: list[LogLine] = []
         told: dict[str, Any] = {}
         for event in kept:
             if isinstance(event, ScriptLog):
                 logs.append(LogLine(level=event.level, text=event.text, line=event.line))
-            else:
+            elif not _track(operations, event):
                 told |= _told(event)
-                _track(operations, event)
-        return cls(
-            events=kept, logs=tuple(logs), operations=tuple(operations[n] for n in sorted(operations)), **told
-        )  # fmt: skip
+        done = tuple([Operation(**operations[number]) for number in sorted(operations)])
+        return cls(events=kept, logs=tuple(logs), operations=done, **told)
 
     def to_json(self) -> dict[str, Json]:
         """Return the object that ``toolscript run --json`` prints."""
@@ -134,36 +135,34 @@ def _told(event: BaseEvent) -> dict[str, Any]:
             return {}
 
 
-def _track(operations: dict[int, Operation], event: BaseEvent) -> None:
+def _track(operations: dict[int, dict[str, Any]], event: BaseEvent) -> bool:
+    """Note what an event tells of an operation; says whether it tells of one."""
     match event:
         case OperationStarted():
-            operations[event.operation] = Operation(
-                number=event.operation, tool=event.tool, arguments=event.arguments, effect=event.effect,
-                status=event.status, line=event.line, column=event.column, task_id=event.task_id,
-                started=event.time,
+            operations[event.operation] = {
+                "number": event.operation, "tool": event.tool, "arguments": event.arguments, "effect": event.effect,
+                "status": event.status, "line": event.line, "column": event.column, "task_id": event.task_id,
+                "started": event.time,
+            }  # fmt: skip
+        case OperationFinished() if (found := operations.get(event.operation)) is not None:
+            found.update(
+                status=event.status, output=event.output, error=event.error, duration_ms=event.duration_ms,
+                waited_ms=event.waited_ms, output_bytes=event.output_bytes, truncated=event.truncated,
+                handle=event.handle, diff=event.diff,
             )  # fmt: skip
-        case ApprovalRequested():
-            _update(operations, event.operation, status=OperationStatus.AWAITING_APPROVAL)
-        case ApprovalResolved():
-            decided = f"{event.decision} by {event.by}"
-            _update(operations, event.operation, status=OperationStatus.RUNNING, approval=decided)
-            _edit(operations, event.operation, event.arguments)
-        case OperationFinished():
-            _update(
-                operations, event.operation, status=event.status, output=event.output, error=event.error,
-                duration_ms=event.duration_ms, waited_ms=event.waited_ms, output_bytes=event.output_bytes,
-                truncated=event.truncated, handle=event.handle, diff=event.diff,
-            )  # fmt: skip
-            _edit(operations, event.operation, event.ran_with)
+            _edit(found, event.ran_with)
+        case ApprovalRequested() if (found := operations.get(event.operation)) is not None:
+            found["status"] = OperationStatus.AWAITING_APPROVAL
+        case ApprovalResolved() if (found := operations.get(event.operation)) is not None:
+            found.update(status=OperationStatus.RUNNING, approval=f"{event.decision} by {event.by}")
+            _edit(found, event.arguments)
+        case _:
+            return False
+    return True
 
 
-def _update(operations: dict[int, Operation], number: int, **changes: Any) -> None:
-    if (found := operations.get(number)) is not None:
-        operations[number] = replace(found, **changes)
-
-
-def _edit(operations: dict[int, Operation], number: int, edited: Json) -> None:
+def _edit(found: dict[str, Any], edited: Json) -> None:
     """Put what ran in place of what was asked for, which stays beside it."""
-    if edited is not None and (found := operations.get(number)) is not None:
-        asked = found.arguments if found.asked_arguments is None else found.asked_arguments
-        operations[number] = replace(found, arguments=edited, asked_arguments=asked)
+    if edited is not None:
+        found.setdefault("asked_arguments", found["arguments"])
+        found["arguments"] = edited

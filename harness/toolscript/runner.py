@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import anyio
@@ -14,6 +15,7 @@ import anyio
 from toolscript.errors import Json, RunAborted, StoreTooLarge, ToolscriptError
 from toolscript.events import RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.course import Course
+from toolscript.facade.crew import Crew
 from toolscript.facade.ending import Ending, unexpected
 from toolscript.facade.large import reference
 from toolscript.facade.pending import Outcome
@@ -27,11 +29,14 @@ from toolscript.limits import Limits
 from toolscript.memo import Latest
 from toolscript.runtime.session import Call, FacadeEntry, Sessions, Start
 from toolscript.texts import loads
+from toolscript.values import quick
 
+_AT_ONCE = nullcontext()
 Origin = Literal["model", "cell", "file", "replay", "undo", "call"]
 """Who wrote a script; ``call`` is a structured call, which has none."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
     """One parsed script with all its inputs but those of the scope."""
@@ -73,11 +78,7 @@ class Runner:
         script = replace(script, store=self._store.snapshot())
         start = self._start(script, scope)
         announce(script, scope)
-        try:
-            scope.journal.write(run_record(script, scope))
-        except Exception as error:  # nothing runs that is not written down
-            return _unwritten(Course(scope, self.board, script.task_prefix), unexpected(error, "the journal"))
-        course = Course(scope, self.board, script.task_prefix)
+        course = Course(scope, self.board, script.task_prefix, partial(run_record, script, scope))
         ending = await self.conduct(course, start)
         if course.prepared is not None:
             digest = script.parsed.script_hash
@@ -89,15 +90,15 @@ class Runner:
         scope = course.scope
         ending = Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
         try:
-            async with anyio.create_task_group() as group:
-                self._stops[scope.run_id] = group.cancel_scope
-                ending = await course.run(self._sessions, start, group)
+            async with Crew() as crew:
+                self._stops[scope.run_id] = crew.scope
+                ending = await course.run(self._sessions, start, crew)
         except Exception as error:
             ending = Ending(status=RunStatus.FAILED, error=unexpected(error, "the run"))
         finally:
             self._stops.pop(scope.run_id, None)
             # Whatever ended it, a run is reported and written down before anybody goes on.
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True) if course.lasting else _AT_ONCE:
                 ending = await self._closed(course, ending)
         return ending
 
@@ -171,7 +172,7 @@ class Runner:
                 changed=course.road.changed,
             )
         )
-        if course.road.had_effect or course.store:
+        if course.lasting:
             await scope.journal.sync()
         course.close_journal()
         scope.emitter.emit(

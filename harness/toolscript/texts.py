@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+import orjson
+
 DEEPEST = 512
 """How many levels of lists and objects a value may have."""
 
@@ -19,6 +21,14 @@ def loads(text: str | bytes) -> Any:
         return whole(value) if halves in text.lower() else value  # type: ignore[operator]
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def dumps(value: Any) -> str:
+    """Return a JSON value as compact text; large integers and halves of surrogate pairs keep their exact value."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, separators=(",", ":"))
 
 
 def whole(value: Any) -> Any:

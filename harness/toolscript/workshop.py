@@ -19,6 +19,7 @@ from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, S
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.large import LARGEST_RESULT
 from toolscript.facade.scope import RunScope, World
+from toolscript.journal.late import LateJournal
 from toolscript.journal.records import Journal, MemoryJournal, RunRecord
 from toolscript.language.parser import Parsed, script_hash
 from toolscript.registry.registry import Registry, matches, tools_digest
@@ -26,6 +27,7 @@ from toolscript.run import Run
 from toolscript.runner import Origin, Runner, Script
 from toolscript.runtime.identity import installation
 from toolscript.runtime.session import FacadeEntry
+from toolscript.values import quick
 
 if TYPE_CHECKING:
     from toolscript.agent.executor import ToolReply
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 Journals = Callable[[str], Journal]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """Who wants something run, and under which terms; ``limits`` are the maxima, ``lowered`` what is asked for."""
@@ -249,7 +252,7 @@ class Workshop:
         self, run_id: str, digest: str, order: Order, emitter: Emitter, journal: Journal | None = None
     ) -> RunScope:
         tools = self._toolset(order)
-        journal = journal or self.journals(run_id)
+        journal = journal or LateJournal(partial(self.journals, run_id))
         asking = None if self.delegate is None else partial(self.delegate, order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,

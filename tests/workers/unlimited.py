@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from typing import Any
 
 from toolscript.runtime.engine import Drained, Script
@@ -13,8 +12,8 @@ from toolscript.runtime.quickjs import QuickJSEngine
 class WithoutRing1(QuickJSEngine):
     """Sets no time limit in the engine."""
 
-    def _enter(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return function(*arguments)
+    def _allow(self, left: float) -> None:
+        """Allow everything."""
 
 
 class WithoutRings1And2(WithoutRing1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ def judge(
     spec: ToolSpec,
     classification: Classification,
     *,
-    rules: Iterable[Rule] = (),
+    rules: Sequence[Rule] = (),
     permissions: Permissions | None = None,
     sandboxed: bool,
     arguments: Json = None,
@@ -34,7 +34,7 @@ def judge(
     look at them; relative paths in them begin at ``cwd``. Deny rules come first; then what a person allowed for
     the conversation; then the strictest of policy and rules, where an allow rule lifts what only the policy asks.
     """
-    matching = [rule for rule in rules if rule.matches(spec, arguments, classification, cwd)]
+    matching = [rule for rule in rules if rule.matches(spec, arguments, classification, cwd)] if rules else []
     if denying := _first(matching, "deny"):
         return Verdict.DENY, str(denying)
     if permissions and (permission := permissions.covering(spec, classification, arguments)):
@@ -52,8 +52,8 @@ def judge(
     return Verdict.ASK, reason
 
 
-def _first(rules: Iterable[Rule], verdict: str) -> Rule | None:
-    return next((rule for rule in rules if rule.verdict == verdict), None)
+def _first(rules: Sequence[Rule], verdict: str) -> Rule | None:
+    return next((rule for rule in rules if rule.verdict == verdict), None) if rules else None
 
 
 def _allowing(
@@ -112,13 +112,16 @@ def _in_any_case(spec: ToolSpec, classification: Classification) -> list[str]:
         reasons.append(f"{spec.path} always asks")
     if classification.danger is Danger.DANGEROUS:
         reasons.append(_named("it is dangerous", classification.reasons))
-    protected = [str(p.path) for p in classification.paths if p.protected and p.kind != "read"]
-    if protected:
-        reasons.append(_named("it changes protected files", protected))
+    if classification.paths:
+        protected = [str(p.path) for p in classification.paths if p.protected and p.kind != "read"]
+        if protected:
+            reasons.append(_named("it changes protected files", protected))
     return reasons
 
 
 def _outside(classification: Classification) -> list[str]:
+    if not classification.paths:
+        return []
     # Confined commands may read outside; file tools ask for it.
     command = classification.effect is Effect.EXECUTE
     reads = [str(p.path) for p in classification.outside if p.kind == "read" and not command]

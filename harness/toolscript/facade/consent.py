@@ -22,6 +22,7 @@ from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import Answer, Question, SandboxMode, ToolContext
 from toolscript.registry.registry import schema_digest
 from toolscript.registry.shape import Shape
+from toolscript.values import quick
 
 if TYPE_CHECKING:
     from toolscript.facade.scope import RunScope
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from toolscript.runtime.session import Call
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consented:
     """A call that may happen: its arguments (perhaps edited), and what a person was shown of it.
@@ -40,6 +42,11 @@ class Consented:
     classification: Classification
     asked: bool = False
     insists: str = ""
+
+    @property
+    def unasked_read(self) -> bool:
+        """Whether it reads and nobody was asked: it may happen as it is, since files bind it to what it may read."""
+        return self.classification.effect is Effect.READ and not self.asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +75,8 @@ class Gate:
 
         What nobody had to be asked about may have changed, as long as nobody has to be asked about it now.
         """
-        if not consented.asked and consented.classification.effect is Effect.READ:
-            return consented  # files are bound by themselves to what they may read
+        if consented.unasked_read:
+            return consented
         now = await tool.classify(consented.arguments, context)
         if now == consented.classification:
             return consented
@@ -178,8 +185,9 @@ class Gate:
         """Return the verdict on a call and the reason for it; asks nobody."""
         scope = self.scope
         unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
+        seen = tool.spec.input.dump(arguments) if scope.rules or scope.permissions else None
         return judge(
-            scope.policy, tool.spec, classification, arguments=tool.spec.input.dump(arguments), rules=scope.rules,
+            scope.policy, tool.spec, classification, arguments=seen, rules=scope.rules,
             permissions=scope.permissions, cwd=scope.world.cwd,
             sandboxed=classification.confined or unconfined_by_choice or classification.escalated,
         )  # fmt: skip

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-
-from anyio.abc import TaskGroup
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
 from toolscript.events import RunStatus, ScriptStarted
 from toolscript.facade.clock import WallClock
 from toolscript.facade.console import Console
+from toolscript.facade.crew import Crew
 from toolscript.facade.ending import Ending, unexpected
 from toolscript.facade.pending import Outcome, Pending
 from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
 from toolscript.facade.spawn import CALLS, Spawner
 from toolscript.facade.tasks import TaskBoard
-from toolscript.journal.records import CallRecord, LogRecord, TimerRecord
+from toolscript.journal.records import CallRecord, LogRecord, RunRecord, TimerRecord
 from toolscript.runtime.session import (
     Batch,
     Call,
@@ -39,15 +39,19 @@ PARTIAL = "the plan ends here: nobody knows what this call would answer"
 class Course:
     """One execution of one script, from its worker's first batch to its ending."""
 
-    def __init__(self, scope: RunScope, board: TaskBoard, task_prefix: str) -> None:
+    def __init__(
+        self, scope: RunScope, board: TaskBoard, task_prefix: str, record: Callable[[], RunRecord] | None = None
+    ) -> None:
+        """Prepare it; ``record`` returns what is written down of a script that begins."""
         self.scope = scope
+        self._record = record
         self.clock = WallClock(scope.limits.wall_seconds)
         self.pending = Pending(self.clock, scope.journal)
         self.console = Console(scope.emitter, scope.limits)
         self.road = self.make_road()
         self.spawner = Spawner(board, self.road, scope, task_prefix)
         self.calls: dict[int, Call] = {}
-        self._running = 0
+        self._waiting: list[Call] = []
         self.timers = 0
         self.store: dict[str, str | None] = {}
         self.warnings: list[str] = []
@@ -71,12 +75,11 @@ class Course:
             return BoundRoad(self.scope, self.waiting)
         return Road(self.scope, self.waiting)
 
-    async def run(self, sessions: Sessions, start: Start, group: TaskGroup) -> Ending:
-        """Serve the script until it ends; what it leaves pending is cancelled with the group, which is its own."""
+    async def run(self, sessions: Sessions, start: Start, crew: Crew) -> Ending:
+        """Serve the script until it ends; what it leaves pending is cancelled, with the crew, which is its own."""
         try:
             async with sessions.checkout() as session:
-                self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
-                return await self._serve(session, start, group)
+                return await self._serve(session, start, crew)
         except Exception as error:
             problem = unexpected(error, "the run")
             if getattr(problem, "lost_logs", False):
@@ -84,12 +87,11 @@ class Course:
             return Ending(status=RunStatus.FAILED, error=problem)
         finally:
             self.pending.close()
-            if self._running:
-                group.cancel_scope.cancel()
+            crew.cancel()
 
-    async def _serve(self, session: Session, start: Start, group: TaskGroup) -> Ending:
+    async def _serve(self, session: Session, start: Start, crew: Crew) -> Ending:
         session.on_loss(self.pending.lose)
-        ending = await self.begin(session, start, group)
+        ending = await self.begin(session, start, crew)
         while ending is None:
             if self.broken is not None:
                 return Ending(status=RunStatus.FAILED, error=self.broken)
@@ -105,29 +107,46 @@ class Course:
             if self.road.stop is not None:
                 return Ending(status=RunStatus.FAILED, error=self.road.stop)
             if settlements:
-                ending = self.take(await session.settle(settlements), group)
+                ending = self.take(await session.settle(settlements), crew)
         return ending
 
-    async def begin(self, session: Session, start: Start, group: TaskGroup) -> Ending | None:
-        """Start the script; returns its ending if it has one already."""
-        return self.take([await session.start(start)], group)
+    async def begin(self, session: Session, start: Start, crew: Crew) -> Ending | None:
+        """Start the script; returns its ending if it has one already.
 
-    def take(self, batches: Sequence[Batch], group: TaskGroup) -> Ending | None:
+        It is written down while its worker begins with it: nothing that it wants is done before.
+        """
+        return self.take([await session.start(start, meanwhile=partial(self.begun, crew))], crew)
+
+    def begun(self, crew: Crew) -> None:
+        """Tell that a worker has the script, write that down, and prepare for what it will want."""
+        crew.prepare()
+        if self._record is not None:
+            self.scope.journal.write(self._record())
+        self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
+
+    def take(self, batches: Sequence[Batch], crew: Crew) -> Ending | None:
         """Do all that the batches say; returns the ending if the script has come to one."""
         for batch in batches:
             self.prepared = batch.prepared or self.prepared
             self._guest_seconds = batch.guest_seconds
             for message in batch.messages:
-                self.handle(message, group)
+                self.handle(message)
             if (ended := batch.ended) is not None:
                 return self.ended(ended)
+        self.depart(crew)
         return None
 
-    def handle(self, message: Message, group: TaskGroup) -> None:
-        """Do what the script wants, and write it down."""
+    def depart(self, crew: Crew) -> None:
+        """Send the calls on their way; only now, since of a script that has ended none does anything any more."""
+        calls, self._waiting = self._waiting, []
+        for call in calls:
+            crew.begin(self._travel(call))
+
+    def handle(self, message: Message) -> None:
+        """Do what the script wants, and write it down; its calls are not on their way before :meth:`depart`."""
         match message:
             case Call():
-                self._call(message, group)
+                self._call(message)
             case Log():
                 self.scope.journal.write(LogRecord(level=message.level, text=message.text))
                 self.console.write(message)
@@ -140,7 +159,7 @@ class Course:
             case Done() | Failed():
                 pass
 
-    def _call(self, call: Call, group: TaskGroup) -> None:
+    def _call(self, call: Call) -> None:
         self.calls[call.number] = call
         self.scope.journal.write(
             CallRecord(
@@ -153,16 +172,15 @@ class Course:
                 time_ms=int(time.time() * 1000),
             )
         )
-        self.send(call, group)
+        self.send(call)
 
-    def send(self, call: Call, group: TaskGroup) -> None:
-        """Send a call on its way; its outcome will be settled."""
+    def send(self, call: Call) -> None:
+        """Have a call depart; its outcome will be settled."""
         self.pending.begin(call.number)
         if call.spawn:
             self.spawner.start(call, self._deliver)
         else:
-            self._running += 1
-            group.start_soon(self._travel, call)
+            self._waiting.append(call)
 
     async def _travel(self, call: Call) -> None:
         try:
@@ -170,8 +188,6 @@ class Course:
             self.pending.deliver(await go(call))
         except Exception as error:
             self.fail(unexpected(error, call.tool))
-        finally:
-            self._running -= 1
 
     def fail(self, error: ToolscriptError) -> None:
         """End the run: a call of it can have no outcome any more."""
@@ -220,6 +236,11 @@ class Course:
             if call.line is not None:
                 return Position(call.line, call.column or 1)
         return None
+
+    @property
+    def lasting(self) -> bool:
+        """Whether something of it must be durable before anybody hears of its end."""
+        return self.road.had_effect or bool(self.store)
 
     def close_journal(self) -> None:
         """Give the journal up, as soon as the last task that this script spawned has ended."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolscript.memo import Latest
+from toolscript.texts import dumps
 
 if TYPE_CHECKING:
     from toolscript.limits import Limits
@@ -32,7 +32,7 @@ class GuestContext:
 
     def to_json(self) -> str:
         """Return the JSON text that the worker freezes."""
-        return json.dumps(
+        return dumps(
             {
                 "workingDirectory": self.working_directory,
                 "conversationId": self.conversation_id,

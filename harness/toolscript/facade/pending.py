@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from toolscript.errors import Json, WallTimeExceeded
 from toolscript.journal.records import EndRecord, Journal
 from toolscript.runtime.session import Settlement
+from toolscript.values import quick
 
 if TYPE_CHECKING:
     from toolscript.facade.clock import WallClock
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How one call or timer ended; ``value`` is JSON text, ``text`` what a structured call gives a model.

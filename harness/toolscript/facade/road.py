@@ -34,7 +34,7 @@ from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
 from toolscript.logs import get_logger
 from toolscript.registry.effects import Effect
 from toolscript.registry.tool import Failing, Tool
-from toolscript.texts import loads
+from toolscript.texts import dumps, loads
 
 if TYPE_CHECKING:
     from toolscript.approvals.request import Decision
@@ -198,14 +198,21 @@ class Road:
     async def serve(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext) -> Any:
         """Get consent, wait for a slot, and do it."""
         consented = await self.gate.pass_(tool, arguments, trip.call, context)
-        async with self.slots:
+        slots = self.slots
+        slots.acquire_nowait() if slots.value else await slots.acquire()
+        try:
             return await self.perform(trip, tool, consented, context)
+        finally:
+            slots.release()
 
     async def perform(self, trip: Trip, tool: Tool, consented: Consented, context: ToolContext) -> Any:
         """Do exactly what was consented to, as it is at the last moment; else ask anew.
 
         Raises ToolError ``changed`` for a call that is another one each time it is looked at.
         """
+        if consented.unasked_read:
+            trip.diff = consented.classification.diff
+            return await tool.call(consented.arguments, widened(context, consented.classification))
         for _ in range(LOOKS):
             places = _changed_places(context, consented)
             async with self._scope.world.files.locked_async(*places) if places else _UNLOCKED:
@@ -308,13 +315,15 @@ class Road:
         return change_records(trip.changes, self._scope.journal)
 
     def _finish(self, trip: Trip, status: OperationStatus, error: ToolscriptError | None) -> None:
-        wait = self._waits.get(trip.call.number, Wait())
-        wait.end()
+        waited = 0.0
+        if (wait := self._waits.get(trip.call.number)) is not None:
+            wait.end()
+            waited = wait.seconds
         self._scope.emitter.emit(
             OperationFinished, operation=trip.call.number, tool=trip.call.tool, status=status,
             output=_bounded(trip.value, trip.stats.get("output_bytes")), error=error.to_json() if error else None,
-            duration_ms=round((time.monotonic() - trip.began - wait.seconds) * 1000, 3), diff=trip.diff,
-            waited_ms=round(wait.seconds * 1000, 3), ran_with=_bounded(trip.ran_with, None), **trip.stats,
+            duration_ms=round((time.monotonic() - trip.began - waited) * 1000, 3), diff=trip.diff,
+            waited_ms=round(waited * 1000, 3), ran_with=_bounded(trip.ran_with, None), **trip.stats,
         )  # fmt: skip
 
 
@@ -326,7 +335,7 @@ def _changed_places(context: ToolContext, consented: Consented) -> list[Place]:
 
 def widened(context: ToolContext, seen: Classification) -> ToolContext:
     """Return the context with files that may also touch exactly what a person or a rule consented to."""
-    paths = [p.path for p in seen.paths if p.protected or not p.inside]
+    paths = [p.path for p in seen.paths if p.protected or not p.inside] if seen.paths else None
     return replace(context, files=context.files.permitting(paths)) if paths else context
 
 
@@ -336,12 +345,8 @@ def _json(value: Json) -> str:
 
 def _encoded(trip: Trip, most: int) -> str:
     """Return the value as JSON text. Raises OutputTooLarge by the bytes of the value, not of its escapes."""
-    text = json.dumps(trip.value, ensure_ascii=False, separators=(",", ":"))
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can carry
-        text = _json(trip.value)
-        size = len(text)
+    text = dumps(trip.value)
+    size = len(text) if text.isascii() else len(text.encode())
     if size > most + 4096 and (real := _weight(trip.value)) > most + 4096:
         tool = trip.call.tool
         raise OutputTooLarge(
@@ -373,7 +378,7 @@ def _bounded(value: Json, size: int | None) -> Json:
 
     ``size`` is that of its JSON, where it is known already.
     """
-    if size is not None and size <= KEPT_IN_EVENT:
+    if value is None or (size is not None and size <= KEPT_IN_EVENT):
         return value
     if isinstance(value, dict) and str(value.get("imageUrl", "")).startswith("data:image/"):
         return value  # the head of a picture shows nothing

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolscript.registry.context import MemoryOutputs, Outputs, SandboxMode, ToolContext
+from toolscript.values import quick
 
 if TYPE_CHECKING:
     from toolscript.approvals.bridge import Bridge
@@ -50,6 +51,7 @@ class World:
         return self.opened()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScope:
     """What every call of one run shares."""

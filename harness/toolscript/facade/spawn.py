@@ -45,8 +45,9 @@ class Spawner:
             turn_id=self._scope.turn_id, clock=WallClock(self._scope.limits.task_seconds),
         )  # fmt: skip
 
+        self._open += 1  # from now on, though it begins later: its script may end before
+
         async def work() -> Outcome:
-            self._open += 1
             try:
                 try:
                     outcome = await self._road.travel(call, task_id=task.task_id)

@@ -17,12 +17,12 @@ from toolscript.errors import JournalDamaged, JournalError, Json
 from toolscript.journal.codec import line_hash, line_of, short_line
 from toolscript.journal.private import CREATE, sync_dir, sync_fd
 from toolscript.journal.reader import lines
+from toolscript.journal.records import Record
 
 LOOKS, LOOK_SECONDS = 10, 0.002
 """How often a lock is tried for that somebody may hold who only looks whether there is a writer."""
 
 Flush = Callable[[], None]
-Clean = Callable[[bytes | None], dict[str, Json] | None]
 
 
 class SharedSync:
@@ -86,17 +86,21 @@ class ChainedFile:
             raise
         self._new_name = not resume
 
-    def append(self, kind: str, fields: dict[str, Json], clean: Clean | None = None) -> None:
-        """Append one line; a crash of this process does not lose it, a crash of the machine may.
-
-        ``clean`` says of a finished line whether it may be written (None), or returns the fields that may be.
-        """
+    def append(self, kind: str, fields: dict[str, Json]) -> None:
+        """Append one line; a crash of this process does not lose it, a crash of the machine may."""
         self.check()
-        line = short_line(kind, fields, self._last)
-        if clean is not None and (cleaned := clean(line)) is not None:
-            fields, line = cleaned, None
-        if line is None:
-            line = line_of(kind, fields, self._last, self._keep)
+        self._put(line_of(kind, fields, self._last, self._keep))
+
+    def append_short(self, record: Record, clean: Callable[[bytes], bool]) -> bool:
+        """Do as :meth:`append` with a record that needs no body and whose line is clean; says whether it is one."""
+        self.check()
+        line = short_line(record, self._last)
+        if line is None or not clean(line):
+            return False
+        self._put(line)
+        return True
+
+    def _put(self, line: bytes) -> None:
         try:
             self._write_all(line + b"\n")
         except OSError as error:

@@ -32,6 +32,7 @@ class BadLine(ValueError):
     """A line that is no record of this format; the text says why."""
 
 
+_HEADS = {kind: b'{"v":%d,"prev":"%%b","kind":"%b",' % (VERSION, kind.encode()) for kind in KINDS}
 _NAMES = {kind: tuple(field.name for field in dataclasses.fields(record)) for kind, record in KINDS.items()}
 
 
@@ -73,9 +74,13 @@ def _finite(digits: str) -> float:
     return number if math.isfinite(number) else _refuse(digits)
 
 
-def short_line(kind: str, fields: dict[str, Json], previous: str) -> bytes | None:
+def short_line(record: Record, previous: str) -> bytes | None:
     """Return what :func:`line_of` returns where no field needs a body, as for nearly every record; else None."""
-    line = dumped({"v": VERSION, "prev": previous, "kind": kind, **fields})
+    try:
+        fields = orjson.dumps(record)
+    except TypeError:  # a large integer, or half a surrogate pair
+        return None
+    line = _HEADS[record.kind] % previous.encode() + fields[1:]
     return line if len(line) <= INLINE_BYTES and _BLOB_KEY not in line else None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, get_args
 
 from toolscript.errors import JournalError, Json
+from toolscript.values import quick
 
 VERSION = 1
 """The version of the format; a change that an older reader would misread raises it."""
@@ -15,6 +16,7 @@ OTHER_QUESTIONS = frozenset({"question", "unknown"})
 """What marks, in ``extra``, a request whose answer is no argument of the call."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """All inputs of a run; always the first record."""
@@ -49,6 +51,7 @@ class RunRecord:
     parent: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
     """The script called a tool; ``number`` is the outbox number and the call's identity."""
@@ -130,6 +133,7 @@ class TimerRecord:
     due: float
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndRecord:
     """A call, timer or task was settled; the order of these records is the tape, late ones apart."""
@@ -146,6 +150,7 @@ class EndRecord:
     """Whether the script had ended by then: the outcome reached nobody, and is not on the tape."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord:
     """One line of the script's console."""
@@ -155,6 +160,7 @@ class LogRecord:
     text: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEndRecord:
     """The run ended; its store changes are committed by this record."""

@@ -60,7 +60,10 @@ class Redactor:
 
     def spares(self, line: bytes) -> bool:
         """Say whether a line of JSON holds nothing that :meth:`text` would replace in any of its texts."""
-        return not any(sign in line for sign in self._signs)
+        for sign in self._signs:  # noqa: SIM110 (asked of every record, and twice as fast as a generator)
+            if sign in line:
+                return False
+        return True
 
     @cached_property
     def _signs(self) -> tuple[bytes, ...]:

@@ -81,21 +81,18 @@ class DiskJournal:
         self._append(record)
 
     def _append(self, record: Record) -> None:
-        fields = fields_of(record)
-
-        def clean(line: bytes | None) -> dict[str, Json] | None:
-            if line is not None and self._redactor.spares(line):
-                return None
-            cleaned = {n: value if n in PLAIN else self._redactor.json(value) for n, value in fields.items()}
-            # Secrets first: a line whose marker nobody can resolve could never be resumed exactly.
-            self._write_secrets()
-            return cleaned
-
         try:
-            self._file.append(record.kind, fields, clean)
+            if not self._file.append_short(record, self._redactor.spares):
+                self._append_cleaned(record)
         except OSError as error:
             raise self._file.fail(error) from None
         self._sync.note()
+
+    def _append_cleaned(self, record: Record) -> None:
+        fields = {n: v if n in PLAIN else self._redactor.json(v) for n, v in fields_of(record).items()}
+        # Secrets first: a line whose marker nobody can resolve could never be resumed exactly.
+        self._write_secrets()
+        self._file.append(record.kind, fields)
 
     def keep(self, data: bytes) -> str:
         """Keep bytes beside the records, exactly, and return their SHA-256."""

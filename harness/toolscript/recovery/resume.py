@@ -10,7 +10,6 @@ from typing import Any
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
 
 from toolscript.approvals.request import Verdict
 from toolscript.errors import (
@@ -26,6 +25,7 @@ from toolscript.events import OperationFinished, OperationStarted, OperationStat
 from toolscript.facade.binding import BoundRoad
 from toolscript.facade.clock import WallClock
 from toolscript.facade.course import Course
+from toolscript.facade.crew import Crew
 from toolscript.facade.ending import Ending
 from toolscript.facade.pending import Outcome
 from toolscript.facade.road import Road, Trip
@@ -171,8 +171,9 @@ class ResumedCourse(Course):
         """Return the road with the treatments."""
         return self.resumed
 
-    async def begin(self, session: Session, start: Start, group: TaskGroup) -> Ending | None:
+    async def begin(self, session: Session, start: Start, crew: Crew) -> Ending | None:
         """Feed the tape, find out what becomes of the open calls, and only then let anything happen."""
+        self.begun(crew)
         try:
             ended = await self._follow(session)
             if ended is None:
@@ -186,7 +187,7 @@ class ResumedCourse(Course):
             self.suspended = error
             return Ending(status=RunStatus.FAILED, error=error)
         self.suspended = None
-        return self._go_on(ended, group)
+        return self._go_on(ended, crew)
 
     async def _follow(self, session: Session) -> Done | Failed | None:
         follower = Follower(self._past.tape, self._hear)
@@ -258,7 +259,7 @@ class ResumedCourse(Course):
         if missing:
             raise unanswered(missing)
 
-    def _go_on(self, ended: Done | Failed | None, group: TaskGroup) -> Ending | None:
+    def _go_on(self, ended: Done | Failed | None, crew: Crew) -> Ending | None:
         # Nobody's time passed while the run lay there and while people were asked about it.
         self.clock = self.pending.clock = WallClock(self.scope.limits.wall_seconds)
         self._tell()
@@ -268,12 +269,15 @@ class ResumedCourse(Course):
             self.pending.resume_timer(timer.number, timer.due)
         for number in self._past.open:
             if ended is None:
-                self.send(self.calls[number], group)
+                self.send(self.calls[number])
             else:  # the script did not wait for it
                 self.pending.begin(number)
         for message in self._fresh:
-            self.handle(message, group)
-        return None if ended is None else self.ended(ended)
+            self.handle(message)
+        if ended is not None:
+            return self.ended(ended)
+        self.depart(crew)
+        return None
 
     def _tell(self) -> None:
         """Let those who watch see what had happened before."""

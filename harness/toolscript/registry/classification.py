@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toolscript.registry.effects import Danger, Effect
+from toolscript.values import quick
 
 __all__ = ["Classification", "Danger", "Effect", "PathEffect"]
 
@@ -25,6 +26,7 @@ class PathEffect:
     protected: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
     """What one exact call would do; a policy decides on nothing else.

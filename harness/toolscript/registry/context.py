@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from toolscript.errors import ApprovalUnavailable, Json, ToolError
+from toolscript.values import quick
 
 if TYPE_CHECKING:
     from toolscript.confine.command import Commands
@@ -103,6 +104,7 @@ async def _unrecorded(process: ProcessRecord) -> None:
     return None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolContext:
     """The world as one call of a tool may see and touch it.

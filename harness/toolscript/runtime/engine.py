@@ -7,7 +7,7 @@ Engines speak texts, not values: what a script did is a JSON array that crosses 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +29,7 @@ class Script:
     stack_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drained:
+class Drained(NamedTuple):
     """What the script did until it had to wait: messages as JSON texts joined by commas, and long texts beside."""
 
     messages: str
@@ -60,6 +59,13 @@ class Engine(Protocol):
 
     def interrupt(self) -> None:
         """Let the script run no further job; callable from a signal handler."""
+        ...
+
+    def light(self) -> bool:
+        """Say whether so little memory is in use that the realm may stay until the process ends.
+
+        To free a realm costs more than most scripts: all of it is written to, which a forked process first copies.
+        """
         ...
 
     def close(self) -> None:

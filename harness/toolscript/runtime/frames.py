@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
+from typing import Any
 
 from toolscript.errors import ProtocolFault
 
 VERSION = 1
 MOST_PARTS = 4096
 _HEAD = struct.Struct("!IBBH")
-_LENGTH = struct.Struct("!I")
 _SETTLE = struct.Struct("!IBd")
 _BATCH = struct.Struct("!IdB")
+_LENGTHS = tuple(struct.Struct(f"!{count}I") for count in range(16))
+"""For the frames that cross all the time; longer ones have theirs made."""
 
 Parts = list[bytes]
 
@@ -38,12 +40,21 @@ class Flag(IntEnum):
     HEAP_FULL = 4
 
 
-def encode(kind: Kind, parts: Parts) -> bytes:
+START, SETTLE = int(Kind.START), int(Kind.SETTLE)
+ENDED, PREPARED, HEAP_FULL = map(int, Flag)
+"""As plain numbers, for the worker, which compares nothing else."""
+
+
+def encode(kind: int, parts: Parts) -> bytes:
     """Return one frame."""
     count = len(parts)
-    lengths = struct.pack(f"!{count}I", *map(len, parts))
-    head = _HEAD.pack(4 + len(lengths) + sum(map(len, parts)), VERSION, kind, count)
-    return b"".join((head, lengths, *parts))
+    sizes = [*map(len, parts)]
+    lengths = _lengths(count).pack(*sizes)
+    return b"".join((_HEAD.pack(4 + len(lengths) + sum(sizes), VERSION, kind, count), lengths, *parts))
+
+
+def _lengths(count: int) -> struct.Struct:
+    return _LENGTHS[count] if count < len(_LENGTHS) else struct.Struct(f"!{count}I")
 
 
 def encode_settlement(number: int, ok: bool, value: bytes, time_ms: float) -> bytes:
@@ -61,23 +72,22 @@ def encode_batch(serial: int, guest_seconds: float, flags: int, messages: bytes,
 
 def settlement_head(part: bytes) -> tuple[int, bool, float]:
     """Return number, outcome and time. Raises ProtocolFault."""
-    _fits(_SETTLE, part)
-    number, ok, time_ms = _SETTLE.unpack(part)
-    return number, bool(ok), time_ms
+    number, ok, time_ms = _unpacked(_SETTLE, part)
+    return number, ok != 0, time_ms
 
 
 def batch_head(part: bytes) -> tuple[int, float, int]:
     """Return the script's serial, its guest seconds and the flags. Raises ProtocolFault."""
-    _fits(_BATCH, part)
-    serial, seconds, flags = _BATCH.unpack(part)
+    serial, seconds, flags = _unpacked(_BATCH, part)
     if not 0 <= seconds < 1e9:
         raise ProtocolFault(f"a batch claims {seconds!r} guest seconds")
     return serial, seconds, flags
 
 
-def _fits(layout: struct.Struct, part: bytes) -> None:
+def _unpacked(layout: struct.Struct, part: bytes) -> tuple[int, Any, Any]:
     if len(part) != layout.size:
         raise ProtocolFault(f"a frame's head has {len(part)} bytes instead of {layout.size}")
+    return layout.unpack(part)
 
 
 class Splitter:
@@ -95,37 +105,49 @@ class Splitter:
     def feed(self, data: bytes) -> list[tuple[int, Parts]]:
         """Take bytes and return the frames (kind, parts) that are complete now. Raises ProtocolFault."""
         held = self._held
+        if not held:
+            # As a rule a read brings whole frames: they are cut from it as it is.
+            frames, end = self._cut(data)
+            if end < len(data):
+                held += data[end:]
+            return frames
         held += data
-        frames = []
-        at = 0
-        while len(held) - at >= _HEAD.size:
-            length, version, kind, count = _HEAD.unpack_from(held, at)
+        with memoryview(held) as view:
+            frames, end = self._cut(view)
+        del held[:end]
+        return frames
+
+    def _cut(self, data: bytes | memoryview) -> tuple[list[tuple[int, Parts]], int]:
+        """Return the frames that ``data`` begins with, and where the last of them ends."""
+        frames: list[tuple[int, Parts]] = []
+        at, size = 0, len(data)
+        while size - at >= _HEAD.size:
+            length, version, kind, count = _HEAD.unpack_from(data, at)
             self._check(length, version, count)
             end = at + 4 + length
-            if len(held) < end:
+            if size < end:
                 break
-            with memoryview(held) as view, view[at + _HEAD.size : end] as body:
-                frames.append((kind, _parts(body, count)))
+            frames.append((kind, _parts(data, at + _HEAD.size, end, count)))
             at = end
-        del held[:at]
-        return frames
+        return frames, at
 
     def _check(self, length: int, version: int, count: int) -> None:
         if version != VERSION:
             raise ProtocolFault(f"a frame has version {version}, not {VERSION}")
         if length > self._limit:
             raise ProtocolFault(f"a frame of {length} bytes is beyond the {self._limit} that are allowed")
-        if count > MOST_PARTS or length < 4 + count * _LENGTH.size:
+        if count > MOST_PARTS or length < 4 + count * 4:
             raise ProtocolFault(f"a frame of {length} bytes cannot have {count} parts")
 
 
-def _parts(body: memoryview, count: int) -> Parts:
-    lengths = struct.unpack_from(f"!{count}I", body)
-    at = count * _LENGTH.size
-    if at + sum(lengths) != len(body):
+def _parts(data: bytes | memoryview, at: int, end: int, count: int) -> Parts:
+    layout = _lengths(count)
+    lengths = layout.unpack_from(data, at)
+    at += layout.size
+    if at + sum(lengths) != end:
         raise ProtocolFault("the parts of a frame do not fill it")
     parts = []
     for length in lengths:
-        parts.append(bytes(body[at : at + length]))
+        parts.append(bytes(data[at : at + length]))
         at += length
     return parts

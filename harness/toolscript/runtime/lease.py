@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,24 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 """How many workers a script is offered to; one that dies before it has read the script has done nothing of it."""
 
+LOOK_SECONDS = 0.0002
+"""For how long an answer is looked for before it is waited for: to sleep and be woken takes longer than most take."""
+HOPE = 2
+"""How often in a row that may be in vain, until a script is known to take its time."""
+
 Exchange = Callable[[WorkerProcess], Awaitable[WorkerProcess]]
 
 
 class Lease:
-    """One script in one worker: the pool's Session. ``exchange`` gives another worker for one that is dead."""
+    """One script in one worker: the pool's Session.
 
-    def __init__(self, worker: WorkerProcess, exchange: Exchange) -> None:
+    ``exchange`` gives another worker for one that is dead; ``alone`` says whether nobody else needs the processor.
+    """
+
+    def __init__(self, worker: WorkerProcess, exchange: Exchange, alone: Callable[[], bool]) -> None:
         self.worker = worker
+        self._alone = alone
+        self._hope = HOPE
         self._exchange = exchange
         self._on_loss: Callable[[], None] | None = None
         self._watch: Watch | None = None
@@ -50,8 +61,8 @@ class Lease:
         """What the worker could not give up on this machine."""
         return self.worker.missing
 
-    async def start(self, start: Start) -> Batch:
-        """Run the script until it waits or ends."""
+    async def start(self, start: Start, *, meanwhile: Callable[[], None] | None = None) -> Batch:
+        """Run the script until it waits or ends; ``meanwhile`` is called once, while it runs."""
         if self._decoder is not None:
             raise HostError("a session runs one script")
         self._limits = start.limits
@@ -60,22 +71,26 @@ class Lease:
         self.facade = facade_text(start.facade)
         for _ in range(1, ATTEMPTS):
             try:
-                return await self._attempt(start)
+                return await self._attempt(start, meanwhile)
             except WorkerCrashed:
+                meanwhile = None
                 if not self.worker.link.unheard:
                     raise
             self.close()
             self.cause = ""
             self.worker = await self._exchange(self.worker)
-        return await self._attempt(start)
+        return await self._attempt(start, None)
 
-    async def _attempt(self, start: Start) -> Batch:
+    async def _attempt(self, start: Start, meanwhile: Callable[[], None] | None) -> Batch:
         self._decoder = Decoder(
             self.worker.uses + 1, start.source, start.limits, self._failures, prepared=start.prepared
         )
         self._watch = Watch(self.worker, start.limits)
         self._watch.runs()
         self.worker.link.send(encode_start(start, self.worker.uses + 1, self.worker.furnished))
+        if meanwhile is not None:
+            meanwhile()
+            await asyncio.sleep(0)  # the loop has a turn for what else was begun, while the worker is busy anyway
         batch = (await self._batches(1))[0]
         self._heed(self.worker)
         return batch
@@ -114,9 +129,12 @@ class Lease:
         assert self._watch is not None
         assert self._decoder is not None
         batches: list[Batch] = []
+        link = self.worker.link
         try:
+            if self._hope and self._alone():
+                self._hope = HOPE if link.look(LOOK_SECONDS) else self._hope - 1
             while len(batches) < count:
-                kind, parts = await self.worker.link.receive()
+                kind, parts = link.arrived() or await link.receive()
                 if kind != Kind.BATCH:
                     raise ProtocolFault(f"a worker sent a frame of kind {kind}")
                 batches.append(self._decoder.batch(parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -70,6 +71,19 @@ class Link:
             self._unsent = memoryview(data)[sent:]
         else:
             self._unsent = memoryview(bytes(self._unsent) + data)
+
+    def look(self, seconds: float) -> bool:
+        """Look for a frame for so long without giving the loop a turn; says whether one is there, or the end."""
+        until = time.perf_counter() + seconds
+        while not self._frames and self.broken is None:
+            if time.perf_counter() > until:
+                return False
+            self._readable()
+        return True
+
+    def arrived(self) -> tuple[int, Parts] | None:
+        """Return the next frame if it is there."""
+        return self._frames.popleft() if self._frames else None
 
     async def receive(self) -> tuple[int, Parts]:
         """Return the next frame. Raises what broke the link: EOFError, or an error that was given to it."""

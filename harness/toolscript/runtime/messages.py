@@ -28,6 +28,7 @@ from toolscript.errors import (
 from toolscript.limits import Limits
 from toolscript.runtime.frames import Flag, Parts, batch_head
 from toolscript.runtime.session import (
+    ENDINGS,
     Batch,
     Call,
     Done,
@@ -43,6 +44,8 @@ from toolscript.runtime.wire import json_bytes
 from toolscript.texts import DEEPEST, loads, too_deep
 
 MOST_MESSAGES = 50_000
+_ENDED, _PREPARED = int(Flag.ENDED), int(Flag.PREPARED)
+"""As plain numbers: members of an enumeration take their time, and each batch is asked for both."""
 _LEVELS = frozenset({"debug", "log", "info", "warn", "error"})
 _LONGEST_DELAY = 2**31
 _LIMITS: dict[str, tuple[type[LimitExceeded], str]] = {
@@ -69,6 +72,7 @@ class Decoder:
         self._serial = serial
         self._sites = Sites(source, prepared)
         self._calls: dict[int, Position] = {}
+        self._places: dict[tuple[str, Any, Any], Position] = {}
         self._limits = limits
         self._failures = failures
         self._number = 0
@@ -90,19 +94,19 @@ class Decoder:
         if serial != self._serial:
             raise ProtocolFault(f"a batch belongs to script {serial} of its worker, not {self._serial}")
         carried = [part.decode() for part in parts[2:]]
-        prepared = carried.pop() if flags & Flag.PREPARED else None
+        prepared = carried.pop() if flags & _PREPARED else None
         if prepared is not None:
             self._sites.prepared = prepared
         rows = _rows(parts[1])
         if type(rows) is not list or len(rows) > MOST_MESSAGES:
             raise ProtocolFault("a batch's messages are no list of a size that a script can make")
-        messages = tuple(self._message(row, carried, flags) for row in rows)
-        self._check_ending(messages, bool(flags & Flag.ENDED))
+        messages = tuple([self._message(row, carried, flags) for row in rows])
+        self._check_ending(messages, bool(flags & _ENDED))
         return Batch(messages=messages, guest_seconds=seconds, prepared=prepared)
 
     def _check_ending(self, messages: tuple[Message, ...], ended: bool) -> None:
-        endings = [at for at, message in enumerate(messages) if isinstance(message, Done | Failed)]
-        if endings != ([len(messages) - 1] if ended else []):
+        endings = [message for message in messages if isinstance(message, ENDINGS)]
+        if len(endings) != ended or (ended and messages[-1] is not endings[0]):
             raise ProtocolFault("a batch has an ending where none may be, or none where it says so")
 
     def _message(self, row: Any, carried: list[str], flags: int) -> Message:
@@ -204,11 +208,14 @@ class Decoder:
         return found and self._sites.place(found.line, found.column)
 
     def _call_place(self, number: int, tool: str, line: Any, column: Any) -> Position | None:
-        found = _position(line, column)
-        if found is None:
-            return None
-        self._calls[number] = self._sites.call(tool, found.line, found.column)
-        return self._calls[number]
+        place = self._places.get((tool, line, column))  # that of a loop's calls is always the same
+        if place is None:
+            found = _position(line, column)
+            if found is None:
+                return None
+            place = self._places[tool, line, column] = self._sites.call(tool, found.line, found.column)
+        self._calls[number] = place
+        return place
 
     def _cause(self, number: Any) -> dict[str, Any] | None:
         if number is None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from toolscript.runtime.session import FacadeEntry, Session
 
 _LARGEST_FURNISHED = 64 * 1024
+_PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _LATER_SECONDS = 0.002
 """How long whoever ran a script is left alone before its worker is replaced; while enough wait, each time anew."""
 
@@ -154,6 +155,10 @@ class Pool:
             self._busy.add(worker)
             return worker
         return await self._wait_in_line(first=True)
+
+    def alone(self) -> bool:
+        """Say whether one script runs, and has a processor beside the host's."""
+        return len(self._busy) == 1 and _PROCESSORS > 1
 
     def _free_places(self) -> int:
         return max(0, self._max - len(self._busy))
@@ -391,7 +396,7 @@ class _Checkout:
         self._pool = pool
 
     async def __aenter__(self) -> Session:
-        self._lease = Lease(await self._pool.acquire(), self._pool.exchange)
+        self._lease = Lease(await self._pool.acquire(), self._pool.exchange, self._pool.alone)
         return self._lease
 
     async def __aexit__(self, *raised: object) -> None:

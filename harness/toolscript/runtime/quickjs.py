@@ -11,7 +11,7 @@ import re
 import resource
 import sys
 from collections.abc import Callable
-from time import process_time
+from time import perf_counter, process_time
 from typing import Any
 
 import _quickjs
@@ -23,7 +23,10 @@ HEADER = '(async () => {"use strict";\n'
 FOOTER = "\n})"
 LARGEST_STACK = 4 * 1024 * 1024
 """More would overrun the worker's own stack before the engine notices."""
+_LIGHT = 8 * 1024 * 1024
 _AFTERWARDS = 0.05  # seconds for draining a script that was interrupted
+_UNSEEN = 0.001
+"""Seconds that may pass before the process's clock, which is dear to read, is looked at again."""
 _PLACE = re.compile(r"script:(\d+):(\d+)")
 _NULL_THROWN = '["f","thrown null"'
 _STUCK = "2"
@@ -45,7 +48,12 @@ class QuickJSEngine:
         self._furnish, self._begin, self._run, self._settle, self._drain, self._part, self._drained, self._stop = (
             pick(name) for name in ("furnish", "begin", "run", "settle", "drain", "part", "drained", "stop")
         )
+        # Never through the engine's strings: that would hold a large value twice.
+        self._parsed = self._context.parse_json
+        self._limit = self._context.set_time_limit
+        self._job = self._context.execute_pending_job
         self._left = self._granted = 0.0
+        self._ends = self._looked = 0.0
         self._out_of_time = False
 
     def furnish(self, facade: str) -> None:
@@ -61,91 +69,121 @@ class QuickJSEngine:
             _first_peak.append(self._peak_at_start)
         self._context.set_memory_limit(script.heap_bytes)
         self._context.set_max_stack_size(min(script.stack_bytes, LARGEST_STACK))
-        return self._attempt(lambda: self._launch(script))
+        return self._attempt(self._launch, script)
 
     def settle(self, number: int, ok: bool, value: str, time_ms: float) -> Drained:
         """Settle one promise and run jobs until none is left."""
-        if "\\u" in value and _UNBEARABLE.search(value) is not None:
-            # On its way through Python a text would end at its first NUL, and fail at half a character: it is
-            # parsed over there.
-            settle = self._context.eval(SETTLE_PARSED)
-            return self._attempt(lambda: self._enter(settle, self._settle, number, ok, value, float(time_ms)))
-        return self._attempt(lambda: self._enter(self._settle, number, ok, self._parsed(value), float(time_ms)))
+        return self._attempt(self._answer, number, ok, value, time_ms)
 
     def interrupt(self) -> None:
         """Let the script run no further job."""
         self._out_of_time = True
+        self._looked = 0.0
+
+    def light(self) -> bool:
+        """Say whether the process has hardly grown since its first script: then nothing in it can be large."""
+        return _peak() - _first_peak[0] < _LIGHT
 
     def close(self) -> None:
         """Free the context."""
         self.__dict__.clear()
 
-    def _parsed(self, text: str) -> Any:
-        # Never through the engine's strings: that would hold a large value twice.
-        return self._context.parse_json(text)
-
     def _launch(self, script: Script) -> None:
         if script.facade:
-            self._enter(self._furnish, self._parsed(script.facade))
-        self._enter(self._begin, self._parsed(script.config), script.params, script.context, script.store)
-        self._enter(self._run, self._enter(self._context.eval, HEADER + script.code + FOOTER))
+            self._furnish(self._parsed(script.facade))
+        self._begin(self._parsed(script.config), script.params, script.context, script.store)
+        self._look()
+        wrapped = self._context.eval(HEADER + script.code + FOOTER)
+        self._look()
+        self._run(wrapped)
 
-    def _attempt(self, step: Callable[[], None]) -> Drained:
+    def _answer(self, number: int, ok: bool, value: str, time_ms: float) -> None:
+        if "\\u" in value and _UNBEARABLE.search(value) is not None:
+            # On its way through Python a text would end at its first NUL, and fail at half a character: it is
+            # parsed over there.
+            self._context.eval(SETTLE_PARSED)(self._settle, number, ok, value, float(time_ms))
+        else:
+            self._settle(number, ok, self._parsed(value), float(time_ms))
+
+    def _attempt(self, step: Callable[..., None], *arguments: Any) -> Drained:
         """Do something, and whatever becomes of it, return what the script did and how it stands."""
-        ending = ""
+        job, clock = self._job, perf_counter
         try:
-            step()
-            while self._enter(self._context.execute_pending_job):
-                pass
+            self._resume()
+            step(*arguments)
+            while True:
+                if clock() - self._looked > _UNSEEN:
+                    self._look()
+                if not job():
+                    break
         except Interrupted:
-            ending = _out_of_time(self._granted - self._left)
+            return self._broken_off(_out_of_time(self._pause()))
         except _quickjs.JSException as error:
-            text = str(error)
-            # A script that closes its own wrapper can throw from where only the engine's errors come out.
-            full = text.startswith(_NO_ROOM) and self._heap_was_full()
-            ending = _HEAP if full else ending_of(text)
-        used = self._granted - self._left
-        if ending:
-            self._left, self._out_of_time = _AFTERWARDS, False
-        return self._take(ending, used)
+            return self._failed(str(error))
+        return self._take("")
 
-    def _enter(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call into the engine within what is left of the budget."""
+    def _resume(self) -> None:
+        """Let the budget run: ``_ends`` is where on the process's clock it will be used up."""
         left = self._left
+        self._ends = process_time() + left
+        self._allow(left)
+
+    def _pause(self) -> float:
+        """Stop the budget, and return what the script has used of it."""
+        self._left = self._ends - process_time()
+        return self._used()
+
+    def _used(self) -> float:
+        # What was added and taken away again may be a hair less than nothing.
+        return max(self._granted - self._left, 0.0)
+
+    def _look(self) -> None:
+        self._allow(self._ends - process_time())
+
+    def _allow(self, left: float) -> None:
+        """Give so much to each entry into the engine from now on; Interrupted where it is nothing."""
         if left <= 0 or self._out_of_time:
             raise Interrupted
-        self._context.set_time_limit(left)
-        began = process_time()
-        try:
-            return function(*arguments)
-        except _quickjs.JSException as error:
-            if str(error).startswith("InternalError: interrupted") and process_time() - began >= 0.9 * left:
-                raise Interrupted from None
-            raise
-        finally:
-            self._left -= process_time() - began
+        self._limit(left)
+        self._looked = perf_counter()
 
-    def _take(self, ending: str, used: float) -> Drained:
+    def _failed(self, text: str) -> Drained:
+        used = self._pause()
+        if text.startswith("InternalError: interrupted") and self._left < _UNSEEN:
+            return self._broken_off(_out_of_time(used))
+        # A script that closes its own wrapper can throw from where only the engine's errors come out.
+        full = text.startswith(_NO_ROOM) and self._heap_was_full()
+        return self._broken_off(_HEAP if full else ending_of(text))
+
+    def _broken_off(self, ending: str) -> Drained:
+        """Have what was said told, in a little time of its own, and then the ending."""
+        used = self._used()
+        self._left, self._out_of_time = _AFTERWARDS, False
+        self._resume()
+        drained = self._take(ending)
+        return drained._replace(guest_seconds=used)
+
+    def _take(self, ending: str) -> Drained:
+        carried: tuple[str, ...] = ()
         try:
             if ending:
-                self._enter(self._stop, ending)
-            text = self._enter(self._drain)
+                self._stop(ending)
+            text = self._drain()
             count, ended, messages = (*text.split(",", 2), "")[:3]
-            carried = tuple(self._enter(self._part, at) for at in range(int(count)))
-            if carried:
-                self._enter(self._drained)
-        except Interrupted:
-            return Drained(messages=f"{ending or _out_of_time(used)},[]]", ended=True, guest_seconds=used)
-        except _quickjs.JSException:
-            # The heap is so full that only the ending is left to tell.
-            return Drained(messages=f"{ending or _HEAP},[]]", ended=True, guest_seconds=used)
+            if count != "0":
+                carried = tuple(map(self._part, range(int(count))))
+                self._drained()
+            used = self._pause()
+        except _quickjs.JSException as error:
+            late = str(error).startswith("InternalError: interrupted")
+            used = self._pause()
+            # The heap is so full, or the time so short, that only the ending is left to tell.
+            untold = _out_of_time(used) if late else _HEAP
+            return Drained(messages=f"{ending or untold},[]]", ended=True, guest_seconds=used)
         if ended == _STUCK and not messages and self._grown() > 0.75 * self._script.heap_bytes:
             # A heap that fills up between two jobs loses the promise, and with it the error.
-            return self._take(_HEAP, used)
-        return Drained(
-            messages=messages, carried=carried, ended=ended == "1", guest_seconds=used,
-            heap_full=_NULL_THROWN in messages and self._heap_was_full(),
-        )  # fmt: skip
+            return self._broken_off(_HEAP)
+        return Drained(messages, carried, ended == "1", _NULL_THROWN in messages and self._heap_was_full(), used)
 
     def _heap_was_full(self) -> bool:
         """Say whether null was thrown by a full heap, which has no room for an error, or by the script."""

@@ -24,7 +24,7 @@ PAGE = 4096
 POPULATE_READ, POPULATE_WRITE = 22, 23
 """What is asked of the kernel for pages that a script sees, and for those that it writes to."""
 _PRESENT, _EXCLUSIVE = 1 << 63, 1 << 56
-_NEAR = {POPULATE_READ: 16, POPULATE_WRITE: 2}
+_NEAR = {POPULATE_READ: 16, POPULATE_WRITE: 1}
 """Pages between two used ones that are taken along: one range is cheaper than two."""
 _MOST_RANGES = 1024
 _THIS_PROCESS = -10000
@@ -32,6 +32,8 @@ _THIS_PROCESS = -10000
 
 Range = tuple[int, int, int]
 """Address, length in bytes, and what is asked of the kernel for it."""
+
+Become = Callable[[int, tuple[int, ...]], object]
 
 _CODE = "const r = await tools.a({command: ['x', 1]}); console.log('r', r.x); const e = [await tools.b.c(r)]; return e;"
 _TOOLS = (FacadeEntry(path=("a",), positional=("command",), flat=True), FacadeEntry(path=("b", "c")))
@@ -68,12 +70,16 @@ class Mute:
         """End next time."""
         self._turns = 2
 
+    def light(self) -> bool:
+        """Never: it is closed, and begins anew."""
+        return False
+
     def close(self) -> None:
         """Begin anew."""
         self._turns = 0
 
 
-def practise(serve: Callable[[socket.socket, Callable[[], Engine], int], None]) -> None:
+def practise(serve: Callable[[socket.socket, Callable[[], Engine], int], object]) -> None:
     """Let this process serve a few scripts itself, so that its children need not learn what it knows.
 
     ``serve`` is given engines that cost nothing: what is practised is the way of a script through the worker.
@@ -86,9 +92,10 @@ def practise(serve: Callable[[socket.socket, Callable[[], Engine], int], None]) 
         serve(theirs, Mute, _PRACTICE)
 
 
-def rehearse(become: Callable[[socket.socket], None]) -> list[Range]:
+def rehearse(become: Become) -> list[Range]:
     """Fork a child that serves a script through ``become``, and return which memory it used, and how.
 
+    ``become`` is given the descriptor of a socket, and those that must stay open besides. What it returns is kept.
     Returns nothing where the system does not tell: then workers only begin a little slower.
     """
     ours, theirs = socket.socketpair()
@@ -98,7 +105,7 @@ def rehearse(become: Callable[[socket.socket], None]) -> list[Range]:
     ours.shutdown(socket.SHUT_WR)
     pid = os.fork()
     if pid == 0:
-        _act(theirs, tell, mapped, become)
+        _act(theirs.fileno(), tell, mapped, become)
     os.close(tell)
     # Nothing is done meanwhile: a page that the parent writes to is the child's own as well.
     ready, _, _ = select.select([told], [], [], _PATIENCE_SECONDS)
@@ -115,11 +122,11 @@ def rehearse(become: Callable[[socket.socket], None]) -> list[Range]:
 _RANGE = struct.Struct("=QQI")
 
 
-def _act(theirs: socket.socket, tell: int, mapped: list[Range], become: Callable[[socket.socket], None]) -> None:
+def _act(theirs: int, tell: int, mapped: list[Range], become: Become) -> None:
     try:
-        become(theirs)
-        # Looked at first and thought about afterwards: thinking writes to memory, too.
         pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
+        _served = become(theirs, (tell, pagemap))
+        # Looked at first and thought about afterwards: thinking writes to memory, too.
         seen = [os.pread(pagemap, length // PAGE * 8, start // PAGE * 8) for start, length, _ in mapped]
         spans = (
             found for (start, _, use), entries in zip(mapped, seen, strict=True) for found in _used(start, use, entries)

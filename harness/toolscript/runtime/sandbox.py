@@ -66,26 +66,37 @@ def _unfiltered() -> tuple[str, ...]:
     return () if seccomp.supported() else ("seccomp",)
 
 
-def compiled_filter() -> bytes | None:
-    """Return the worker's filter, compiled once for all workers; None where calls cannot be filtered."""
-    arch = syscalls.machine()
-    return WORKER_FILTER.compiled(arch) if arch is not None and seccomp.supported() else None
+class WorkerLock:
+    """Gives up everything else in a child. Made once, in the zygote: a child pays for each page of memory it touches.
 
-
-def lock_worker(kept: int, *, zygote: int, cpu_seconds: int, code: bytes | None) -> tuple[str, ...]:
-    """Give up everything else in a child: only the descriptor ``kept`` stays. Returns what could not be given up.
-
-    The order is fixed: nothing may be opened, started or asked for once its step is done.
+    ``rehearsing`` goes through all of it but for the filter, behind which nobody could ask what was touched.
     """
 
-    def filtered() -> None:
-        if code is not None:
-            seccomp.load(WORKER_FILTER, compiled=code)
+    def __init__(self, *, zygote: int, cpu_seconds: int, rehearsing: bool = False) -> None:
+        self._zygote = zygote
+        self._limits = {"open_files": 0, "processes": 0, "cpu_seconds": cpu_seconds}
+        arch = syscalls.machine()
+        filtered = arch is not None and seccomp.supported() and not rehearsing
+        self._filter = seccomp.Ready(WORKER_FILTER.compiled(arch)) if filtered and arch is not None else None
 
-    missing = _steps((lambda: process.die_with_parent(parent=zygote), "parent_death"))
-    process.close_all_but([kept])
-    missing += rlimits.restrict(open_files=0, processes=0, cpu_seconds=cpu_seconds)
-    return missing + _steps((filtered, "seccomp"))
+    def __call__(self, *kept: int) -> tuple[str, ...]:
+        """Keep only these descriptors; return what could not be given up.
+
+        The order is fixed: nothing may be opened, started or asked for once its step is done.
+        """
+        missing: tuple[str, ...] = ()
+        try:
+            process.die_with_parent(parent=self._zygote)
+        except OSError:
+            missing = ("parent_death",)
+        process.close_all_but(kept)
+        missing += rlimits.restrict(**self._limits)
+        if self._filter is not None:
+            try:
+                self._filter.load()
+            except OSError:
+                missing += ("seccomp",)
+        return missing
 
 
 def _steps(*steps: tuple[Callable[[], None], str]) -> tuple[str, ...]:

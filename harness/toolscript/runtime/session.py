@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from toolscript.errors import Json, ToolscriptError
 from toolscript.limits import Limits
+from toolscript.values import quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class FacadeEntry:
     flat: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """All inputs of a script. The same inputs and the same tape give the same run, bit for bit.
@@ -42,6 +44,7 @@ class Start:
     limits: Limits = field(default_factory=Limits)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """The script called a tool. ``number`` is its outbox number, from 1, shared with timers."""
@@ -69,6 +72,7 @@ class TimerCleared:
     number: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """The script wrote one line to its console; ``dropped`` counts lines beyond the byte limit before it."""
@@ -87,6 +91,7 @@ class StoreChange:
     value: str | None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """The script returned; ``result`` is JSON text. ``unawaited`` are numbers of calls nobody awaited."""
@@ -104,8 +109,10 @@ class Failed:
 
 
 Message = Call | Timer | TimerCleared | Log | StoreChange | Done | Failed
+ENDINGS = (Done, Failed)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What the script did until it had to wait, in order. ``guest_seconds`` is the CPU time used so far.
@@ -121,9 +128,10 @@ class Batch:
     def ended(self) -> Done | Failed | None:
         """The ending, if the script has ended."""
         last = self.messages[-1] if self.messages else None
-        return last if isinstance(last, Done | Failed) else None
+        return last if isinstance(last, ENDINGS) else None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """The outcome of one call, timer or task on the tape; ``value`` is JSON text, an error object if not ok.
@@ -140,8 +148,8 @@ class Settlement:
 class Session(Protocol):
     """One script in one worker. Used by one task; cancelled calls leave it unusable, and it is replaced."""
 
-    async def start(self, start: Start) -> Batch:
-        """Run the script until it waits or ends.
+    async def start(self, start: Start, *, meanwhile: Callable[[], None] | None = None) -> Batch:
+        """Run the script until it waits or ends; ``meanwhile`` is called once, while it runs: nothing of it counts yet.
 
         Raises LimitExceeded when a limit killed the worker, WorkerCrashed, ProtocolFault. What the script itself
         does wrong comes as ``Failed``. An exception may carry ``lost_logs = True``.

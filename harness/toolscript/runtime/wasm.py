@@ -76,6 +76,10 @@ class WasmEngine:
         """Let the script run no further job."""
         self._out_of_time = True
 
+    def light(self) -> bool:
+        """Never: the instance has its whole memory to itself."""
+        return False
+
     def close(self) -> None:
         """Free the instance."""
         self._runtime.close()

@@ -7,113 +7,127 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from toolscript.errors import ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.runtime import frames
 from toolscript.runtime.alarm import CpuAlarm
 from toolscript.runtime.control import OUT_OF_MEMORY, RING_2
 from toolscript.runtime.engine import Drained, Engine
-from toolscript.runtime.frames import Flag, Kind, Parts, Splitter
+from toolscript.runtime.frames import ENDED, HEAP_FULL, PREPARED, SETTLE, START, Parts, Splitter
 from toolscript.runtime.wire import decode_start
 
 _LARGEST = 1 << 30
 _CHUNK = 1 << 16
+_MOST_KEPT = 16
 
 Blank = Callable[..., str]
 
 
-def serve(sock: socket.socket, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
+def serve(sock: socket.SocketType, engines: Callable[[], Engine], blank: Blank, uses: int) -> object:
     """Run scripts until the host hangs up. ``engines`` returns a fresh engine, prepared before it is needed.
 
-    After ``uses`` scripts no further one is prepared for: the host will end the process.
+    After ``uses`` scripts no further one is prepared for: the host will end the process. What is returned holds the
+    last realm: a process that ends need not free it first.
     """
+    worker = _Worker(sock, engines, blank, uses)
     try:
-        _Worker(sock, engines, blank, uses).run()
+        worker.run()
     except (ConnectionError, EOFError):
-        return
+        pass
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
+    return worker
 
 
 class _Worker:
-    def __init__(self, sock: socket.socket, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
+    def __init__(self, sock: socket.SocketType, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
         self._sock = sock
         self._engines = engines
         self._blank = blank
-        self._splitter = Splitter(_LARGEST)
         self._spare: Engine | None = engines()
         self._running: Engine | None = None
         self._uses = uses
         self._alarm = CpuAlarm()
         self._serial = 0
-        self._ended = False
-        self._budget = 0.0
-        self._used = 0.0
+        self._limit = self._used = 0.0
+        self._said: list[bytes] = []
+        self._kept: list[Engine] = []
 
     def run(self) -> None:
-        while data := self._sock.recv(_CHUNK):
-            for kind, parts in self._splitter.feed(data):
-                self._take(kind, parts)
+        recv, feed = self._sock.recv, Splitter(_LARGEST).feed
+        while data := recv(_CHUNK):
+            # The host waits for all that it asked at once: it gets the answers at once.
+            for kind, parts in feed(data):
+                if kind == SETTLE:
+                    self._settle(parts)
+                elif kind == START:
+                    self._start(parts)
+            if self._said:
+                self._send()
 
-    def _take(self, kind: int, parts: Parts) -> None:
-        if kind == Kind.START:
-            self._start(parts)
-        elif kind == Kind.SETTLE and self._running is not None and not self._ended:
-            number, ok, time_ms = frames.settlement_head(parts[0])
-            engine, value = self._running, parts[1].decode()
-            self._send(self._timed(lambda: engine.settle(number, ok, value, time_ms)))
-        # A settlement that was under way when the script ended is nobody's any more.
+    def _settle(self, parts: Parts) -> None:
+        engine = self._running
+        if engine is None:
+            return  # The script had ended when this came: it is nobody's any more.
+        number, ok, time_ms = frames.settlement_head(parts[0])
+        value = parts[1].decode()
+        self._arm()
+        self._say(engine.settle(number, ok, value, time_ms))
 
     def _start(self, parts: Parts) -> None:
         order = decode_start(parts)
         script, prepared = order.script, None
-        self._serial, self._budget, self._used = order.serial, script.guest_seconds, 0.0
+        self._serial, self._limit, self._used = order.serial, RING_2 * script.guest_seconds, 0.0
+        self._arm()
         if not order.prepared:
             # The parser is C code that reads hostile text: it has the script's time, and ring 2 behind it.
             try:
-                prepared = self._within(lambda: self._blank(script.code, last_expression=order.last_expression))
+                prepared = self._blank(script.code, last_expression=order.last_expression)
             except ToolscriptError as error:
-                self._send(Drained(messages=_refusal(error), ended=True))
+                self._say(Drained(messages=_refusal(error), ended=True))
                 return
             script = replace(script, code=prepared)
+            self._arm()
         engine = self._running = self._spare or self._engines()
         self._spare = None
-        self._send(self._timed(lambda: engine.start(script)), prepared)
+        self._say(engine.start(script), prepared)
 
-    def _timed(self, step: Callable[[], Drained]) -> Drained:
-        drained: Drained = self._within(step)
-        self._used = drained.guest_seconds
-        return drained
+    def _arm(self) -> None:
+        """Set ring 2: a signal whose default is death, so that no engine can put it off."""
+        self._alarm.set(max(self._limit - self._used, 0.001))
 
-    def _within(self, step: Callable[[], Any]) -> Any:
-        """Run a step with ring 2 armed: a signal whose default is death, so that no engine can put it off."""
-        self._alarm.set(max(RING_2 * self._budget - self._used, 0.001))
-        try:
-            return step()
-        finally:
-            self._alarm.set(0)
-
-    def _send(self, drained: Drained, prepared: str | None = None) -> None:
-        flags = (Flag.ENDED if drained.ended else 0) | (Flag.HEAP_FULL if drained.heap_full else 0)
-        carried = [text.encode() for text in drained.carried]
+    def _say(self, drained: Drained, prepared: str | None = None) -> None:
+        messages, carried, ended, heap_full, self._used = drained
+        flags = (ENDED if ended else 0) | (HEAP_FULL if heap_full else 0)
+        beside = [text.encode() for text in carried]
         if prepared is not None:
-            flags |= Flag.PREPARED
-            carried.append(prepared.encode())
-        messages = f"[{drained.messages}]".encode()
-        self._sock.sendall(frames.encode_batch(self._serial, drained.guest_seconds, flags, messages, carried))
-        self._ended = drained.ended
-        if drained.ended:
+            flags |= PREPARED
+            beside.append(prepared.encode())
+        said = frames.encode_batch(self._serial, self._used, flags, f"[{messages}]".encode(), beside)
+        self._said.append(said)
+        if ended or len(said) > _CHUNK:
+            self._send()
+        if ended:
             self._rest()
 
+    def _send(self) -> None:
+        """Send what was said. Ring 2 is for scripts: it is taken back before the worker waits for anybody."""
+        self._alarm.set(0)
+        self._sock.sendall(b"".join(self._said))
+        self._said.clear()
+
     def _rest(self) -> None:
-        """Free the realm and prepare the next one, after the host has its answer."""
-        if self._serial >= self._uses:
-            return
-        if self._running is not None:
-            self._running.close()
-        self._running = None
-        self._spare = self._spare or self._engines()
+        """Put the realm away and prepare the next one, after the host has its answer."""
+        running, self._running = self._running, None
+        last = self._serial >= self._uses
+        if running is not None:
+            # Where the process is about to be ended, or the realm is small, to free it would be work for nothing.
+            if last or (len(self._kept) < _MOST_KEPT and running.light()):
+                self._kept.append(running)
+            else:
+                running.close()
+        if not last:
+            self._spare = self._spare or self._engines()
 
 
 def _refusal(error: ToolscriptError) -> str:

@@ -26,6 +26,9 @@ from toolscript.runtime.frames import Kind, encode
 from toolscript.runtime.rehearsal import Prefault, Range, practise, rehearse
 from toolscript.runtime.worker import serve
 
+_FAMILY, _STREAM = int(socket.AF_UNIX), int(socket.SOCK_STREAM)
+_READY = encode(Kind.READY, [b"[]"])
+
 
 class Prepared:
     """Hands out engines: first those made before the fork, shared with all siblings until written to."""
@@ -67,14 +70,14 @@ class _Zygote:
         self._engines = engines
         self._blank = blank
         self._pid = os.getpid()
-        self._filter = sandbox.compiled_filter()
+        self._lock = sandbox.WorkerLock(zygote=self._pid, cpu_seconds=settings["cpu_seconds"])
         # Nothing is collected from here on: a collection in a child would touch, and so copy, every page.
         gc.collect()
         gc.freeze()
         gc.disable()
         self._uses = settings["uses"]
-        self._prefault = Prefault(_rehearsed(engines, blank))
         self._cpu_seconds = settings["cpu_seconds"]
+        self._prefault = Prefault(self._rehearsed())
         self._missing = sandbox.lock_zygote(address_space=settings["address_space"])
         self._wake, wake = socket.socketpair()
         wake.setblocking(False)
@@ -123,16 +126,26 @@ class _Zygote:
         status = 1
         try:
             self._prefault()
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            # All is said here: asking the kernel what kind of socket it is would be a call that is then forbidden.
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fd)
-            missing = sandbox.lock_worker(fd, zygote=self._pid, cpu_seconds=self._cpu_seconds, code=self._filter)
-            sock.sendall(encode(Kind.READY, [json.dumps(missing).encode()]))
-            serve(sock, self._engines, self._blank, self._uses)
+            self._work(fd, self._lock, self._uses)
             status = 0
         finally:
             os._exit(status)
+
+    def _work(self, fd: int, lock: Callable[[int], tuple[str, ...]], uses: int) -> object:
+        signal.set_wakeup_fd(-1)  # The handler for ends of children stays: it does nothing, and there will be none.
+        # All is said here: asking the kernel what kind of socket it is would be a call that is then forbidden.
+        sock = socket.SocketType(_FAMILY, _STREAM, 0, fd)
+        missing = lock(fd)
+        sock.sendall(_READY if not missing else encode(Kind.READY, [json.dumps(missing).encode()]))
+        return serve(sock, self._engines, self._blank, uses)
+
+    def _rehearsed(self) -> list[Range]:
+        """Return which memory a worker uses from its birth to the end of its first script."""
+        if sys.platform != "linux":
+            return []
+        practise(lambda sock, engine, uses: serve(sock, engine, self._blank, uses))
+        lock = sandbox.WorkerLock(zygote=self._pid, cpu_seconds=self._cpu_seconds, rehearsing=True)
+        return rehearse(lambda fd, kept: self._work(fd, lambda fd: lock(fd, *kept), 1))
 
     def _reap(self) -> None:
         for pid, code in processes.reaped():
@@ -172,13 +185,6 @@ def _pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except (OSError, AttributeError):
         return None
-
-
-def _rehearsed(engines: Prepared, blank: Any) -> list[Range]:
-    if sys.platform != "linux":
-        return []
-    practise(lambda sock, engine, uses: serve(sock, engine, blank, uses))
-    return rehearse(lambda sock: serve(sock, engines, blank, 1))
 
 
 def start() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import random
+import struct
 
 import pytest
 from tests.harness.confine.inside import inside
@@ -126,3 +128,61 @@ def _jumps_stay_inside(code: bytes) -> bool:
 
     program = list(struct.iter_unpack("=HBBI", code))
     return all(at + 1 + max(hit, miss) < len(program) for at, (_, hit, miss, _) in enumerate(program[:-1]))
+
+
+def _decided(program: bytes, number: int, arguments: list[int]) -> int:
+    """Run a filter as the kernel does."""
+    steps = [*struct.iter_unpack("=HBBI", program)]
+    asked = struct.pack("=iIQ6Q", number, syscalls.AUDIT_ARCH["x86_64"], 0, *arguments)
+    word = at = 0
+    while True:
+        code, hit, miss, operand = steps[at]
+        at += 1
+        match code:
+            case 0x20:
+                (word,) = struct.unpack_from("=I", asked, operand)
+            case 0x54:
+                word &= operand
+            case 0x05:
+                at += operand
+            case 0x15:
+                at += hit if word == operand else miss
+            case 0x35:
+                at += hit if word >= operand else miss
+            case _:
+                return operand
+
+
+def _ruled(rules: Filter, number: int, arguments: list[int]) -> int:
+    """Read the rules as people do."""
+    for rule in rules.rules:
+        called = number in {syscalls.number(name, "x86_64") for name in rule.calls}
+        if called and all(arguments[arg.index] & 0xFFFFFFFF & arg.mask == arg.equals & arg.mask for arg in rule.when):
+            return rule.action.word
+    return rules.default.word
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_compiled_filter_decides_as_its_rules_read(seed):
+    chance = random.Random(seed)
+    names = sorted(syscalls.known())
+    actions = [ALLOW, Action.errno(1), Action.errno(2)]
+    rules = Filter(
+        rules=tuple(
+            Rule(
+                calls=tuple(chance.sample(names, chance.choice((1, 5, 60)))),
+                action=chance.choice(actions),
+                when=tuple(
+                    Arg(index=chance.randrange(6), equals=chance.randrange(4), mask=chance.choice((0xFFFFFFFF, 3)))
+                    for _ in range(chance.choice((0, 0, 1, 2)))
+                ),
+            )
+            for _ in range(12)
+        ),
+        default=chance.choice(actions),
+    )
+    program = rules.compiled("x86_64")
+
+    for number in range(470):
+        arguments = [chance.choice((0, 1, 2, 3, 4, 1 << 32)) for _ in range(6)]
+        assert _decided(program, number, arguments) == _ruled(rules, number, arguments), (number, arguments)

@@ -104,8 +104,8 @@ class Doomed:
     def __init__(self, session, owner: Killing) -> None:
         self._session, self._owner, self._settled = session, owner, 0
 
-    async def start(self, start):
-        return await self._session.start(start)
+    async def start(self, start, **more):
+        return await self._session.start(start, **more)
 
     async def settle(self, settlements):
         self._settled += 1

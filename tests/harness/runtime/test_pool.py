@@ -102,6 +102,18 @@ async def test_more_uses_than_prepared_contexts_are_served_all_the_same():
         assert [(await play(pool, f"return {n};")).result for n in range(40)] == list(range(40))
 
 
+async def test_what_scripts_leave_in_memory_does_not_add_up_in_a_process_that_is_used_again():
+    def resident(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+
+    async with Pool(min_size=1, max_size=1, uses_per_worker=20) as pool:
+        for _ in range(16):
+            source = "const a = 'x'.repeat(1e7); setTimeout(() => a, 1e6); return 1;"
+            assert (await play(pool, source)).result == 1
+
+        assert max(map(resident, pool.metrics()["pids"])) < 60_000_000
+
+
 async def test_limits_hold_anew_for_each_script_of_a_process():
     async with Pool(min_size=1, max_size=1, uses_per_worker=5) as pool:
         for _ in range(4):

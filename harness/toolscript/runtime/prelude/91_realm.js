@@ -30,26 +30,41 @@
         }) }));
     }
   };
+  // Every object that can be reached, once. Most are functions of the engine, whose name and length are never objects.
   const freezeRealm = () => {
     const seen = new Set();
-    const todo = [engineError, function* () {}, async function () {}, async function* () {}, [][Symbol.iterator](), new Map()[Symbol.iterator](),
-      new Set()[Symbol.iterator](), ""[Symbol.iterator](), "".matchAll(/x/g), (async function* () {})(), (function* () {})()];
+    const found = list();
+    let count = 0;
+    const see = (item) => {
+      if ((typeof item === "object" ? item !== null && item !== global : typeof item === "function") && !seen.has(item)) {
+        seen.add(item);
+        found[count++] = item;
+      }
+    };
+    const { Iterator } = global;
+    for (const item of [engineError, Iterator?.from({ next() {} }), Iterator?.from([]).map(nothing),
+      function* () {}, async function () {}, async function* () {}, [][Symbol.iterator](), new Map()[Symbol.iterator](),
+      new Set()[Symbol.iterator](), ""[Symbol.iterator](), "".matchAll(/x/g), (async function* () {})(), (function* () {})()]) see(item);
     for (const name of ownKeys(global)) {
       const slot = getOwnPropertyDescriptor(global, name);
-      if ("value" in slot) todo.push(slot.value);
+      see(slot.value);
       if (name !== "globalThis" && slot.configurable) {
         defineProperty(global, name, bare({ value: slot.value, writable: false, enumerable: false, configurable: false }));
       }
     }
-    while (todo.length > 0) {
-      const item = todo.pop();
-      if ((typeof item !== "object" && typeof item !== "function") || item === null || item === global || seen.has(item)) continue;
-      seen.add(item);
+    for (let at = 0; at < count; at++) {
+      const item = found[at];
       freeze(item);
-      todo.push(getPrototypeOf(item));
-      for (const name of ownKeys(item)) {
+      see(getPrototypeOf(item));
+      const names = ownKeys(item);
+      const callable = typeof item === "function";
+      for (let i = 0, n = names.length; i < n; i++) {
+        const name = names[i];
+        if (callable && (name === "name" || name === "length")) continue;
         const slot = getOwnPropertyDescriptor(item, name);
-        todo.push(slot.value, slot.get, slot.set);
+        const value = slot.value;
+        if (typeof value === "function" || (typeof value === "object" && value !== null)) see(value);
+        else if (value === undefined) { see(slot.get); see(slot.set); }
       }
     }
     defineProperty(global, "globalThis", bare({ value: global, writable: false, enumerable: false, configurable: false }));
