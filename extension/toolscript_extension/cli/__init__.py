@@ -20,6 +20,9 @@ def main() -> None:
         signal.signal(signal.SIGINT, _leave)
 
     gc.disable()  # what is loaded stays
+    from toolscript_extension.cli import streams
+
+    streams.prepare()  # before anything is opened, which could take the place of a stream that is closed
     if sys.argv[1:2] == ["run"] and not {"--help", "-h"} & set(sys.argv):
         # What workers need takes another core as long to load as the rest takes this one.
         from toolscript.runtime.ahead import hold

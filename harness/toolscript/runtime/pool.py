@@ -9,22 +9,19 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
 
 from toolscript.errors import HostError, Json, PoolBusy, ToolscriptError
 from toolscript.limits import Limits
+from toolscript.runtime.ahead import Ahead
 from toolscript.runtime.lease import Lease
 from toolscript.runtime.nursery import Nursery
+from toolscript.runtime.process import WorkerProcess
+from toolscript.runtime.session import FacadeEntry, Session
 from toolscript.runtime.sizing import check_sizes, frame_limit, settings_for
 from toolscript.runtime.wire import facade_text
-
-if TYPE_CHECKING:
-    from toolscript.runtime.ahead import Ahead
-    from toolscript.runtime.process import WorkerProcess
-    from toolscript.runtime.session import FacadeEntry, Session
 
 _LARGEST_FURNISHED = 64 * 1024
 _PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -81,8 +78,7 @@ class Pool:
         self._shortage = asyncio.Event()
         self._closing = False
         self._emptied = anyio.Event()
-        self.filled = anyio.Event()
-        """Set once there has been a worker."""
+        self.filled = anyio.Event()  # once there has been a worker
 
     async def __aenter__(self) -> Pool:
         self._group = anyio.create_task_group()
