@@ -61,7 +61,7 @@ class Known:
             namespace=tuple(given["namespace"]), positional=tuple(given["positional"]), flat=given["flat"],
             packs=frozenset(given["packs"]), lazy=given["lazy"], held=given["held"],
             through_files=given["through_files"], examples=tuple(given["examples"]),
-        )  # fmt: skip
+        ).known_as(given["digest"])  # fmt: skip
 
     def _shape(self, part: str) -> Shape:
         return Shape(
@@ -123,6 +123,8 @@ def declarations(rooms: Iterable[str] = ROOMS) -> str:
 
 
 def _declared(room: str, tool: Tool) -> dict[str, Json]:
+    from toolscript.registry.registry import schema_digest
+
     spec = tool.spec
     return {
         "room": room, "command": hasattr(tool, "failed"), "name": spec.name, "doc": spec.doc,
@@ -131,4 +133,5 @@ def _declared(room: str, tool: Tool) -> dict[str, Json]:
         "held": spec.held, "through_files": spec.through_files, "examples": spec.examples,
         "input": spec.input.schema, "input_structured": spec.input.snake_case,
         "output": spec.output.schema, "output_structured": spec.output.snake_case,
+        "digest": schema_digest(tool),
     }  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -183,6 +182,8 @@ def choose(
 def _named(agents: Mapping[str, AgentConfig], agent_id: str) -> AgentConfig:
     if agent_id in agents:
         return agents[agent_id]
+    from difflib import get_close_matches
+
     near = get_close_matches(agent_id, agents, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise ConfigError(f"there is no agent {agent_id!r}; {hint}agents are {', '.join(sorted(agents))}")

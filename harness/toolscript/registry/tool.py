@@ -57,6 +57,8 @@ class ToolSpec:
     ``held`` promises that nothing happens before ``ToolContext.started`` was awaited, as with commands.
     ``through_files`` promises that a call which is classified as a write writes through ``ToolContext.files`` alone:
     a dry run may make it, on files that keep every change aside.
+    ``digest`` is :func:`toolscript.registry.registry.schema_digest` of the tool, where it was declared ahead (see
+    :meth:`known_as`); a spec that is made from another has none.
     """
 
     name: str
@@ -73,7 +75,13 @@ class ToolSpec:
     held: bool = False
     through_files: bool = False
     examples: tuple[str, ...] = ()
+    digest: str = field(default="", init=False, compare=False)
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def known_as(self, digest: str) -> ToolSpec:
+        """Return this spec with the digest of its schemas, which whoever declared them ahead has worked out."""
+        object.__setattr__(self, "digest", digest)
+        return self
 
     @property
     def path(self) -> str:
