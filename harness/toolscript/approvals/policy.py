@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolscript.approvals.permissions import Permissions, always_asked, covered_by_rule
 from toolscript.approvals.request import Policy, Verdict
-from toolscript.approvals.rules import Rule
-from toolscript.errors import Json
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.tool import Ask, ToolSpec
+
+if TYPE_CHECKING:
+    from toolscript.approvals.rules import Rule
+    from toolscript.errors import Json
 
 _LETS_RUN = {policy: f"the policy {policy.value} lets it run" for policy in Policy}
 
