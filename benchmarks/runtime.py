@@ -142,11 +142,11 @@ def latencies(systems: list[Runner], rounds: int, n: int) -> dict[str, dict[str,
 def throughputs(systems: list[Runner], rounds: int, n: int) -> dict[int, dict[str, float]]:
     """Return scripts a second, ten parallel calls each, by how many run at once; the median of the rounds."""
     found: dict[int, dict[str, list[float]]] = {at: {} for at in AT_ONCE}
-    for _ in range(rounds):
+    for turn in range(rounds + 1):
         for at in AT_ONCE:
             for system in systems:
                 answer = system.ask("10 parallel", n, at)
-                if "error" not in answer:
+                if "error" not in answer and turn > 0:  # the first round warms up
                     found[at].setdefault(system.name, []).append(n / answer["seconds"])
     return {at: {name: statistics.median(rates) for name, rates in by.items()} for at, by in found.items()}
 

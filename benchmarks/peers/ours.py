@@ -6,6 +6,7 @@ python ours.py [uses_per_worker] [engine]
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import tempfile
@@ -73,6 +74,8 @@ async def main() -> None:
                 if run.error is not None:
                     raise RuntimeError(str(run.error))
 
+            await once("noop")
+            gc.freeze()  # as the command and the kernel do: what is loaded stays
             await work.serve(once)
 
 
