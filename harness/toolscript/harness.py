@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
@@ -49,7 +50,13 @@ if TYPE_CHECKING:
 
 def _load() -> None:
     global parts  # noqa: PLW0603 - a module is loaded once, whoever asks
-    from toolscript import parts
+    collects = gc.isenabled()
+    gc.disable()  # nothing of what is loaded is garbage, and to look through it takes as long as a first script
+    try:
+        from toolscript import parts
+    finally:
+        if collects:
+            gc.enable()
 
 
 class Harness:
