@@ -1,4 +1,4 @@
-"""Decides the parts of the documentation that are made from the code: module ownership and the tool reference.
+"""Decides what is made from the code: module ownership, the tool reference, and what is declared of tools ahead.
 
 Run ``python docs/generate.py`` to write them; ``--check`` exits with 1 where they have drifted.
 """
@@ -41,10 +41,10 @@ def tool_reference() -> str:
     """Return the reference page of all tools."""
     from toolscript.registry.declarations import declaration
     from toolscript.registry.registry import Registry
-    from toolscript_tools import tools
+    from toolscript_tools.known import ROOMS, tools_of
 
     parts = ["# Tools\n\nGenerated from the registry by `python docs/generate.py`.\n"]
-    for tool in Registry(tools()).select():
+    for tool in Registry(tool for room in ROOMS for tool in tools_of(room)).select():
         spec = tool.spec
         packs = ", ".join(sorted(spec.packs)) or "all"
         parts.append(
@@ -58,11 +58,14 @@ def tool_reference() -> str:
 
 def pages() -> dict[Path, str]:
     """Return every generated page with its text."""
+    from toolscript_tools.known import DECLARED, declarations
+
     architecture = (ROOT / "docs/architecture.md").read_text()
     head, marker, _ = architecture.partition("<!-- modules -->\n")
     return {
         ROOT / "docs/architecture.md": head + marker + ownership(),
         ROOT / "docs/tools.md": tool_reference(),
+        DECLARED: declarations(),
     }
 
 

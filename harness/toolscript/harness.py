@@ -6,69 +6,50 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from anyio import Event, to_thread
+from anyio import Event
 from anyio.abc import TaskGroup
 
-from toolscript.agent.config import AgentConfig
-from toolscript.agent.configuration import SERVERS_NAME, load, user_file
-from toolscript.agent.conversation import Conversation
-from toolscript.agent.executor import Mode
-from toolscript.agent.reviving import to_go_on
-from toolscript.agent.turn import Turn
-from toolscript.agent.workers import Workers
-from toolscript.approvals.bridge import Bridge
-from toolscript.approvals.permissions import Permissions
-from toolscript.approvals.plan import ApprovedPlan, Plan
-from toolscript.approvals.request import Policy
-from toolscript.approvals.rules import Rule, read_rules
-from toolscript.approvals.socket import OwnerSocket
 from toolscript.background import Background
-from toolscript.confine.command import Commands
-from toolscript.confine.modes import means
-from toolscript.errors import ConfigError, Json, StillInterrupted, ToolError
+from toolscript.errors import ConfigError, Json, StillInterrupted
 from toolscript.events import Emitter, Listener
-from toolscript.facade.large import original, reference
-from toolscript.facade.scope import World
-from toolscript.facade.store import Store
-from toolscript.facade.tasks import TaskBoard
-from toolscript.files.disk import DiskFiles
-from toolscript.files.hidden import hidden_directories
-from toolscript.interrupted import fill_in, stored
-from toolscript.journal.conversation import (
-    Conversations,
-    conversation_path,
-    conversation_records,
-    sweep_conversations,
-    unfinished_conversations,
-)
-from toolscript.journal.records import Journal
-from toolscript.journal.redact import secret_values
-from toolscript.journal.spares import Spares
-from toolscript.journal.state import run_name, run_path, runs_dir, state_dir, sweep
-from toolscript.journal.writer import DiskJournal
-from toolscript.language.cache import ScriptCache
-from toolscript.limits import Limits
-from toolscript.metrics import hit_rates
-from toolscript.models.adapter import ModelAdapter
-from toolscript.models.found import adapter_for
-from toolscript.recovery.history import chosen, first_record, past_runs
-from toolscript.recovery.notebook import saved
-from toolscript.recovery.undo import Pick
-from toolscript.recovery.undoing import Undoing, effects_of_all, nothing_to_take_back
-from toolscript.recovery.unknown import Resolution
-from toolscript.registry.context import SandboxMode
-from toolscript.registry.registry import Registry, installed_tools
-from toolscript.registry.sources import ToolSource, open_source
-from toolscript.registry.tool import Tool
-from toolscript.run import Run
-from toolscript.runner import Origin, Runner
-from toolscript.runtime.pool import Pool
-from toolscript.turns import Turns
-from toolscript.workshop import Journals, Order, Workshop, new_id
+from toolscript.runtime.ahead import begun
+
+if TYPE_CHECKING:
+    from toolscript import parts  # noqa: TC004 - see _load
+    from toolscript.agent.config import AgentConfig
+    from toolscript.agent.conversation import Conversation
+    from toolscript.agent.turn import Turn
+    from toolscript.agent.words import Mode
+    from toolscript.agent.workers import Workers
+    from toolscript.approvals.permissions import Permissions
+    from toolscript.approvals.plan import ApprovedPlan, Plan
+    from toolscript.approvals.request import Policy
+    from toolscript.approvals.rules import Rule
+    from toolscript.files.disk import DiskFiles
+    from toolscript.journal.conversation import Conversations
+    from toolscript.limits import Limits
+    from toolscript.models.adapter import ModelAdapter
+    from toolscript.recovery.undo import Pick
+    from toolscript.recovery.unknown import Resolution
+    from toolscript.registry.context import SandboxMode
+    from toolscript.registry.sources import ToolSource
+    from toolscript.registry.tool import Tool
+    from toolscript.run import Run
+    from toolscript.runner import Origin
+    from toolscript.turns import Turns
+    from toolscript.undos import Undos
+    from toolscript.workshop import Journals, Order
+
+
+def _load() -> None:
+    global parts  # noqa: PLW0603 - a module is loaded once, whoever asks
+    from toolscript import parts
 
 
 class Harness:
@@ -76,7 +57,7 @@ class Harness:
 
     Use as ``async with Harness(workspace=".") as harness``. ``limits`` are the configured maxima; what a run,
     pragma or cell asks for can only be lower. ``tools`` are added to the installed ones. ``workers`` stand in place
-    of the configured ones.
+    of the configured ones. ``sandbox`` holds for commands; a workspace that they may write to, if left out.
     """
 
     def __init__(
@@ -89,54 +70,96 @@ class Harness:
         tools: Iterable[Tool] = (),
         rules: Sequence[Rule] = (),
         recordings: Iterable[Path] = (),
-        sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE,
+        sandbox: SandboxMode | None = None,
         journals: Journals | None = None,
         workers: Workers | None = None,
     ) -> None:
         self.workspace = Path(workspace).resolve()
         if not self.workspace.is_dir():
             raise ConfigError(f"the workspace {str(workspace)!r} is not a directory")
-        self.sandbox = sandbox
-        self.registry = Registry([*installed_tools(), *tools])
-        self.configuration = load(self.workspace)
+        self._ahead = begun()  # before all else: what it loads for workers and what is loaded here take equally long
+        _load()
+        self.sandbox = sandbox or parts.SandboxMode.WORKSPACE_WRITE
+        self.configuration = parts.load(self.workspace)
         self.chosen = self.configuration.choose(agent)
-        self.conversation = Conversation()
         self._given_limits = limits
         self.limits = limits or self.chosen.agent.run_limits
         self.workers = workers or self.configuration.workers
+        self.pool = parts.Pool(
+            limits or self.configuration.widest_limits(), **self.workers.options(), ahead=self._ahead
+        )
         self.policy = policy or self.chosen.agent.policy
-        self.rules = (*rules, *read_rules(self.configuration.rules, source="toolscript.toml"))
+        self.rules = (*rules, *parts.rules_of(self.configuration.rules, "toolscript.toml"))
+        self.registry = parts.Registry([*parts.installed_tools(), *tools])
         self._recordings = tuple(recordings)
-        self.approvals = Bridge()
+        self.approvals = parts.Bridge()
         self.sources: tuple[ToolSource, ...] = ()
         self._offered = Event()
-        self.permissions = Permissions(self.workspace)
-        self.store = Store()
-        self.conversation_id = self.conversation.conversation_id
-        self.state = state_dir(self.workspace)
-        self._talks = self._conversations() if journals is None else None
-        self._spares = Spares(runs_dir(self.state), run_name)
+        self.store = parts.Store()
+        self.conversation_id = f"conv-{token_hex(6)}"
+        self._conversation: Conversation | None = None
+        self._talks: Conversations | None = None
+        self.state = parts.state_dir(self.workspace)
+        self._written = journals is None
+        self._spares = parts.Spares(parts.runs_dir(self.state), parts.run_name)
         self._journals = journals or self._disk_journals()
         self._emitter = Emitter(ids={"conversation_id": self.conversation_id})
-        self._cache = ScriptCache()
-        self.pool = Pool(limits or self.configuration.widest_limits(), **self.workers.options())
+        self._cache = parts.ScriptCache()
         self._background = Background(self._open)
-        hidden = hidden_directories()
-        self._files = DiskFiles([self.workspace], hidden=hidden)
-        self._world = World(
-            cwd=self.workspace, roots=(self.workspace,), sandbox=sandbox, secret_paths=hidden,
-            files=self._files,
+        hidden = parts.hidden_directories()
+        self._world = parts.World(
+            cwd=self.workspace, roots=(self.workspace,), sandbox=self.sandbox, secret_paths=hidden,
+            opened=lambda: self._files,
         )  # fmt: skip
+
+    @cached_property
+    def _files(self) -> DiskFiles:
+        from toolscript.files.disk import DiskFiles
+
+        return DiskFiles([self.workspace], hidden=self._world.secret_paths)
 
     def _disk_journals(self) -> Journals:
         """Write each run to the workspace's state directory, secrets of the environment redacted."""
-        secrets = secret_values(os.environ)
-        sweep(self.state)
-        return lambda run_id: DiskJournal.create(self.state, run_id, secrets=secrets, spares=self._spares)
+        secrets = parts.secret_values(os.environ)
+        parts.sweep(self.state)
+        return lambda run_id: parts.DiskJournal.create(self.state, run_id, secrets=secrets, spares=self._spares)
 
-    def _conversations(self) -> Conversations:
-        sweep_conversations(self.state)
-        return Conversations(self.state, str(self.workspace), secrets=secret_values(os.environ))
+    @property
+    def conversation(self) -> Conversation:
+        """The turns that prompts here continue."""
+        if self._conversation is None:
+            from toolscript.agent.conversation import Conversation
+
+            self._conversation = Conversation(self.conversation_id)
+        return self._conversation
+
+    @cached_property
+    def permissions(self) -> Permissions:
+        """What persons allowed for the conversation."""
+        from toolscript.approvals.permissions import Permissions
+
+        return Permissions(self.workspace)
+
+    @cached_property
+    def _turns(self) -> Turns:
+        # With the first turn: a script alone needs nothing of what turns are made of, and should not wait for it.
+        from toolscript.journal.conversation import Conversations, sweep_conversations
+        from toolscript.turns import Turns
+
+        if self._written:
+            sweep_conversations(self.state)
+            self._talks = Conversations(self.state, str(self.workspace), secrets=parts.secret_values(os.environ))
+        return Turns(
+            configuration=self.configuration, workshop=self._workshop, board=self.board, emitter=self._emitter,
+            order=self._order, adapter=self._adapter, conversations=self._talks,
+        )  # fmt: skip
+
+    async def _ask(self, asker: Order, agent_id: str, prompt: str, parent: str) -> Json:
+        return await self._turns.ask(asker, agent_id, prompt, parent)
+
+    def _close_talks(self) -> None:
+        if self._talks is not None:
+            self._talks.close()
 
     async def __aenter__(self) -> Self:
         await self._background.start()
@@ -150,42 +173,41 @@ class Harness:
     async def aclose(self) -> None:
         """Stop every run and task, end every process, close the pool; closing twice changes nothing."""
         await self._background.close()
+        if self._ahead is not None:  # a harness that was never opened
+            self._ahead.close()
 
     @asynccontextmanager
     async def _open(self, group: TaskGroup) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            self._world = replace(self._world, commands=await stack.enter_async_context(Commands()))
+            self._world = replace(self._world, commands=await stack.enter_async_context(parts.Commands()))
             await stack.enter_async_context(self.pool)
-            self.board = TaskBoard(group)
+            self.board = parts.TaskBoard(group)
             stack.push_async_callback(self.board.close)
-            runner = Runner(self.pool, self._cache, self.board, self.store)
-            self._workshop = Workshop(
-                registry=self.registry, cache=self._cache, bridge=self.approvals, permissions=self.permissions,
+            runner = parts.Runner(self.pool, self._cache, self.board, self.store)
+            self._workshop = parts.Workshop(
+                registry=self.registry, cache=self._cache, bridge=self.approvals, permitted=lambda: self.permissions,
                 runner=runner, journals=self._journals,
                 conversation_id=self.conversation_id, world=self._world,
             )  # fmt: skip
             self._runner = runner
-            self._turns = Turns(
-                configuration=self.configuration, workshop=self._workshop, board=self.board, emitter=self._emitter,
-                order=self._order, adapter=self._adapter, conversations=self._talks,
-            )  # fmt: skip
-            self._workshop.delegate = self._turns.ask
-            if self._talks is not None:
-                stack.callback(self._talks.close)
-            group.start_soon(to_thread.run_sync, means)
+            self._workshop.delegate = self._ask
+            stack.callback(self._close_talks)
+            group.start_soon(parts.learn_ahead, self.pool)
             group.start_soon(self._spares.keep)
             await self._open_sources(stack, group)
-            owner = OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
+            owner = parts.OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
             yield
 
     def metrics(self) -> dict[str, Json]:
         """Return what the workers (``pool``) and the script caches (``scripts``) have done since it was opened."""
-        return {"pool": self.pool.metrics(), "scripts": hit_rates(self._cache.metrics())}
+        return {"pool": self.pool.metrics(), "scripts": parts.hit_rates(self._cache.metrics())}
 
     async def _open_sources(self, stack: AsyncExitStack, group: TaskGroup) -> None:
         """Start what serves further tools, in the background: only the first run waits for it."""
-        opening = open_source("mcp", self.configuration.mcp, (self.workspace,), self._server_files())
+        opening = parts.open_source(
+            "mcp", self.configuration.mcp, (self.workspace,), parts.server_files(self.configuration, self.workspace)
+        )
         if opening is None:
             self._offered.set()
             return
@@ -198,13 +220,6 @@ class Harness:
             await source.offer(self.registry)
         finally:
             self._offered.set()
-
-    def _server_files(self) -> tuple[Path, ...]:
-        """Return the usual JSON files of MCP servers: the user's own, and the workspace's once it is trusted."""
-        found = [user_file().parent / "mcp.json"]
-        if self.configuration.untrusted_servers is None:
-            found.append(self.workspace / SERVERS_NAME)
-        return tuple(path for path in found if path.is_file())
 
     async def abort(self, run_id: str) -> bool:
         """Stop a run with its calls and their processes; False if no such run goes on here."""
@@ -234,7 +249,7 @@ class Harness:
         cell. With ``large_result`` a result beyond its limit is kept, and the run's ``result`` stands for it (see
         :meth:`large`). Raises ConfigError for limits that cannot be; is stopped by cancelling its task.
         """
-        order = Order(
+        order = parts.Order(
             limits=self.limits, lowered=limits or {}, policy=policy or self.policy, rules=self.rules, params=params,
             allowed_tools=None if allowed_tools is None else tuple(allowed_tools), origin=origin,
             last_expression=last_expression, mode=mode, plan=plan,
@@ -255,7 +270,7 @@ class Harness:
         ``run(source, params=params, plan=plan.approve(rows))`` then carries out the approved rows; what differs asks.
         """
         await self._offered.wait()
-        order = Order(
+        order = parts.Order(
             limits=self.limits, lowered=limits or {}, policy=self.policy, rules=self.rules, params=params,
             origin="cell", last_expression=last_expression,
         )  # fmt: skip
@@ -287,13 +302,15 @@ class Harness:
         JournalError while another process works on it.
         """
         await self._offered.wait()
-        path = run_path(self.state, run_id)
+        path = parts.run_path(self.state, run_id)
         if not path.is_file():
             raise StillInterrupted(f"there is no run {run_id!r} in this workspace", code="not_resumable")
-        journal = DiskJournal.resume(path, secrets=secret_values(os.environ))
+        journal = parts.DiskJournal.resume(path, secrets=parts.secret_values(os.environ))
+        from toolscript.recovery.history import first_record
+
         if (first := first_record(path)) is not None and first.origin == "undo":
-            return await self._resume_undo(run_id, journal)
-        order = Order(
+            return await self._undos.resume(run_id, journal)
+        order = parts.Order(
             limits=self.limits, policy=self.policy, rules=self.rules,
             inline_result_bytes=self.limits.result_bytes if large_result else None,
         )  # fmt: skip
@@ -303,16 +320,18 @@ class Harness:
         """Keep a value that is too large for ``params`` and return what stands for it: scripts read it by its
         ``handle`` with ``tools.readOutput``, as long as this harness lives.
         """
-        return reference(value, self._world.outputs.keep)
+        return parts.reference(value, self._world.outputs.keep)
 
     def large(self, run: Run) -> Json:
         """Return a run's whole result, which may be kept beside it. Raises ToolError ``not_found`` when it is gone."""
         if run.result_handle is None:
             return run.result
-        return original(run.result, self._world.outputs.read(run.result_handle))
+        return parts.original(run.result, self._world.outputs.read(run.result_handle))
 
     def interrupted_turns(self) -> tuple[str, ...]:
         """Return the conversations of this workspace whose last turn was cut short and that nobody goes on with."""
+        from toolscript.journal.conversation import unfinished_conversations
+
         return tuple(path.stem for path in unfinished_conversations(self.state))
 
     async def resume_turn(self, conversation_id: str) -> Turn:
@@ -322,15 +341,19 @@ class Harness:
         is done again, and the model is not asked again for what it had written. Raises StillInterrupted where
         nothing was cut short or a run cannot go on yet, JournalError, and ConfigError when its agent is gone.
         """
+        from toolscript.agent.reviving import to_go_on
+        from toolscript.interrupted import fill_in, stored
+        from toolscript.journal.conversation import conversation_path, conversation_records, unfinished_conversations
+
         await self._offered.wait()
         path = conversation_path(self.state, conversation_id)
         if path not in unfinished_conversations(self.state):
             raise StillInterrupted(f"no turn of {conversation_id!r} was cut short", code="not_resumable")
-        written = conversation_records(path, secrets=secret_values(os.environ))
+        written = conversation_records(path, secrets=parts.secret_values(os.environ))
         conversation, unfinished, step = to_go_on(written, conversation_id, self.workspace)
         if step is not None:
             await fill_in(step, self.state, self.resume, lambda name: self.registry.by_wire_name(name).spec.path)
-        self.conversation = conversation
+        self._conversation = conversation
         turns = [unfinished.turn_id, *(turn.turn_id for turn in conversation.turns)]
         self.store.commit(stored(self.state, conversation_id, turns), self.limits.store_bytes)
         return await self._turns.go_on(unfinished, step, conversation)
@@ -340,7 +363,9 @@ class Harness:
 
         Raises JournalError and JournalDamaged.
         """
-        path = run_path(self.state, run_id) if run_id else None
+        from toolscript.recovery.notebook import saved
+
+        path = parts.run_path(self.state, run_id) if run_id else None
         return saved(path) if path is not None and path.is_file() else None
 
     async def undo(self, *names: str, picks: Mapping[Path, Pick] | None = None) -> Run:
@@ -352,40 +377,24 @@ class Harness:
         run has no id. Raises ToolError: ``not_found``, ``elsewhere``, ``not_ended``, ``interrupted``,
         ``already_undone``.
         """
-        past = await to_thread.run_sync(past_runs, self.state)
-        found = await to_thread.run_sync(chosen, past, names, self.workspace, bool(picks))
-        wanted = [entry.run.run_id for entry in found]
-        if going := [run_id for run_id in wanted if self._runner.is_running(run_id)]:
-            raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
-        effects = await to_thread.run_sync(effects_of_all, self.state, wanted)
-        if not effects.net:  # nothing that anybody would take back: no run, no journal
-            return nothing_to_take_back(names, effects)
-        run_id = new_id("r")
-        undoing = self._undoing(run_id, self._journals(run_id))
-        with undoing.emitter.collecting(run_id=run_id) as events:
-            await undoing.run(wanted, picks or {})
-        return Run.fold(events)
+        return await self._undos.undo(names, picks or {})
 
-    def _undoing(self, run_id: str, journal: Journal) -> Undoing:
-        return Undoing(
-            state=self.state, files=self._files, run_id=run_id, emitter=self._emitter.scoped(run_id=run_id),
-            journal=journal, workspace=self.workspace,
+    @cached_property
+    def _undos(self) -> Undos:
+        from toolscript.undos import Undos
+
+        return Undos(
+            state=self.state, workspace=self.workspace, files=self._files, emitter=self._emitter,
+            journals=self._journals, goes_on=self._runner.is_running,
         )  # fmt: skip
 
-    async def _resume_undo(self, run_id: str, journal: Journal) -> Run:
-        undoing = self._undoing(run_id, journal)
-        with undoing.emitter.collecting(run_id=run_id) as events:
-            await undoing.resume()
-        return Run.fold(events)
-
     def _adapter(self, config: AgentConfig) -> ModelAdapter:
-        settings = config.provider_settings()
-        return adapter_for(config.provider, replace(settings, recordings=(*settings.recordings, *self._recordings)))
+        return parts.adapter_of(config, self._recordings)
 
     def _order(self, config: AgentConfig, prompt: str) -> Order:
         """Return an agent's terms: its limits never above the harness's, its policy only where it is its own."""
-        return Order(
+        return parts.Order(
             limits=self._given_limits or config.run_limits, policy=self.policy, pack=config.tool_pack, prompt=prompt,
-            rules=(*self.rules, *read_rules(config.rules, source=f"agent {config.id}")), agent=config.id,
+            rules=(*self.rules, *parts.rules_of(config.rules, f"agent {config.id}")), agent=config.id,
             allowed_tools=config.tools,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,9 @@ class Operation:
     """What the script gave, where a person edited it; ``arguments`` are what ran."""
 
 
+_Fields = dict[int, dict[str, Any]]
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -83,13 +86,15 @@ class Run:
     def fold(cls, events: Iterable[BaseEvent]) -> Run:
         """Return the run that these events tell of; events of nested runs must be left out."""
         kept = tuple(events)
-        operations: dict[int, dict[str, Any]] = {}
+        operations: _Fields = {}
         logs: list[LogLine] = []
         told: dict[str, Any] = {}
         for event in kept:
-            if isinstance(event, ScriptLog):
+            if (track := _TRACKED.get(type(event))) is not None:
+                track(operations, event)
+            elif isinstance(event, ScriptLog):
                 logs.append(LogLine(level=event.level, text=event.text, line=event.line))
-            elif not _track(operations, event):
+            else:
                 told |= _told(event)
         done = tuple([Operation(**operations[number]) for number in sorted(operations)])
         return cls(events=kept, logs=tuple(logs), operations=done, **told)
@@ -135,30 +140,33 @@ def _told(event: BaseEvent) -> dict[str, Any]:
             return {}
 
 
-def _track(operations: dict[int, dict[str, Any]], event: BaseEvent) -> bool:
-    """Note what an event tells of an operation; says whether it tells of one."""
-    match event:
-        case OperationStarted():
-            operations[event.operation] = {
-                "number": event.operation, "tool": event.tool, "arguments": event.arguments, "effect": event.effect,
-                "status": event.status, "line": event.line, "column": event.column, "task_id": event.task_id,
-                "started": event.time,
-            }  # fmt: skip
-        case OperationFinished() if (found := operations.get(event.operation)) is not None:
-            found.update(
-                status=event.status, output=event.output, error=event.error, duration_ms=event.duration_ms,
-                waited_ms=event.waited_ms, output_bytes=event.output_bytes, truncated=event.truncated,
-                handle=event.handle, diff=event.diff,
-            )  # fmt: skip
-            _edit(found, event.ran_with)
-        case ApprovalRequested() if (found := operations.get(event.operation)) is not None:
-            found["status"] = OperationStatus.AWAITING_APPROVAL
-        case ApprovalResolved() if (found := operations.get(event.operation)) is not None:
-            found.update(status=OperationStatus.RUNNING, approval=f"{event.decision} by {event.by}")
-            _edit(found, event.arguments)
-        case _:
-            return False
-    return True
+def _started(operations: _Fields, event: OperationStarted) -> None:
+    operations[event.operation] = {
+        "number": event.operation, "tool": event.tool, "arguments": event.arguments, "effect": event.effect,
+        "status": event.status, "line": event.line, "column": event.column, "task_id": event.task_id,
+        "started": event.time,
+    }  # fmt: skip
+
+
+def _finished(operations: _Fields, event: OperationFinished) -> None:
+    if (found := operations.get(event.operation)) is not None:
+        found.update(
+            status=event.status, output=event.output, error=event.error, duration_ms=event.duration_ms,
+            waited_ms=event.waited_ms, output_bytes=event.output_bytes, truncated=event.truncated,
+            handle=event.handle, diff=event.diff,
+        )  # fmt: skip
+        _edit(found, event.ran_with)
+
+
+def _asked(operations: _Fields, event: ApprovalRequested) -> None:
+    if (found := operations.get(event.operation)) is not None:
+        found["status"] = OperationStatus.AWAITING_APPROVAL
+
+
+def _decided(operations: _Fields, event: ApprovalResolved) -> None:
+    if (found := operations.get(event.operation)) is not None:
+        found.update(status=OperationStatus.RUNNING, approval=f"{event.decision} by {event.by}")
+        _edit(found, event.arguments)
 
 
 def _edit(found: dict[str, Any], edited: Json) -> None:
@@ -166,3 +174,9 @@ def _edit(found: dict[str, Any], edited: Json) -> None:
     if edited is not None:
         found.setdefault("asked_arguments", found["arguments"])
         found["arguments"] = edited
+
+
+_TRACKED: dict[type[BaseEvent], Callable[[_Fields, Any], None]] = {
+    OperationStarted: _started, OperationFinished: _finished, ApprovalRequested: _asked, ApprovalResolved: _decided,
+}  # fmt: skip
+"""Who notes what of an operation; looked up, since each question whether a model is of a kind takes its time."""

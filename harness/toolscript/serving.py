@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from toolscript.agent.executor import Mode, ToolReply
+from toolscript.agent.executor import ToolReply
+from toolscript.agent.words import Mode
 from toolscript.approvals.plan import PlanRow
 from toolscript.events import Emitter
 from toolscript.facade.tasks import TaskBoard

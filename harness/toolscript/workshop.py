@@ -9,45 +9,38 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from anyio import to_thread
 
-from toolscript.agent.executor import Mode, ToolReply
-from toolscript.agent.pictures import pictured, without_urls
-from toolscript.agent.tightening import stricter
-from toolscript.approvals.bridge import Bridge
-from toolscript.approvals.permissions import Permissions
-from toolscript.approvals.plan import ApprovedPlan, Plan, PlanRow
-from toolscript.approvals.request import Policy
-from toolscript.approvals.rules import Rule
+from toolscript.approvals.choices import Policy
 from toolscript.errors import ConfigError, Json, RunAborted, StillInterrupted, ToolscriptError
 from toolscript.events import Emitter, ErrorEvent, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.facade.guest import GuestContext
 from toolscript.facade.large import LARGEST_RESULT
 from toolscript.facade.scope import RunScope, World
-from toolscript.files.overlay import overlaid
-from toolscript.journal.conversation import ConversationJournal, Following
 from toolscript.journal.late import LateJournal
-from toolscript.journal.reader import read_secrets, records
 from toolscript.journal.records import Journal, MemoryJournal, RunRecord
-from toolscript.language.cache import ScriptCache
 from toolscript.language.parser import Parsed, script_hash
-from toolscript.limits import Limits
-from toolscript.recovery.leftovers import end_leftovers
-from toolscript.recovery.past import Past
-from toolscript.recovery.resume import Interrupted, ResumedCourse, announce, check_resumable
-from toolscript.recovery.structured import finish
-from toolscript.recovery.tape import recorded_limits
-from toolscript.recovery.unknown import Resolution
-from toolscript.registry.declarations import declaration
 from toolscript.registry.registry import Registry, matches, tools_digest
-from toolscript.registry.tool import Tool
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner, Script
 from toolscript.runtime.identity import installation
 from toolscript.runtime.session import FacadeEntry
 from toolscript.values import quick
+
+if TYPE_CHECKING:
+    from toolscript.agent.executor import ToolReply
+    from toolscript.agent.words import Mode
+    from toolscript.approvals.bridge import Bridge
+    from toolscript.approvals.permissions import Permissions
+    from toolscript.approvals.plan import ApprovedPlan, Plan, PlanRow
+    from toolscript.approvals.rules import Rule
+    from toolscript.journal.conversation import ConversationJournal
+    from toolscript.language.cache import ScriptCache
+    from toolscript.limits import Limits
+    from toolscript.recovery.unknown import Resolution
+    from toolscript.registry.tool import Tool
 
 Journals = Callable[[str], Journal]
 
@@ -120,7 +113,7 @@ class Workshop:
 
     registry: Registry
     bridge: Bridge
-    permissions: Permissions
+    permitted: Callable[[], Permissions]
     runner: Runner
     cache: ScriptCache
     world: World
@@ -165,6 +158,8 @@ class Workshop:
 
     async def plan(self, source: str, order: Order, emitter: Emitter) -> tuple[Run, Plan]:
         """Run a script without effects and return what they would be; nothing is written anywhere."""
+        from toolscript.approvals.plan import Plan
+
         rows: list[PlanRow] = []
         seed, now = secrets.randbits(32), int(time.time() * 1000)
         order = replace(order, mode="dry-run", planned=rows, seed=seed, time_ms=now)
@@ -180,13 +175,19 @@ class Workshop:
     def rehearsing(self) -> Workshop:
         """Return a workshop on a copy-on-write overlay of files and store that keeps no journals: what is planned
         there, only it sees."""
+        from toolscript.files.overlay import overlaid
+
+        overlay = overlaid(self.world.files)
         return replace(
-            self, world=replace(self.world, files=overlaid(self.world.files)), runner=self.runner.rehearsing(),
+            self, world=replace(self.world, opened=lambda: overlay), runner=self.runner.rehearsing(),
             journals=lambda run_id: MemoryJournal(),
         )  # fmt: skip
 
     async def call(self, name: str, arguments: str, order: Order, emitter: Emitter) -> ToolReply:
         """Serve one structured call by its wire name on the same road as a script's calls."""
+        from toolscript.agent.executor import ToolReply
+        from toolscript.agent.pictures import pictured, without_urls
+
         run_id = new_id("r")
         emitter = emitter.scoped(run_id=run_id)
         scope = self._scope(run_id, script_hash(f"{name} {arguments}"), order, emitter)
@@ -208,6 +209,14 @@ class Workshop:
 
         Of ``order`` the policy (where it is stricter than the run's own) and the rules count; all else is recorded.
         """
+        # Imported here, as what recovers and what serves a model elsewhere: an ordinary script needs none of it.
+        from toolscript.approvals.permissions import Permissions
+        from toolscript.journal.reader import read_secrets, records
+        from toolscript.recovery.leftovers import end_leftovers
+        from toolscript.recovery.past import Past
+        from toolscript.recovery.resume import Interrupted, ResumedCourse, announce, check_resumable
+        from toolscript.recovery.structured import finish
+
         try:
             past = Past.read(records(path, secrets=read_secrets(path)))
             order = recorded_order(past.tape.run, order)
@@ -222,9 +231,9 @@ class Workshop:
         emitter = emitter.scoped(run_id=run.run_id, turn_id=run.turn_id, parent=run.parent)
         scope = self._scope(run.run_id, run.script_hash, order, emitter, journal)
         permissions = Permissions(self.world.cwd)
-        permissions.restore(self.permissions.snapshot())
+        permissions.restore(self.permitted().snapshot())
         past.allow_again(permissions, self.registry)
-        scope = replace(scope, permissions=permissions, recall=past.memory().recall, plan=past.terms)
+        scope = replace(scope, permitted=lambda: permissions, recall=past.memory().recall, plan=past.terms)
         with emitter.collecting(run_id=run.run_id) as events:
             announce(scope, past)
             interrupted = Interrupted(past=past, scope=scope, given=given)
@@ -248,8 +257,8 @@ class Workshop:
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
             tools=tools.by_path, facade=tools.facade, known=self.registry.get, emitter=emitter,
-            journal=Following(journal, order.earlier) if order.earlier else journal, bridge=self.bridge,
-            permissions=self.permissions,
+            journal=journal if order.earlier is None else order.earlier.followed_by(journal), bridge=self.bridge,
+            permitted=self.permitted,
             world=self.world if asking is None else replace(self.world, run_agent=asking), turn_id=order.turn_id,
             catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
             planned=order.planned, plan=None if order.plan is None else order.plan.terms,
@@ -292,6 +301,9 @@ def recorded_order(run: RunRecord, order: Order) -> Order:
 
     Raises StillInterrupted and ConfigError for terms that are none.
     """
+    from toolscript.agent.tightening import stricter
+    from toolscript.recovery.tape import recorded_limits
+
     if run.policy not in tuple(Policy) or run.origin not in get_args(Origin):
         terms = f"policy {run.policy!r}, origin {run.origin!r}"
         raise StillInterrupted(f"{run.run_id} ran under terms that there are not: {terms}", code="not_resumable")
@@ -320,6 +332,8 @@ def _narrowed(order: Order, parsed: Parsed) -> tuple[str, ...] | None:
 
 def catalogue(tools: Iterable[Tool]) -> list[dict[str, Json]]:
     """Return the tools as data, for ``tools.search`` and ``tools.describe``."""
+    from toolscript.registry.declarations import declaration
+
     return [
         {
             "name": t.spec.path,

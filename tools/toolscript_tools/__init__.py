@@ -7,7 +7,6 @@ from toolscript.registry.tool import Tool
 
 def tools() -> list[Tool]:
     """Return every tool of this package: what the ``toolscript.tools`` entry point offers."""
-    from toolscript_tools import discovery, editor, files, image, outputs, patch, search, shell, subagent
+    from toolscript_tools.known import known_tools
 
-    rooms = (shell, files, search, image, patch, editor, outputs, discovery, subagent)
-    return [tool for room in rooms for tool in room.tools()]
+    return known_tools()

@@ -1,7 +1,8 @@
-"""The command line; this file decides that it starts with nothing loaded, and that Ctrl-C ends it without a word."""
+"""The command line; this file decides what is begun before anything is loaded, and that Ctrl-C ends it in silence."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -18,7 +19,19 @@ def main() -> None:
     if heeded:
         signal.signal(signal.SIGINT, _leave)
 
+    gc.disable()  # what is loaded stays
+    from toolscript_extension.cli import streams
+
+    streams.prepare()  # before anything is opened, which could take the place of a stream that is closed
+    if sys.argv[1:2] == ["run"] and not {"--help", "-h"} & set(sys.argv):
+        # What workers need takes another core as long to load as the rest takes this one.
+        from toolscript.runtime.ahead import hold
+
+        hold()
+
     def begin() -> None:
+        gc.freeze()
+        gc.enable()
         if heeded:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 

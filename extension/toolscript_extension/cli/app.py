@@ -119,7 +119,6 @@ for _name, _entry in COMMANDS.items():
 
 def run(begin: Callable[[], None]) -> int:
     """Run what the command line says and return the exit code; ``begin`` is called when all modules are loaded."""
-    streams.prepare()
     return streams.finish(_invoke(begin))
 
 

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from toolscript.approvals.plan import Plan
-from toolscript.approvals.request import Policy
-from toolscript.approvals.terminal import TerminalDecider
+from toolscript import parts  # noqa: F401 - loaded here, where Ctrl-C still just ends the command
+from toolscript.approvals.choices import Policy
 from toolscript.errors import ApprovalDenied, Json
 from toolscript.events import BaseEvent, RunStatus
 from toolscript.harness import Harness
 from toolscript.run import Run
-from toolscript_extension.cli import plan as planning
 from toolscript_extension.cli.exits import exit_code
 from toolscript_extension.cli.given import limits_of, params_of, read_source
 from toolscript_extension.cli.show import Terminal, escaped, json_text, notify
 from toolscript_extension.cli.streams import screen
+
+if TYPE_CHECKING:
+    from toolscript.approvals.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ def command(
         raise typer.BadParameter(f"choose one of --dry-run and {'--plan' if plan else '--events'}")
     params, limits = params_of(param or ()), limits_of(limit or ())
     if plan:
+        from toolscript_extension.cli import plan as planning
+
         planning.check_terminal()
     shown = screen(stderr=True)
     harness = Harness(workspace, policy=policy)
@@ -90,6 +94,8 @@ def _print_plan(plan: Plan, run: Run, *, as_json: bool) -> NoReturn:
     if as_json:
         sys.stdout.write(json_text(plan.to_json()) + "\n")
     else:
+        from toolscript_extension.cli import plan as planning
+
         planning.show(plan, screen())
     # A plan that ends where nobody knows an answer is all that there is to plan.
     raise typer.Exit(0 if run.status is RunStatus.ABORTED and plan.status == "partial" else exit_code(run))
@@ -105,6 +111,8 @@ async def _ordered(harness: Harness, order: _Order, seen: list[BaseEvent]) -> tu
     if order.dry_run or (not plan.rows and planned.status is not RunStatus.COMPLETED):
         return planned, plan
     seen.clear()
+    from toolscript_extension.cli import plan as planning
+
     approved = await planning.choose(plan) if plan.rows else plan.approve(by="terminal")
     if approved is None:
         raise ApprovalDenied("the plan was declined; nothing was done", tool="plan")
@@ -125,12 +133,23 @@ async def _run(harness: Harness, order: _Order, listener: Callable[[BaseEvent], 
             stack.enter_context(harness.listening(seen.append))
             stack.enter_context(harness.listening(listener))
             async with harness:
-                with TerminalDecider.attached(harness.approvals):
+                with _asking(harness):
                     return await _ordered(harness, order, seen)
     except asyncio.CancelledError:
         task.uncancel()
         # Stopped at the question of a plan, no run has begun.
         return (Run.fold(seen) if seen else Run(status=RunStatus.ABORTED)), None
+
+
+def _asking(harness: Harness) -> AbstractContextManager[object]:
+    """Ask on the terminal while the block runs; without one, nothing of that is loaded."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return nullcontext()
+    from toolscript.approvals.terminal import TerminalDecider
+
+    return TerminalDecider.attached(harness.approvals)
 
 
 def _event_lines(event: BaseEvent) -> None:

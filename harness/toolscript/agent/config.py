@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from toolscript.agent.executor import Mode
-from toolscript.agent.output import DEFAULT_BUDGET
-from toolscript.agent.prompt import AfterScript
-from toolscript.agent.terms import TurnSettings
-from toolscript.approvals.request import Policy
+from toolscript.agent.words import DEFAULT_BUDGET, AfterScript, Mode
+from toolscript.approvals.choices import Policy
 from toolscript.errors import ConfigError, Json
 from toolscript.limits import Limits, limit_names
-from toolscript.models.settings import ProviderSettings, RetryPolicy
+
+if TYPE_CHECKING:
+    from toolscript.agent.terms import TurnSettings
+    from toolscript.models.settings import ProviderSettings
 
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -97,6 +96,8 @@ class AgentConfig(Frozen):
 
     def provider_settings(self, environment: Mapping[str, str] | None = None) -> ProviderSettings:
         """Return what the adapter needs to reach the provider."""
+        from toolscript.models.settings import ProviderSettings, RetryPolicy
+
         found = os.environ if environment is None else environment
         return ProviderSettings(
             base_url=self.base_url, api_key=self.key(found), key_name=self.api_key_env or "",
@@ -105,6 +106,8 @@ class AgentConfig(Frozen):
 
     def turn_settings(self) -> TurnSettings:
         """Return how this agent's turns go."""
+        from toolscript.agent.terms import TurnSettings
+
         return TurnSettings(
             agent=self.id, model=self.model, instructions=self.instructions, mode=self.mode,
             after_script=self.after_script, structured=self.structured, hosted=self.hosted, max_steps=self.max_steps,
@@ -179,6 +182,8 @@ def choose(
 def _named(agents: Mapping[str, AgentConfig], agent_id: str) -> AgentConfig:
     if agent_id in agents:
         return agents[agent_id]
+    from difflib import get_close_matches
+
     near = get_close_matches(agent_id, agents, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise ConfigError(f"there is no agent {agent_id!r}; {hint}agents are {', '.join(sorted(agents))}")

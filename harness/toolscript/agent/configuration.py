@@ -8,24 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from toolscript.agent.config import DEFAULTS, AgentConfig, Choice, Frozen, choose
-from toolscript.agent.tightening import split
-from toolscript.agent.toml_file import TomlFile, read
 from toolscript.agent.trust import Trust
 from toolscript.agent.workers import Workers
-from toolscript.approvals.rules import too_long
 from toolscript.errors import ConfigError, Json
 from toolscript.limits import Limits
-from toolscript.misfits import said
-from toolscript.models.found import providers, served
+
+if TYPE_CHECKING:
+    from toolscript.agent.toml_file import TomlFile
 
 FILE_NAME = "toolscript.toml"
+PREFIX = "TOOLSCRIPT_"
+"""What the names of environment variables begin with that are settings."""
 SERVERS_NAME = ".mcp.json"
 HOSTING = ("openai-responses", "anthropic-messages")
 Tables = dict[str, dict[str, Json]]
@@ -41,32 +40,6 @@ class _Tables(Frozen):
     rules: tuple[dict[str, Json], ...] = ()
     mcp: Tables = Field(default_factory=dict)
     workers: dict[str, Json] = Field(default_factory=dict)
-
-
-class _Settings(BaseSettings):
-    """The user's file with the environment above it: ``TOOLSCRIPT_AGENTS__OPENAI__MODEL``."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="TOOLSCRIPT_", env_nested_delimiter="__", extra="forbid", case_sensitive=False
-    )
-
-    default_agent: str | None = None
-    agents: Tables = Field(default_factory=dict)
-    rules: tuple[dict[str, Json], ...] = ()
-    mcp: Tables = Field(default_factory=dict)
-    workers: dict[str, Json] = Field(default_factory=dict)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the environment above the file, which comes as init arguments; no .env file is read."""
-        return env_settings, init_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +103,7 @@ def load(workspace: Path | None = None, *, user: Path | None = None, trust: Trus
 
 def _loaded(workspace: Path | None, user: Path, trust: Trust) -> Configuration:
     users = _users(user)
-    file = read(workspace / FILE_NAME) if workspace is not None else None
+    file = _read(workspace / FILE_NAME) if workspace is not None else None
     if file is None or (
         users.workspace_file is not None and file.path.resolve() == users.workspace_file.path.resolve()
     ):
@@ -141,12 +114,24 @@ def _loaded(workspace: Path | None, user: Path, trust: Trust) -> Configuration:
     return _tightened(users, file, tables)
 
 
+def _read(path: Path) -> TomlFile | None:
+    """Return a file, None if there is none: most workspaces have none, and need no reader for it."""
+    if not os.path.lexists(path):
+        return None
+    from toolscript.agent.toml_file import read
+
+    return read(path)
+
+
 def _users(path: Path) -> Configuration:
-    file = read(path)
+    file = _read(path)
     data = file.data if file is not None else {}
     try:
-        _Tables(**data)
-        settings = _Settings(**data)
+        settings = _Tables(**data)
+        if any(name.upper().startswith(PREFIX) for name in os.environ):
+            from toolscript.agent.environment import above
+
+            settings = _Tables(**above(data))
     except pydantic.ValidationError as error:
         raise _invalid(file, error) from None
     _bounded(settings.rules, file, ("rules",))
@@ -170,6 +155,8 @@ def _tables(file: TomlFile) -> _Tables:
 def _bounded(rules: Iterable[Mapping[str, Json]], file: TomlFile | None, above: tuple[str, ...]) -> None:
     """Raise ConfigError where a pattern is longer than may be: here file and line of a rule are still known."""
     for index, rule in enumerate(rules):
+        from toolscript.approvals.rules import too_long
+
         if problem := too_long(rule):
             raise _error(file, (*above, index), problem)
 
@@ -187,6 +174,8 @@ def _trusting(users: Configuration, file: TomlFile, tables: _Tables) -> Configur
 
 
 def _tightened(users: Configuration, file: TomlFile, tables: _Tables) -> Configuration:
+    from toolscript.agent.tightening import split
+
     agents = dict(users.agents)
     withheld: list[tuple[str, ...]] = []
     for name, wanted in _agents(users.agents, tables.agents, file):
@@ -222,6 +211,8 @@ def _agents(
             agent = AgentConfig(**(base | _located(table, file) | merged | {"id": name}))
         except pydantic.ValidationError as error:
             raise _invalid(file, error, ("agents", name)) from None
+        from toolscript.models.found import providers, served
+
         if not served(agent.provider):
             message = f"there is no provider {agent.provider!r}; providers are {', '.join(providers())}"
             raise _error(file, ("agents", name, "provider"), message)
@@ -256,7 +247,7 @@ def _invalid(file: TomlFile | None, error: pydantic.ValidationError, above: tupl
 
 
 def _error(file: TomlFile | None, keys: tuple[str | int, ...], message: str) -> ConfigError:
-    variable = "TOOLSCRIPT_" + "__".join(map(str, keys)).upper()
+    variable = PREFIX + "__".join(map(str, keys)).upper()
     if file is None or variable in {name.upper() for name in os.environ}:
         return ConfigError(f"{variable} in the environment: {message}")
     return file.error(keys, message)
@@ -267,6 +258,8 @@ def _said(kind: str, message: str, keys: tuple[str | int, ...]) -> str:
         return "keys are never in a file: set api_key_env to the name of the environment variable that holds it"
     if kind == "extra_forbidden":
         return "there is no such setting"
+    from toolscript.misfits import said
+
     return said(message)
 
 

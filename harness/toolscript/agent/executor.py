@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from toolscript.events import Emitter
-from toolscript.models.adapter import FunctionTool
-from toolscript.run import Run
-
-Mode = Literal["off", "dry-run", "on"]
-"""Whether scripts are only shown, planned, or run."""
+if TYPE_CHECKING:
+    from toolscript.agent.words import Mode
+    from toolscript.events import Emitter
+    from toolscript.models.adapter import FunctionTool
+    from toolscript.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

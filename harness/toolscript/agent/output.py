@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from toolscript.agent.inert import as_json, as_lines, one_line
+from toolscript.agent.words import DEFAULT_BUDGET
 from toolscript.errors import Json
 from toolscript.run import Operation, Run
 
 Keep = Callable[[bytes], str]
-DEFAULT_BUDGET = 16 * 1024
-"""Bytes of one run's output that a model is shown."""
 _SHARE_OF_ERROR = 4
 _BUDGETS_OF_CALL = 4
 

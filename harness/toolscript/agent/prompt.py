@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from toolscript.agent.executor import Mode
 from toolscript.agent.inert import fenced, reserved_escaped
 
-AfterScript = Literal["continue", "stop"]
+if TYPE_CHECKING:
+    from toolscript.agent.words import AfterScript, Mode
 
 ACCEPTED_FORM = """\
 <tool-calls>

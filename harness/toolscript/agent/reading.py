@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
-from toolscript.agent.prompt import AfterScript
 from toolscript.agent.step import Call, Script, Step
+from toolscript.agent.words import AfterScript
 from toolscript.errors import ProviderError
 from toolscript.events import Emitter, ErrorEvent, MessageDelta
 from toolscript.language.detector import Detector, FormatProblem, Piece, Prose, ScriptFound

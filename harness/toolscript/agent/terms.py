@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from toolscript.agent.executor import Mode
-from toolscript.agent.output import DEFAULT_BUDGET
-from toolscript.agent.prompt import AfterScript
-from toolscript.errors import Json
+from toolscript.agent.words import DEFAULT_BUDGET, AfterScript, Mode
+
+if TYPE_CHECKING:
+    from toolscript.errors import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

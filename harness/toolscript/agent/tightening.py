@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from toolscript.agent.config import AgentConfig
-from toolscript.approvals.request import Policy
-from toolscript.errors import Json
+from toolscript.approvals.choices import Policy
+
+if TYPE_CHECKING:
+    from toolscript.agent.config import AgentConfig
+    from toolscript.errors import Json
 
 Keys = tuple[str, ...]
 

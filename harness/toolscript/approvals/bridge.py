@@ -11,13 +11,13 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import anyio
 
+from toolscript.approvals.choices import Choice
 from toolscript.approvals.pending import Pending, Proposal
-from toolscript.approvals.request import ApprovalRequest, Choice, Decider, Decision
 from toolscript.approvals.ways import TERMINAL, how_to_allow
-from toolscript.approvals.wire import request_to_json
 from toolscript.errors import (
     AlreadyDecided,
     ApprovalUnavailable,
@@ -29,6 +29,9 @@ from toolscript.errors import (
 )
 from toolscript.events import ApprovalRequested, ApprovalResolved, Emitter
 from toolscript.journal.records import OTHER_QUESTIONS, AskRecord, DecisionRecord, Journal
+
+if TYPE_CHECKING:
+    from toolscript.approvals.request import ApprovalRequest, Decider, Decision
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +95,8 @@ class Bridge:
         """
         if choice not in (Choice.ALLOW, Choice.DENY, Choice.DENY_AND_STOP):
             raise ValueError(f"{choice.value!r} cannot be answered ahead; allow, deny and deny_and_stop can")
+        from toolscript.approvals.request import Decision
+
         self._answers.append(Decision(choice=choice, by=by, reason=reason, time=self._clock()))
 
     def forget_answers(self) -> int:
@@ -167,6 +172,8 @@ class Bridge:
 
     @asynccontextmanager
     async def _open(self, waiting: Pending, emitter: Emitter, journal: Journal) -> AsyncIterator[None]:
+        from toolscript.approvals.wire import request_to_json
+
         request = waiting.request
         body = request_to_json(request)
         journal.write(ask_record(request))
@@ -207,6 +214,8 @@ class Bridge:
     async def _decision(self, waiting: Pending) -> Decision:
         with anyio.move_on_after(max(0.0, waiting.request.expires - self._clock())):
             return await waiting.first_valid()
+        from toolscript.approvals.request import Decision
+
         return Decision(choice=Choice.EXPIRE, by="clock", reason="nobody decided in time", time=self._clock())
 
     def _settle(self, waiting: Pending, emitter: Emitter, journal: Journal) -> None:
@@ -226,6 +235,8 @@ class Bridge:
 
     def _withdrawn(self, waiting: Pending, journal: Journal) -> Decision:
         why = waiting.failure.message if waiting.failure else "the call ended before it was decided"
+        from toolscript.approvals.request import Decision
+
         decision = Decision(choice=Choice.WITHDRAWN, by="run", reason=why, time=self._clock())
         # An answer that was taken but not yet durable must not be found alone by a later resume.
         with contextlib.suppress(JournalError):
@@ -253,6 +264,8 @@ async def _outcome(future: concurrent.futures.Future[Decision]) -> Decision | To
 
 def ask_record(request: ApprovalRequest) -> AskRecord:
     """Return the record of a request."""
+    from toolscript.approvals.wire import request_to_json
+
     return AskRecord(
         number=request.operation, approval_id=request.approval_id, digest=request.digest,
         request=request_to_json(request), expires=request.expires,

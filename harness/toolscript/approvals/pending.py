@@ -9,11 +9,15 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import anyio
 
-from toolscript.approvals.request import ApprovalRequest, Choice, Decision
+from toolscript.approvals.choices import Choice
 from toolscript.errors import DecisionError, Json, ToolscriptError, UnknownApproval
+
+if TYPE_CHECKING:
+    from toolscript.approvals.request import ApprovalRequest, Decision
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from toolscript.approvals.digest import canonical_digest
 from toolscript.approvals.reach import beyond, leads_as_named, names_all, real, spelt
@@ -17,7 +17,9 @@ from toolscript.approvals.rules import Fit, Rule, allow_fit, has_wildcard, other
 from toolscript.errors import InvalidArguments, Json, ToolError
 from toolscript.files.paths import folded
 from toolscript.registry.classification import Classification, Danger, Effect
-from toolscript.registry.tool import ToolSpec
+
+if TYPE_CHECKING:
+    from toolscript.registry.tool import ToolSpec
 
 ALWAYS_ASKED = frozenset({"toolscript.toml"})
 """Files that say what is allowed: a call that writes one asks every time."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolscript.approvals.permissions import Permissions, always_asked, covered_by_rule
 from toolscript.approvals.request import Policy, Verdict
-from toolscript.approvals.rules import Rule
-from toolscript.errors import Json
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.tool import Ask, ToolSpec
+
+if TYPE_CHECKING:
+    from toolscript.approvals.rules import Rule
+    from toolscript.errors import Json
+
+_LETS_RUN = {policy: f"the policy {policy.value} lets it run" for policy in Policy}
 
 
 def judge(
@@ -39,7 +44,7 @@ def judge(
     asking = _first(matching, "ask")
     why = [str(asking)] if asking else reasons_to_ask(policy, spec, classification, sandboxed=sandboxed)
     if not why:
-        return Verdict.ALLOW, f"the policy {policy.value} lets it run"
+        return Verdict.ALLOW, _LETS_RUN[policy]
     allowing = None if asking else _allowing(matching, spec, classification, arguments, cwd)
     if allowing:
         return Verdict.ALLOW, str(allowing)

@@ -6,10 +6,13 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from toolscript.errors import Json
 from toolscript.files.paths import folded
 from toolscript.registry.classification import Classification, Effect, PathEffect
+
+if TYPE_CHECKING:
+    from toolscript.errors import Json
 
 PATHS = ("path", "cwd")
 """Arguments that name a place, in every tool that has them."""

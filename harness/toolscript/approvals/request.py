@@ -4,43 +4,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
+from toolscript.approvals.choices import Choice, Policy, Verdict
 from toolscript.errors import Json
 from toolscript.registry.classification import Classification
 
-
-class Policy(StrEnum):
-    """When consent is needed; design.md's names."""
-
-    UNTRUSTED = "untrusted"
-    ON_REQUEST = "on-request"
-    NEVER = "never"
-    ALWAYS_ASK = "always-ask"
-
-
-class Verdict(StrEnum):
-    """What a policy says of one exact call."""
-
-    ALLOW = "allow"
-    ASK = "ask"
-    REFUSE = "refuse"
-    """It would need consent, and the policy never asks."""
-    DENY = "deny"
-    """A rule forbids it, whoever consents."""
-
-
-class Choice(StrEnum):
-    """What a decider may answer."""
-
-    ALLOW = "allow"
-    ALLOW_CONVERSATION = "allow_conversation"
-    EDIT = "edit"
-    DENY = "deny"
-    DENY_AND_STOP = "deny_and_stop"
-    EXPIRE = "expire"
-    WITHDRAWN = "withdrawn"
+__all__ = ["ApprovalRequest", "Choice", "Decider", "Decision", "Policy", "Verdict", "new_approval_id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from toolscript.approvals.reach import PATHS, Fits, real, same_place
 from toolscript.errors import ConfigError, Json
 from toolscript.files.paths import folded
 from toolscript.registry.classification import Classification, Effect
-from toolscript.registry.tool import ToolSpec
+
+if TYPE_CHECKING:
+    from toolscript.registry.tool import ToolSpec
 
 REST = "**"
 """As the last item of a list pattern: any further items."""

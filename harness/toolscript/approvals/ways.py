@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from toolscript.approvals.permissions import always_asked, ordinary
-from toolscript.approvals.request import ApprovalRequest, Choice
-from toolscript.approvals.visible import one_line
-from toolscript.errors import Json
+from toolscript.approvals.choices import Choice
+
+if TYPE_CHECKING:
+    from toolscript.approvals.request import ApprovalRequest
+    from toolscript.errors import Json
 
 TERMINAL = ("run it at a terminal, which asks",)
 """What a command line offers."""
@@ -38,6 +40,8 @@ def how_to_allow(request: ApprovalRequest, ways: Iterable[str]) -> str:
 
 
 def _configured(request: ApprovalRequest) -> Iterator[str]:
+    from toolscript.approvals.permissions import always_asked, ordinary
+
     if always_asked(request.classification):
         yield "no rule allows it: it changes what is allowed"
         return
@@ -63,6 +67,8 @@ def _exact(request: ApprovalRequest) -> str:
         if name not in usual and value not in (None, {}, [])
     ]
     text = f"arguments = {{{', '.join(pairs)}}}"
+    from toolscript.approvals.visible import one_line
+
     return text if len(text) <= LONGEST and text.isprintable() and one_line(text) == text else ""
 
 

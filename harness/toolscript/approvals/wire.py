@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from pydantic import TypeAdapter, ValidationError
 
 from toolscript import misfits
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision
 from toolscript.errors import DecisionError, Json
 
-_REQUESTS: TypeAdapter[ApprovalRequest] = TypeAdapter(ApprovalRequest)
-_DECISIONS: TypeAdapter[Decision] = TypeAdapter(Decision)
+
+@cache
+def _requests() -> TypeAdapter[ApprovalRequest]:
+    return TypeAdapter(ApprovalRequest)
+
+
+@cache
+def _decisions() -> TypeAdapter[Decision]:
+    return TypeAdapter(Decision)
 
 
 def request_to_json(request: ApprovalRequest) -> dict[str, Json]:
     """Return everything that a face needs to show a request."""
-    data: dict[str, Json] = _REQUESTS.dump_python(request, mode="json")
+    data: dict[str, Json] = _requests().dump_python(request, mode="json")
     return data
 
 
 def request_from_json(data: Json) -> ApprovalRequest:
     """Return the request again. Raises DecisionError if the data is none."""
     try:
-        return _REQUESTS.validate_python(data)
+        return _requests().validate_python(data)
     except ValidationError as error:
         raise DecisionError(f"not a request for consent: {misfits.told(error, most=1)}") from None
 
 
 def decision_to_json(decision: Decision) -> dict[str, Json]:
     """Return a decision as JSON."""
-    data: dict[str, Json] = _DECISIONS.dump_python(decision, mode="json")
+    data: dict[str, Json] = _decisions().dump_python(decision, mode="json")
     return data
 
 

@@ -11,15 +11,18 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 from anyio import to_thread
 
 from toolscript.confine import wire
-from toolscript.confine.guard import Guard
 from toolscript.errors import HostError
+
+if TYPE_CHECKING:
+    from toolscript.confine.guard import Guard
 
 START_SECONDS = 30.0
 END_SECONDS = 10.0
@@ -146,7 +149,13 @@ class Commands:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._former: list[subprocess.Popen[bytes]] = []
-        self.guard = Guard()
+
+    @cached_property
+    def guard(self) -> Guard:
+        """What keeps protected files across commands; made with the first of them."""
+        from toolscript.confine.guard import Guard
+
+        return Guard()
 
     @property
     def warden(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -14,10 +14,12 @@ from toolscript.approvals.request import Choice, Decision
 from toolscript.errors import ApprovalDenied
 from toolscript.facade.consent import Consented
 from toolscript.facade.road import Road, Trip
-from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Effect
-from toolscript.registry.context import ToolContext
-from toolscript.registry.tool import Tool
+
+if TYPE_CHECKING:
+    from toolscript.facade.scope import RunScope
+    from toolscript.registry.context import ToolContext
+    from toolscript.registry.tool import Tool
 
 UNPLANNED = "it is not in the approved plan"
 EXPIRED = "the approved plan has expired"

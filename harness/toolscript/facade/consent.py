@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
@@ -18,14 +18,16 @@ from toolscript.approvals.policy import judge
 from toolscript.approvals.request import ApprovalRequest, Choice, Decision, Policy, Verdict, new_approval_id
 from toolscript.approvals.ways import how_to_allow, who
 from toolscript.errors import ApprovalDenied, ApprovalExpired, ApprovalUnavailable, Json
-from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Classification, Effect
 from toolscript.registry.context import Answer, Question, SandboxMode, ToolContext
 from toolscript.registry.registry import schema_digest
 from toolscript.registry.shape import Shape
-from toolscript.registry.tool import Tool
-from toolscript.runtime.session import Call
 from toolscript.values import quick
+
+if TYPE_CHECKING:
+    from toolscript.facade.scope import RunScope
+    from toolscript.registry.tool import Tool
+    from toolscript.runtime.session import Call
 
 
 @quick

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from toolscript.events import Emitter, ScriptLog
-from toolscript.limits import Limits
-from toolscript.runtime.session import Log
 from toolscript.units import size
+
+if TYPE_CHECKING:
+    from toolscript.limits import Limits
+    from toolscript.runtime.session import Log
 
 Level = Literal["debug", "log", "info", "warn", "error"]
 SEVERITY: tuple[Level, ...] = ("debug", "log", "info", "warn", "error")

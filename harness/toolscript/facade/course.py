@@ -8,13 +8,11 @@ from functools import partial
 
 from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
 from toolscript.events import RunStatus, ScriptStarted
-from toolscript.facade.binding import BoundRoad
 from toolscript.facade.clock import WallClock
 from toolscript.facade.console import Console
 from toolscript.facade.crew import Crew
 from toolscript.facade.ending import Ending, unexpected
 from toolscript.facade.pending import Outcome, Pending
-from toolscript.facade.planning import PlanningRoad
 from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
 from toolscript.facade.spawn import CALLS, Spawner
@@ -68,8 +66,12 @@ class Course:
     def make_road(self) -> Road:
         """Return the road that the calls of this run take."""
         if self.scope.planned is not None:
+            from toolscript.facade.planning import PlanningRoad
+
             return PlanningRoad(self.scope, self.waiting, self.scope.planned, self.pending.hold)
         if self.scope.plan is not None:
+            from toolscript.facade.binding import BoundRoad
+
             return BoundRoad(self.scope, self.waiting)
         return Road(self.scope, self.waiting)
 

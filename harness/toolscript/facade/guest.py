@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from toolscript.limits import Limits
 from toolscript.memo import Latest
 from toolscript.texts import dumps
+
+if TYPE_CHECKING:
+    from toolscript.limits import Limits
 
 ENVIRONMENT = ("LANG", "LC_ALL", "TZ", "SHELL")
 """Environment variables that scripts may read; nothing else of the environment reaches a worker."""

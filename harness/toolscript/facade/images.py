@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from toolscript.errors import Json
 from toolscript.journal import images
-from toolscript.journal.records import Journal
-from toolscript.registry.classification import Classification
 from toolscript.registry.files import Change, Files, State
+
+if TYPE_CHECKING:
+    from toolscript.errors import Json
+    from toolscript.journal.records import Journal
+    from toolscript.registry.classification import Classification
 
 MERGE_BYTES = 1024 * 1024
 """Up to this size what a call wrote is kept too: a later merge needs it."""

@@ -7,12 +7,15 @@ import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from toolscript.errors import Json, WallTimeExceeded
-from toolscript.facade.clock import WallClock
 from toolscript.journal.records import EndRecord, Journal
 from toolscript.runtime.session import Settlement
 from toolscript.values import quick
+
+if TYPE_CHECKING:
+    from toolscript.facade.clock import WallClock
 
 
 @quick

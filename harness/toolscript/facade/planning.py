@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import anyio
 
@@ -13,10 +13,12 @@ from toolscript.approvals.plan import PlanRow
 from toolscript.approvals.request import Verdict
 from toolscript.errors import ApprovalUnavailable, ToolError
 from toolscript.facade.road import Road, Trip, widened
-from toolscript.facade.scope import RunScope
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.context import SandboxMode, ToolContext
-from toolscript.registry.tool import Tool
+
+if TYPE_CHECKING:
+    from toolscript.facade.scope import RunScope
+    from toolscript.registry.tool import Tool
 
 UNANSWERED = "planned; this is a dry run, and nobody knows what it would answer"
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from toolscript.registry.files import Change, Entry, Files, Place, State
+if TYPE_CHECKING:
+    from toolscript.registry.files import Change, Entry, Files, Place, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
 
 from toolscript import units
-from toolscript.approvals.request import Choice, Decision
+from toolscript.approvals.choices import Choice
 from toolscript.approvals.ways import who
 from toolscript.errors import (
     ApprovalDenied,
@@ -29,19 +29,21 @@ from toolscript.errors import (
     ToolscriptError,
 )
 from toolscript.events import OperationFinished, OperationOutputDelta, OperationStarted, OperationStatus
-from toolscript.facade.consent import Consented, Gate
-from toolscript.facade.images import begin_paths, change_records
 from toolscript.facade.pending import Outcome
-from toolscript.facade.recording import RecordingFiles
-from toolscript.facade.scope import RunScope
 from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
 from toolscript.logs import get_logger
-from toolscript.registry.classification import Classification, Effect
-from toolscript.registry.context import Answer, ProcessRecord, Question, ToolContext
-from toolscript.registry.files import Change, Place
+from toolscript.registry.effects import Effect
 from toolscript.registry.tool import Failing, Tool
-from toolscript.runtime.session import Call
 from toolscript.texts import dumps, loads
+
+if TYPE_CHECKING:
+    from toolscript.approvals.request import Decision
+    from toolscript.facade.consent import Consented, Gate
+    from toolscript.facade.scope import RunScope
+    from toolscript.registry.classification import Classification
+    from toolscript.registry.context import Answer, ProcessRecord, Question, ToolContext
+    from toolscript.registry.files import Change, Place
+    from toolscript.runtime.session import Call
 
 log = get_logger(__name__)
 
@@ -99,7 +101,6 @@ class Road:
         self._scope = scope
         self._waiting = waiting
         self._waits: dict[int, Wait] = {}
-        self.gate = Gate(scope=scope, waiting=self._wait, denied=self._note_denial)
         self._count = 0
         self._denials = 0
         self.stop: ToolscriptError | None = None
@@ -111,6 +112,13 @@ class Road:
         """Whether a call that ended changed files."""
         self.travelling = 0
         """Calls on the road right now."""
+
+    @cached_property
+    def gate(self) -> Gate:
+        """Where calls are consented to; many scripts make none."""
+        from toolscript.facade.consent import Gate
+
+        return Gate(scope=self._scope, waiting=self._wait, denied=self._note_denial)
 
     @cached_property
     def slots(self) -> anyio.Semaphore:
@@ -250,6 +258,8 @@ class Road:
                 raise ToolError("no agents are configured here", tool="agent", code="unavailable")
             return await scope.world.run_agent(agent, prompt, f"{scope.run_id}/{number}")
 
+        from toolscript.facade.recording import RecordingFiles
+
         return scope.context(
             number, emit=emit, started=started, ask=ask, run_agent=run_agent,
             files=RecordingFiles(scope.world.files, trip.changes), catalogue=scope.catalogue,
@@ -263,6 +273,8 @@ class Road:
         scope = self._scope
         paths: tuple[dict[str, Json], ...] = ()
         if any(p.kind != "read" for p in consented.classification.paths):
+            from toolscript.facade.images import begin_paths
+
             paths = await to_thread.run_sync(
                 begin_paths, consented.classification, scope.world.files, scope.world.cwd, scope.journal
             )
@@ -295,7 +307,11 @@ class Road:
         )  # fmt: skip
 
     def _changes(self, trip: Trip) -> tuple[dict[str, Json], ...]:
-        self.changed = self.changed or bool(trip.changes)
+        if not trip.changes:
+            return ()
+        from toolscript.facade.images import change_records
+
+        self.changed = True
         return change_records(trip.changes, self._scope.journal)
 
     def _finish(self, trip: Trip, status: OperationStatus, error: ToolscriptError | None) -> None:

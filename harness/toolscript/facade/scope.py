@@ -5,34 +5,27 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from toolscript.approvals.bridge import Bridge
-from toolscript.approvals.permissions import Permissions
-from toolscript.approvals.plan import PlanRow, Terms
-from toolscript.approvals.request import Decision, Policy
-from toolscript.approvals.rules import Rule
-from toolscript.confine.command import Commands
-from toolscript.errors import Json
-from toolscript.events import Emitter
-from toolscript.journal.records import Journal
-from toolscript.limits import Limits
 from toolscript.registry.context import MemoryOutputs, Outputs, SandboxMode, ToolContext
-from toolscript.registry.files import Files, Place
-from toolscript.registry.tool import Tool
-from toolscript.runtime.session import FacadeEntry
 from toolscript.values import quick
 
-
-class WorldFiles(Files, Protocol):
-    """Files whose locks a coroutine can hold while the loop goes on."""
-
-    def locked_async(self, *places: Place) -> AbstractAsyncContextManager[None]:
-        """Hold the real paths; calls within the block, in this task or its threads, hold them too."""
-        ...
+if TYPE_CHECKING:
+    from toolscript.approvals.bridge import Bridge
+    from toolscript.approvals.permissions import Permissions
+    from toolscript.approvals.plan import PlanRow, Terms
+    from toolscript.approvals.request import Decision, Policy
+    from toolscript.approvals.rules import Rule
+    from toolscript.confine.command import Commands
+    from toolscript.errors import Json
+    from toolscript.events import Emitter
+    from toolscript.journal.records import Journal
+    from toolscript.limits import Limits
+    from toolscript.registry.files import LockableFiles
+    from toolscript.registry.tool import Tool
+    from toolscript.runtime.session import FacadeEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +34,8 @@ class World:
 
     cwd: Path
     roots: tuple[Path, ...]
-    files: WorldFiles
+    opened: Callable[[], LockableFiles]
+    """Returns the files, the same each time; most scripts touch none."""
     sandbox: SandboxMode = SandboxMode.WORKSPACE_WRITE
     network: bool = False
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -50,6 +44,11 @@ class World:
     commands: Commands | None = None
     run_agent: Callable[[str, str, str], Awaitable[Json]] | None = None
     """Called with agent, prompt and ``run_id/operation`` of the asking call."""
+
+    @property
+    def files(self) -> LockableFiles:
+        """The files of the roots."""
+        return self.opened()
 
 
 @quick
@@ -68,7 +67,8 @@ class RunScope:
     emitter: Emitter
     journal: Journal
     bridge: Bridge
-    permissions: Permissions
+    permitted: Callable[[], Permissions]
+    """Returns what is allowed for the conversation; most scripts never ask."""
     world: World
     rules: tuple[Rule, ...] = ()
     conversation_id: str = ""
@@ -84,6 +84,11 @@ class RunScope:
     """A result beyond this is kept, and the run names its handle; None: the limit alone counts."""
     recall: Callable[[int, str], Decision | None] = lambda number, digest: None
     """Returns what was decided on exactly this call before the run was interrupted, once."""
+
+    @property
+    def permissions(self) -> Permissions:
+        """What is allowed for the conversation."""
+        return self.permitted()
 
     def context(self, number: int, **services: object) -> ToolContext:
         """Return the context of one call; ``services`` are what only the road can give (emit, started, ask)."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 
 from toolscript.errors import InvalidArguments, Json, ToolscriptError
 from toolscript.facade.clock import WallClock
 from toolscript.facade.pending import Outcome
-from toolscript.facade.road import Road
-from toolscript.facade.scope import RunScope
 from toolscript.facade.tasks import Task, TaskBoard, broken, cancelled
-from toolscript.runtime.session import Call
 from toolscript.texts import loads
+
+if TYPE_CHECKING:
+    from toolscript.facade.road import Road
+    from toolscript.facade.scope import RunScope
+    from toolscript.runtime.session import Call
 
 CALLS = frozenset({"spawn.get", "spawn.wait", "spawn.list", "spawn.cancel"})
 """Calls that the facade answers itself, without a tool."""

@@ -6,16 +6,18 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 from anyio.abc import TaskGroup
 
 from toolscript.errors import Json, ToolCancelled, ToolError, ToolscriptError
 from toolscript.events import Emitter, OperationStatus, TaskFinished, TaskStarted
-from toolscript.facade.clock import WallClock
 from toolscript.facade.ending import unexpected
 from toolscript.facade.pending import Outcome
+
+if TYPE_CHECKING:
+    from toolscript.facade.clock import WallClock
 
 TaskScope = Literal["turn", "conversation"]
 

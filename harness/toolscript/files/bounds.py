@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolscript.confine import personal
 from toolscript.errors import ToolError
 from toolscript.files import planted
 from toolscript.files.paths import folded, shown
-from toolscript.registry.files import Place
+
+if TYPE_CHECKING:
+    from toolscript.registry.files import Place
 
 PROTECTED = (
     ".git", ".hg", ".svn", ".gitmodules", ".github", "toolscript.toml", ".toolscript",

@@ -8,16 +8,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from toolscript import units
 from toolscript.errors import ToolError
-from toolscript.files.bounds import Bounds
 from toolscript.files.content import MISSING, READ_BYTES, digest_of
 from toolscript.files.disk import DiskFiles, place_by, refuse_kind
 from toolscript.files.paths import link_on_disk, resolve, shown
 from toolscript.files.undo import net
 from toolscript.registry.files import Change, Entry, Files, Kind, Place, State
+
+if TYPE_CHECKING:
+    from toolscript.files.bounds import Bounds
 
 
 @dataclass(slots=True)

@@ -145,6 +145,10 @@ class ConversationJournal:
         """Return when everything written so far is durable, bodies first."""
         await self._sync()
 
+    def followed_by(self, journal: Journal) -> Journal:
+        """Return a run's journal that is durable only when this conversation is."""
+        return Following(journal, self)
+
     def close(self) -> None:
         """Give up file and lock."""
         self._file.close()

@@ -7,9 +7,12 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from toolscript.confidential import SECRETS, is_secret, names
-from toolscript.errors import Json
+
+if TYPE_CHECKING:
+    from toolscript.errors import Json
 
 SHORTEST = 8
 OPEN, CLOSE = "⟦secret:", "⟧"

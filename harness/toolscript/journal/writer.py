@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolscript.errors import JournalError, Json
 from toolscript.journal.blobs import Blobs, read_blob
@@ -15,8 +16,10 @@ from toolscript.journal.private import write_private
 from toolscript.journal.reader import read_secrets
 from toolscript.journal.records import EndRecord, OutputRecord, Record, RunEndRecord
 from toolscript.journal.redact import Redactor
-from toolscript.journal.spares import Spares
 from toolscript.journal.state import run_path, secrets_path
+
+if TYPE_CHECKING:
+    from toolscript.journal.spares import Spares
 
 OUTPUT_BYTES = 16 * 1024 * 1024
 """How much streamed output one run may write down; the rest is in results and handles."""

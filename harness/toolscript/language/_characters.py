@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from toolscript.errors import ScriptSyntaxError
-from toolscript.language._mask import code_mask
 from toolscript.language.positions import position_at
 
 _BAD = re.compile("[\0\ud800-\udfff]|\r(?!\n)")
@@ -23,6 +22,8 @@ def check_characters(source: str) -> None:
         raise ScriptSyntaxError(_why(bad.group()), position=position_at(source, bad.start()))
     if not _DOUBTFUL.search(source):
         return
+    from toolscript.language._mask import code_mask
+
     if found := _IN_CODE.search(code_mask(source, bytewise=False)):
         at = found.start(1) if found.group(1) else found.start()
         raise ScriptSyntaxError(_why(source[at : at + 1]), position=position_at(source, at))

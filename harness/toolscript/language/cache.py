@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolscript.language.parser import Parsed, parse, script_hash
-from toolscript.limits import Limits
+
+if TYPE_CHECKING:
+    from toolscript.limits import Limits
 
 
 @dataclass(slots=True)

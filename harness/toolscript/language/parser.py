@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic.alias_generators import to_snake
 
@@ -17,7 +17,9 @@ from toolscript.errors import ConfigError, ScriptFormatError, SourceTooLarge
 from toolscript.language._characters import check_characters
 from toolscript.language.forms import problem_of
 from toolscript.language.positions import position_at
-from toolscript.limits import Limits
+
+if TYPE_CHECKING:
+    from toolscript.limits import Limits
 
 _FENCED = re.compile(r"(\s*)(`{3,}|~{3,})([\w+.#-]*[ \t]*)(?=\r?\n)")
 _EXAMPLE = '// @script: {"calls": 4, "tools": ["readFile"]}'

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+from typing import TYPE_CHECKING
 
 from toolscript.errors import ConfigError
-from toolscript.models.adapter import ModelAdapter
-from toolscript.models.settings import ProviderSettings
+
+if TYPE_CHECKING:
+    from toolscript.models.adapter import ModelAdapter
+    from toolscript.models.settings import ProviderSettings
 
 GROUP = "toolscript.models"
 _OURS = {

@@ -17,11 +17,10 @@ from toolscript.errors import Json, OutcomeUnknown, ToolscriptError
 from toolscript.facade.images import Bodies, before_of
 from toolscript.facade.recording import RecordingFiles
 from toolscript.facade.road import Trip, widened
-from toolscript.facade.scope import WorldFiles
 from toolscript.files.overlay import overlaid
 from toolscript.journal.records import BeginRecord
 from toolscript.registry.context import ToolContext
-from toolscript.registry.files import Change, Files, Place, State
+from toolscript.registry.files import Change, Files, LockableFiles, Place, State
 from toolscript.registry.tool import Tool
 
 Standing = Literal["before", "after"]
@@ -76,7 +75,7 @@ def _standing(before: State, after: str | None, now: State) -> Standing | None:
 
 
 async def completion(
-    tool: Tool, arguments: Any, cuts: tuple[Cut, ...], context: ToolContext, files: WorldFiles
+    tool: Tool, arguments: Any, cuts: tuple[Cut, ...], context: ToolContext, files: LockableFiles
 ) -> Completion | None:
     """Return how the call can be completed, changing nothing; None where that cannot be told."""
     if all(cut.standing == "before" for cut in cuts):

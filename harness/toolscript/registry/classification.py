@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from toolscript.registry.effects import Danger, Effect
 from toolscript.values import quick
 
-
-class Effect(StrEnum):
-    """What a tool can do to the world, at most."""
-
-    READ = "read"
-    WRITE = "write"
-    EXECUTE = "execute"
-    NETWORK = "network"
-
-
-class Danger(StrEnum):
-    """How much one exact call is to be trusted."""
-
-    KNOWN_SAFE = "known_safe"
-    ORDINARY = "ordinary"
-    DANGEROUS = "dangerous"
+__all__ = ["Classification", "Danger", "Effect", "PathEffect"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

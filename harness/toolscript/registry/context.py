@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from toolscript.confine.command import Commands
 from toolscript.errors import ApprovalUnavailable, Json, ToolError
-from toolscript.registry.files import Files
 from toolscript.values import quick
+
+if TYPE_CHECKING:
+    from toolscript.confine.command import Commands
+    from toolscript.registry.files import Files
 
 
 class SandboxMode(StrEnum):

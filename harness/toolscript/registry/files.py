@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
@@ -112,4 +112,12 @@ class Files(Protocol):
 
     def locked(self, *places: Place) -> AbstractContextManager[None]:
         """Hold the real paths against other calls and other toolscript processes while the block runs."""
+        ...
+
+
+class LockableFiles(Files, Protocol):
+    """Files whose locks a coroutine can hold while the loop goes on."""
+
+    def locked_async(self, *places: Place) -> AbstractAsyncContextManager[None]:
+        """Hold the real paths; calls within the block, in this task or its threads, hold them too."""
         ...

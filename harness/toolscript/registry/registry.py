@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
-
-import rfc8785
+from typing import TYPE_CHECKING
 
 from toolscript.errors import ConfigError, Json, UnknownTool
-from toolscript.registry.tool import Tool, ToolSpec
+
+if TYPE_CHECKING:
+    from toolscript.registry.tool import Tool, ToolSpec
 
 GROUP = "toolscript.tools"
 """The entry point group in which packages offer a function that returns tools."""
@@ -80,13 +80,13 @@ class Registry:
     def get(self, path: str) -> Tool:
         """Return the tool of this facade path. Raises UnknownTool with near names."""
         if (tool := self._tools.get(path)) is None:
-            raise UnknownTool(path, difflib.get_close_matches(path, self._tools, n=3))
+            raise UnknownTool(path, _near(path, self._tools))
         return tool
 
     def by_wire_name(self, name: str) -> Tool:
         """Return the tool of a structured call's name. Raises UnknownTool with near names."""
         if (path := self._wire.get(name)) is None:
-            raise UnknownTool(name, difflib.get_close_matches(name, self._wire, n=3))
+            raise UnknownTool(name, _near(name, self._wire))
         return self._tools[path]
 
     def select(self, *, pack: str | None = None, allowed: Iterable[str] | None = None) -> tuple[Tool, ...]:
@@ -107,6 +107,12 @@ class Registry:
     def _changed(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+def _near(name: str, names: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(name, [*names], n=3)
 
 
 def _check_names(spec: ToolSpec) -> None:
@@ -132,6 +138,10 @@ def matches(path: str, pattern: str) -> bool:
 def schema_digest(tool: Tool) -> str:
     """Return the SHA-256 of what a call of this tool means: its path, effect, input and output schema."""
     spec = tool.spec
+    if spec.digest:
+        return spec.digest
+    import rfc8785  # here, since of our own tools it is known
+
     body: Json = [spec.path, spec.effect.value, spec.input.schema, spec.output.schema]
     return hashlib.sha256(rfc8785.dumps(body)).hexdigest()
 

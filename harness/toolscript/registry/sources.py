@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from toolscript.errors import ConfigError, Json
-from toolscript.registry.registry import Registry
+
+if TYPE_CHECKING:
+    from toolscript.registry.registry import Registry
 
 GROUP = "toolscript.sources"
 """The entry point group of functions that make a source; a point's name is its table in the configuration."""

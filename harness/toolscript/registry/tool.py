@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from toolscript.registry.classification import Classification, Effect
-from toolscript.registry.context import ToolContext
-from toolscript.registry.shape import Shape
+if TYPE_CHECKING:
+    from toolscript.registry.classification import Classification, Effect
+    from toolscript.registry.context import ToolContext
+    from toolscript.registry.shape import Shape
 
 
 class ToolModel(BaseModel):
@@ -56,6 +57,8 @@ class ToolSpec:
     ``held`` promises that nothing happens before ``ToolContext.started`` was awaited, as with commands.
     ``through_files`` promises that a call which is classified as a write writes through ``ToolContext.files`` alone:
     a dry run may make it, on files that keep every change aside.
+    ``digest`` is :func:`toolscript.registry.registry.schema_digest` of the tool, where it was declared ahead (see
+    :meth:`known_as`); a spec that is made from another has none.
     """
 
     name: str
@@ -72,7 +75,13 @@ class ToolSpec:
     held: bool = False
     through_files: bool = False
     examples: tuple[str, ...] = ()
+    digest: str = field(default="", init=False, compare=False)
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def known_as(self, digest: str) -> ToolSpec:
+        """Return this spec with the digest of its schemas, which whoever declared them ahead has worked out."""
+        object.__setattr__(self, "digest", digest)
+        return self
 
     @property
     def path(self) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError, WorkerCrashed
 from toolscript.limits import Limits
 from toolscript.runtime.frames import Kind
 from toolscript.runtime.messages import Decoder
 from toolscript.runtime.process import WorkerProcess
-from toolscript.runtime.session import Batch, Settlement, Start
 from toolscript.runtime.watch import Watch
 from toolscript.runtime.wire import encode_settle, encode_start, facade_text
+
+if TYPE_CHECKING:
+    from toolscript.runtime.session import Batch, Settlement, Start
 
 ATTEMPTS = 3
 """How many workers a script is offered to; one that dies before it has read the script has done nothing of it."""

@@ -1,37 +1,34 @@
-"""Decides how the host asks for workers: it starts the zygote, sends it sockets, and hears who was born and died."""
+"""Decides how the host asks for workers: it tells the zygote what they need, sends it sockets, and hears of each."""
 
 from __future__ import annotations
 
 import array
 import asyncio
-import importlib.util
+import contextlib
 import json
 import os
 import socket
 import subprocess
-import sys
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.util import find_spec
 
 import anyio
 
-import toolscript
-from toolscript.errors import ConfigError, HostError
+from toolscript.errors import ConfigError, HostError, Json
+from toolscript.runtime.ahead import DEFAULT_BLANK, DEFAULT_ENGINE, ENVIRONMENT, Ahead
+from toolscript.runtime.control import ANSWER, ENDED, FORK, FURNISH, HELLO, LENGTH, REFUSED, SPAWNED
 from toolscript.runtime.link import Link
 from toolscript.runtime.process import WorkerProcess
-from toolscript.runtime.zygote import ANSWER, ENDED, FORK, FURNISH, HELLO, LENGTH, REFUSED, SPAWNED
 
 START_SECONDS = 20.0
 _STDERR_KEPT = 4096
 _SEND_BUFFER = 1 << 20
 """What a large value may fill before the other side must wake up; the kernel gives what it allows."""
-_PARSERS = ("tree_sitter", "tree_sitter_typescript", "tree_sitter_javascript")
 _ENGINES = {
-    "quickjs-ng": ("toolscript.runtime.quickjs:QuickJSEngine", ("_quickjs",)),
+    "quickjs-ng": (DEFAULT_ENGINE, ("_quickjs",)),
     "quickjs-rs": ("toolscript.runtime.wasm:WasmEngine", ("quickjs_rs", "wasmtime")),
 }
-_BEGIN = "import sys; sys.path[:0] = sys.argv.pop(1).split('\\n'); from toolscript.runtime.zygote import start; start()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +43,31 @@ class Settings:
     uses: int
     address_space: int
     cpu_seconds: int
-    blank: str = "toolscript.language.blank:blank"
+    blank: str = DEFAULT_BLANK
     modules: tuple[str, ...] = ()
     facade: str = ""
-    environment: tuple[tuple[str, str], ...] = (("TZ", "UTC0"),)
+    environment: tuple[tuple[str, str], ...] = ENVIRONMENT
+
+    def told(self) -> dict[str, Json]:
+        """Return what the zygote reads."""
+        names = ("engine", "blank", "prepared", "uses", "address_space", "cpu_seconds", "facade")
+        return {name: getattr(self, name) for name in names}
+
+    def begun(self, ahead: Ahead | None) -> Ahead | None:
+        """Tell a process that was begun ahead; end it, and return None, where it has loaded something else."""
+        if ahead is None:
+            return None
+        if ahead.loads != (self.engine, self.blank, self.environment):
+            ahead.close()
+            return None
+        ahead.tell(self.told())
+        return ahead
+
+    def begin(self) -> Ahead:
+        """Return a process that is told. Raises HostError and OSError."""
+        begun = Ahead(self.engine, self.blank, self.modules, self.environment)
+        begun.tell(self.told())
+        return begun
 
 
 class Nursery:
@@ -73,18 +91,24 @@ class Nursery:
         self._loop.add_reader(control.fileno(), self._readable)
 
     @classmethod
-    async def open(cls, settings: Settings, frame_limit: int) -> Nursery:
-        """Start a zygote and wait until it is ready. Raises HostError, saying what it complained about."""
-        ours, theirs = socket.socketpair()
+    async def open(cls, settings: Settings, frame_limit: int, begun: Ahead | None = None) -> Nursery:
+        """Start a zygote, or take one that was begun and told, and wait until it is ready.
+
+        Raises HostError, saying what it complained about.
+        """
+        if begun is not None:
+            with contextlib.suppress(HostError):  # it may have ended since; another one will not
+                return await cls._taken(begun, "", frame_limit)
         try:
-            process = _spawn(settings, theirs)
+            begun = settings.begin()
         except OSError as error:
-            ours.close()
             raise HostError(f"the worker zygote cannot be started: {error}") from error
-        finally:
-            theirs.close()
-        nursery = cls(process, ours, frame_limit)
-        nursery.furnished = settings.facade
+        return await cls._taken(begun, settings.facade, frame_limit)
+
+    @classmethod
+    async def _taken(cls, begun: Ahead, furnished: str, frame_limit: int) -> Nursery:
+        nursery = cls(*begun.take(), frame_limit)
+        nursery.furnished = furnished
         try:
             with anyio.fail_after(START_SECONDS):
                 nursery.missing = await nursery._hello
@@ -189,7 +213,8 @@ class Nursery:
 
     def _heard(self, what: int, pid: int, status: int, text: str) -> None:
         if what == HELLO:
-            self._hello.set_result(tuple(json.loads(text)))
+            if not self._hello.done():  # whoever waited for it may have been cancelled meanwhile
+                self._hello.set_result(tuple(json.loads(text)))
         elif what == SPAWNED:
             worker, born = self._expected.popleft()
             self._children[pid] = worker
@@ -226,32 +251,6 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return list(found)
 
 
-def _spawn(settings: Settings, control: socket.socket) -> subprocess.Popen[bytes]:
-    told = {
-        "engine": settings.engine, "blank": settings.blank, "prepared": settings.prepared, "uses": settings.uses,
-        "address_space": settings.address_space, "cpu_seconds": settings.cpu_seconds,
-        "facade": settings.facade,
-    }  # fmt: skip
-    roots = _roots((*_PARSERS, *settings.modules, settings.engine.partition(":")[0]))
-    command = [sys.executable, "-I", "-S", "-c", _BEGIN, "\n".join(roots), str(control.fileno()), json.dumps(told)]
-    return subprocess.Popen(
-        command, env=dict(settings.environment), cwd="/", pass_fds=[control.fileno()], stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-
-
-def _roots(modules: tuple[str, ...]) -> list[str]:
-    """Return the folders from which the zygote imports; nothing else of our path reaches it."""
-    roots = [str(Path(toolscript.__file__).parents[1])]
-    for name in modules:
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise HostError(f"the module {name} is not installed, and no script can run without it")
-        above = name.count(".") + bool(spec.submodule_search_locations)
-        roots.append(str(Path(spec.origin).parents[above]))
-    return list(dict.fromkeys(roots))
-
-
 def engine_named(name: str) -> tuple[str, tuple[str, ...]]:
     """Return ``module:class`` of an engine and the modules it needs, by its entry point's name or that very path.
 
@@ -260,7 +259,7 @@ def engine_named(name: str) -> tuple[str, tuple[str, ...]]:
     if ":" in name:
         return name, ()
     path, modules = _ENGINES.get(name) or (_entry_point(name), ())
-    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    missing = [module for module in modules if find_spec(module) is None]
     if missing:
         raise ConfigError(f"the engine {name!r} needs {', '.join(missing)}; pip install 'toolscript[wasm]' brings it")
     return path, modules

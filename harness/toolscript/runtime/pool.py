@@ -13,13 +13,14 @@ from types import TracebackType
 import anyio
 from anyio.abc import TaskGroup
 
-from toolscript.errors import ConfigError, HostError, Json, PoolBusy, ToolscriptError
+from toolscript.errors import HostError, Json, PoolBusy, ToolscriptError
 from toolscript.limits import Limits
+from toolscript.runtime.ahead import Ahead
 from toolscript.runtime.lease import Lease
 from toolscript.runtime.nursery import Nursery
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.session import FacadeEntry, Session
-from toolscript.runtime.sizing import frame_limit, settings_for
+from toolscript.runtime.sizing import check_sizes, frame_limit, settings_for
 from toolscript.runtime.wire import facade_text
 
 _LARGEST_FURNISHED = 64 * 1024
@@ -34,7 +35,8 @@ class Pool:
     ``limits`` are the most that any script may be given. ``min_size`` workers wait ready, ``max_size`` scripts run at
     once, ``queue`` callers wait beyond that, each for ``queue_seconds`` at most. With ``uses_per_worker`` above 1 a
     process serves that many scripts, each in a fresh context. Workers that nobody needed for ``idle_seconds`` go, down
-    to ``min_size``. Use as ``async with Pool(...) as pool: async with pool.checkout() as session: ...``.
+    to ``min_size``. ``ahead`` is a process that was begun for this pool, which ends it. Use as
+    ``async with Pool(...) as pool: async with pool.checkout() as session: ...``.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Pool:
         engine: str = "quickjs-ng",
         idle_seconds: float = 60.0,
         grace_seconds: float = 5.0,
+        ahead: Ahead | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._max = max_size if max_size is not None else max(4, min_size, os.cpu_count() or 1)
@@ -56,8 +59,9 @@ class Pool:
         self._min, self._queue, self._uses = min_size, queue, uses_per_worker
         self._queue_seconds = queue_seconds
         self._idle_seconds, self._grace = idle_seconds, grace_seconds
-        _check(self._min, self._max, queue, uses_per_worker)
+        check_sizes(self._min, self._max, queue, uses_per_worker)
         self._settings = settings_for(self._limits, engine, uses_per_worker)
+        self._begun = self._settings.begun(ahead)
         self._idle: deque[WorkerProcess] = deque()
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
@@ -74,6 +78,7 @@ class Pool:
         self._shortage = asyncio.Event()
         self._closing = False
         self._emptied = anyio.Event()
+        self.filled = anyio.Event()  # once there has been a worker
 
     async def __aenter__(self) -> Pool:
         self._group = anyio.create_task_group()
@@ -260,6 +265,7 @@ class Pool:
 
     def _keep(self, worker: WorkerProcess) -> None:
         worker.idle_since = anyio.current_time()
+        self.filled.set()
         self._idle.append(worker)
         self._serve_line()
 
@@ -339,7 +345,10 @@ class Pool:
                 await self._nursery.close()
                 self._nursery = None
             if self._nursery is None:
-                self._nursery = await Nursery.open(self._settings, frame_limit(self._limits))
+                begun, self._begun = self._begun, None
+                self._nursery = await Nursery.open(self._settings, frame_limit(self._limits), begun)
+                if self._nursery.furnished != self._settings.facade:  # it was told before the tools were known
+                    self._nursery.furnish(self._settings.facade)
             return self._nursery
 
     async def _cull(self) -> None:
@@ -369,6 +378,8 @@ class Pool:
         for worker in (*self._busy, *self._idle):
             worker.close()
         self._idle.clear()
+        if self._begun is not None:
+            self._begun.close()
         if self._nursery is not None:
             await self._nursery.close()
             self._nursery = None
@@ -387,11 +398,3 @@ class _Checkout:
     async def __aexit__(self, *raised: object) -> None:
         self._lease.close()
         self._pool.release(self._lease)
-
-
-def _check(low: int, high: int, queue: int, uses: int) -> None:
-    if not 0 <= low <= high or high < 1 or queue < 0 or uses < 1:
-        raise ConfigError(
-            f"a pool needs 0 <= min_size <= max_size, max_size >= 1, queue >= 0 and uses_per_worker >= 1, "
-            f"got {low}, {high}, {queue}, {uses}"
-        )

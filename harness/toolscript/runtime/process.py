@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from toolscript.errors import (
     GuestTimeExceeded,
@@ -16,9 +17,11 @@ from toolscript.errors import (
     ToolscriptError,
     WorkerCrashed,
 )
-from toolscript.limits import Limits
+from toolscript.runtime.control import OUT_OF_MEMORY, RING_2
 from toolscript.runtime.link import Link
-from toolscript.runtime.worker import OUT_OF_MEMORY, RING_2
+
+if TYPE_CHECKING:
+    from toolscript.limits import Limits
 
 _OUT_OF_TIME = {-signal.SIGPROF, -signal.SIGXCPU}
 _DEATH_SECONDS = 5.0

@@ -109,11 +109,6 @@ def _steps(*steps: tuple[Callable[[], None], str]) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def address_space_for(heap_bytes: int) -> int:
-    """Return how much memory a worker with such a heap may map: Python, the engine, and values in transit."""
-    return 192 * MIB + 4 * heap_bytes
-
-
 def platform_note() -> str:
     """Return what a person should know of this platform's workers."""
     if sys.platform == "linux":

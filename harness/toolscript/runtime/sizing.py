@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from toolscript.limits import Limits
+from typing import TYPE_CHECKING
+
+from toolscript.errors import ConfigError
+from toolscript.runtime.control import RING_2
 from toolscript.runtime.nursery import Settings, engine_named
-from toolscript.runtime.sandbox import address_space_for
-from toolscript.runtime.worker import RING_2
+
+if TYPE_CHECKING:
+    from toolscript.limits import Limits
 
 _MOST_PREPARED = 16
+_ADDRESS_SPACE = 192 * 1024 * 1024
+"""What a worker may map beside its heap and values in transit: Python and the engine."""
 _FRAME_OVERHEAD = 1024 * 1024
 
 
@@ -19,7 +25,7 @@ def settings_for(limits: Limits, engine: str, uses: int) -> Settings:
         modules=modules,
         prepared=min(uses, _MOST_PREPARED),
         uses=uses,
-        address_space=address_space_for(limits.heap_bytes),
+        address_space=_ADDRESS_SPACE + 4 * limits.heap_bytes,
         # Behind the profiling timer of each script: all that a worker's scripts together may use, and a little more.
         cpu_seconds=int(uses * RING_2 * limits.guest_seconds) + 2,
     )
@@ -31,3 +37,12 @@ def frame_limit(limits: Limits) -> int:
     A script's messages lie in its heap before they are sent; UTF-8 may double them, JSON escapes more.
     """
     return 6 * limits.heap_bytes + _FRAME_OVERHEAD
+
+
+def check_sizes(low: int, high: int, queue: int, uses: int) -> None:
+    """Raise ConfigError for sizes that no pool can have."""
+    if not 0 <= low <= high or high < 1 or queue < 0 or uses < 1:
+        raise ConfigError(
+            f"a pool needs 0 <= min_size <= max_size, max_size >= 1, queue >= 0 and uses_per_worker >= 1, "
+            f"got {low}, {high}, {queue}, {uses}"
+        )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from toolscript.errors import GuestTimeExceeded, ToolscriptError, WorkerCrashed
-from toolscript.limits import Limits
-from toolscript.runtime.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from toolscript.limits import Limits
+    from toolscript.runtime.process import WorkerProcess
 
 FACTOR = 1.2
 GRACE_SECONDS = 0.25

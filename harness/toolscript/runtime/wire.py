@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import ProtocolFault
-from toolscript.limits import Limits
 from toolscript.memo import Latest
-from toolscript.runtime.engine import Script
 from toolscript.runtime.frames import Kind, Parts, encode, encode_settlement
-from toolscript.runtime.session import FacadeEntry, Settlement, Start
+
+if TYPE_CHECKING:
+    from toolscript.limits import Limits
+    from toolscript.runtime.engine import Script
+    from toolscript.runtime.session import FacadeEntry, Settlement, Start
 
 _HEAD = struct.Struct("!IBdQQ")
 _PREPARED, _LAST_EXPRESSION = 1, 2
@@ -86,6 +88,8 @@ def decode_start(parts: Parts) -> StartOrder:
         raise ProtocolFault(f"a start frame has {len(parts)} parts, or a head of another size")
     serial, flags, guest_seconds, heap_bytes, stack_bytes = _HEAD.unpack(parts[0])
     config, code, facade, params, context, store = (part.decode() for part in parts[1:])
+    from toolscript.runtime.engine import Script
+
     script = Script(
         code=code, config=config, facade=facade, params=params, context=context, store=store,
         guest_seconds=guest_seconds, heap_bytes=heap_bytes, stack_bytes=stack_bytes,

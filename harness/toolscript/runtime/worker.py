@@ -11,13 +11,11 @@ from dataclasses import replace
 from toolscript.errors import ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.runtime import frames
 from toolscript.runtime.alarm import CpuAlarm
+from toolscript.runtime.control import OUT_OF_MEMORY, RING_2
 from toolscript.runtime.engine import Drained, Engine
 from toolscript.runtime.frames import ENDED, HEAP_FULL, PREPARED, SETTLE, START, Parts, Splitter
 from toolscript.runtime.wire import decode_start
 
-OUT_OF_MEMORY = 71
-"""The exit status of a worker whose memory ran out outside the engine."""
-RING_2 = 1.1
 _LARGEST = 1 << 30
 _CHUNK = 1 << 16
 _MOST_KEPT = 16

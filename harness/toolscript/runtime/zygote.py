@@ -14,23 +14,18 @@ import os
 import select
 import signal
 import socket
-import struct
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from toolscript.confine import processes
 from toolscript.runtime import sandbox
+from toolscript.runtime.control import ANSWER, ENDED, FURNISH, HELLO, LENGTH, REFUSED, SPAWNED
 from toolscript.runtime.engine import Engine
 from toolscript.runtime.frames import Kind, encode
 from toolscript.runtime.rehearsal import FACADE, Prefault, Range, practise, rehearse, share
 from toolscript.runtime.worker import serve
 
-ANSWER = struct.Struct("!BiiI")
-"""What; pid; status, error number, or whether a descriptor of the process comes along; length of the text."""
-HELLO, SPAWNED, ENDED, REFUSED = range(1, 5)
-FORK, FURNISH = b"F", b"T"
-LENGTH = struct.Struct("!I")
 _FAMILY, _STREAM = int(socket.AF_UNIX), int(socket.SOCK_STREAM)
 _READY = encode(Kind.READY, [b"[]"])
 
@@ -119,17 +114,7 @@ class _Zygote:
         return True
 
     def _furnish(self) -> None:
-        (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
-        self._engines.furnish(self._exactly(length).decode())
-
-    def _exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            more = self._control.recv(size - len(data))
-            if not more:
-                os._exit(0)
-            data += more
-        return data
+        self._engines.furnish(_text(self._control))
 
     def _fork(self, fd: int) -> None:
         try:
@@ -187,6 +172,21 @@ class _Zygote:
             os._exit(0)
 
 
+def _text(control: socket.socket) -> str:
+    (length,) = LENGTH.unpack(_exactly(control, LENGTH.size))
+    return _exactly(control, length).decode()
+
+
+def _exactly(control: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        more = control.recv(size - len(data))
+        if not more:
+            os._exit(0)
+        data += more
+    return data
+
+
 def _pidfd(pid: int) -> int | None:
     """Return a descriptor that names the child even after its number is used anew; None where there is none."""
     try:
@@ -196,9 +196,12 @@ def _pidfd(pid: int) -> int | None:
 
 
 def start() -> None:
-    """Begin as a process: the control socket and the settings are the arguments."""
+    """Begin as a process. The arguments are the control socket and what to load, while the host thinks of the rest."""
+    gc.disable()  # nothing of this is ever garbage
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in set(os.environ) - {"TZ"}:
         del os.environ[name]  # Python itself adds LC_CTYPE where there is no locale
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=int(sys.argv[1]))
-    main(control, json.loads(sys.argv[2]))
+    for path in sys.argv[2:]:
+        _load(path)
+    main(control, json.loads(_text(control)))

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import anyio
 
 from toolscript.agent.conversation import Conversation
-from toolscript.agent.executor import Mode, ToolReply
+from toolscript.agent.executor import ToolReply
 from toolscript.agent.terms import TurnSettings
 from toolscript.agent.turn import TurnLoop
+from toolscript.agent.words import Mode
 from toolscript.errors import Json
 from toolscript.events import BaseEvent, Emitter, RunStatus, ScriptExecution, ScriptExecutionOutput
 from toolscript.models.adapter import FunctionTool, ModelAdapter

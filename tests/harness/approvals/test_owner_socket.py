@@ -18,7 +18,7 @@ import pytest
 from tests.harness.approvals.parts import Scene, request, until
 from tests.harness.approvals.test_bridge import Asking, doubled
 
-from toolscript.approvals import lines, owners
+from toolscript.approvals import attending, lines, owners
 from toolscript.approvals import socket as owner_socket
 from toolscript.approvals.client import Asked, OwnerClient, Settled, connect
 from toolscript.approvals.lines import JsonLines
@@ -424,7 +424,7 @@ async def test_a_flood_of_connections_is_bounded(scene: Scene, state: Path, monk
 async def test_a_follower_that_does_not_read_is_let_go_and_the_owner_does_not_wait(
     scene: Scene, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owner_socket, "BACKLOG_EVENTS", 10)
+    monkeypatch.setattr(attending, "BACKLOG_EVENTS", 10)
     monkeypatch.setattr(lines, "SEND_SECONDS", 1_000.0)
     async with OwnerSocket(scene.bridge, state, emitter=scene.emitter) as owner, raw(owner) as sock:
         sock.send(hello(owner) + b'{"do": "follow"}\n')

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from toolscript.errors import ToolError
-from toolscript.files import DiskFiles, Locks, alike, conflicts, net, restore, undo, widened
+from toolscript.files import DiskFiles, Locks, alike, conflicts, net, restore, widened
 from toolscript.files import disk as disk_module
+from toolscript.files.undo import undo
 from toolscript.registry.files import Change, State
 
 

@@ -1,0 +1,16 @@
+"""Decides what host, zygote and worker agree on: requests of one byte, answers, the meaning of an end."""
+
+from __future__ import annotations
+
+import struct
+
+ANSWER = struct.Struct("!BiiI")
+"""What; pid; status, error number, or whether a descriptor of the process comes along; length of the text."""
+HELLO, SPAWNED, ENDED, REFUSED = range(1, 5)
+OUT_OF_MEMORY = 71
+"""The exit status of a worker whose memory ran out outside the engine."""
+RING_2 = 1.1
+"""How much of its guest time a script may use before the second ring acts."""
+FORK, FURNISH = b"F", b"T"
+LENGTH = struct.Struct("!I")
+"""Stands before a text: the settings, which come first of all, and the tools of :data:`FURNISH`."""
