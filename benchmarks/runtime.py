@@ -7,8 +7,8 @@
     make bench-peers                              installs the peers, then measures
 
 Ours is measured through the whole of ``Harness.run``, with events and journal; peers through their shortest way.
-Latency is that of one script at a time, with a moment between two, as between two scripts of a model: what a system
-does behind its answer, such as preparing the next worker, is not in it. Throughput has no such moments.
+Latency is that of one script after the other, four in a row and then a rest: what a system does behind its answers, such
+as preparing the next workers, need not be in it. Throughput has no rests.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ from benchmarks.peers.work import JAVASCRIPT  # noqa: E402
 PEERS = Path(__file__).resolve().parent / "peers"
 INSTALLED = ROOT / ".artefacts" / "peers"
 AT_ONCE = (1, 4, 16)
-PAUSE_SECONDS = 0.01
+IN_A_ROW, PAUSE_SECONDS = 4, 0.03
 PAGE = ROOT / "docs" / "benchmarks" / "runtime.md"
 HEAD = """# What a script costs
 
 Written by `make bench-peers` and `python benchmarks/runtime.py --write`; every system in one run, in turns. Ours is the
 whole of `Harness.run`: a fresh context in a locked-down process of its own, events, and a journal on disk. Latency is
-that of one script at a time with a rest of 10 ms between two, so what a system prepares behind its answer is not in it;
-throughput has no such rests.
+that of one script after the other, four in a row and then a rest of 30 ms, in which a system can prepare what the next four
+need; throughput has no rests. What only the first of a row takes, on a machine whose caches have gone cold, has a table of its
+own.
 
 - Peers run in fewer walls: smolagents and quickjs-rs in the caller's own process, langchain-quickjs in a thread of
   it, `run`, `@ai-sdk/code-mode` and quickjs-emscripten in threads of Node. pydantic-monty runs its own dialect of Python in
@@ -76,6 +77,9 @@ class Figure:
         return f"{self.low:.2f} / **{self.median:.2f}** / {self.p99:.2f}"
 
 
+_Figures = dict[str, dict[str, Figure | str]]
+
+
 class Runner:
     """One system's runner: a process that does what it is told and says how long it took."""
 
@@ -86,11 +90,12 @@ class Runner:
             env={**os.environ, "PYTHONPATH": str(PEERS)} if "peers" in str(cwd) else None,
         )  # fmt: skip
 
-    def ask(self, work: str, n: int, at: int = 1, pause: float = 0.0) -> dict[str, Any]:
+    def ask(self, work: str, n: int, at: int = 1, row: int = 1, pause: float = 0.0) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps({"work": work, "n": n, "at": at, "pause": pause}) + "\n")
+            order = {"work": work, "n": n, "at": at, "row": row, "pause": pause}
+            self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except BrokenPipeError:
@@ -122,8 +127,11 @@ def runners(peers: Path) -> list[Runner]:
     return found
 
 
-def latencies(systems: list[Runner], rounds: int, n: int) -> dict[str, dict[str, Figure | str]]:
-    """Ask every system for every piece of work, in turns, so that what disturbs one disturbs all."""
+def latencies(systems: list[Runner], rounds: int, n: int) -> tuple[_Figures, _Figures]:
+    """Ask every system for every piece of work, in turns, so that what disturbs one disturbs all.
+
+    Returns the figures of all scripts, and of those that came first after a rest.
+    """
     times: dict[str, dict[str, list[float]]] = {work: {} for work in JAVASCRIPT}
     errors: dict[str, dict[str, str]] = {work: {} for work in JAVASCRIPT}
     for work in JAVASCRIPT:
@@ -131,12 +139,15 @@ def latencies(systems: list[Runner], rounds: int, n: int) -> dict[str, dict[str,
             for system in systems:
                 if system.name in errors[work]:
                     continue
-                answer = system.ask(work, n, pause=PAUSE_SECONDS)
+                answer = system.ask(work, n, row=IN_A_ROW, pause=PAUSE_SECONDS)
                 if "error" in answer:
                     errors[work][system.name] = answer["error"]
                 elif at > 0:  # the first round warms up
                     times[work].setdefault(system.name, []).extend(answer["ms"])
-    return {work: errors[work] | {name: Figure.of(found) for name, found in times[work].items()} for work in JAVASCRIPT}
+    return tuple(  # type: ignore[return-value]
+        {work: errors[work] | {n: Figure.of(found[::step]) for n, found in times[work].items()} for work in JAVASCRIPT}
+        for step in (1, IN_A_ROW)
+    )
 
 
 def throughputs(systems: list[Runner], rounds: int, n: int) -> dict[int, dict[str, float]]:
@@ -187,6 +198,8 @@ def report(figures: dict[str, Any], names: list[str]) -> str:
         f"Machine: {figures['machine']}",
         "Milliseconds, min / **median** / p99; – where a system cannot do it:",
         table("work", names, figures["latency"]),
+        "Of these, the first after a rest:",
+        table("work", names, figures["after a rest"]),
         "Scripts a second, ten parallel calls each:",
         table("at once", names, {str(at): by for at, by in figures["throughput"].items()}),
         f"| toolscript | |\n|---|---|\n{own}",
@@ -200,13 +213,15 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write the page {PAGE.relative_to(ROOT)}")
     parser.add_argument("--peers", type=Path, default=INSTALLED, help="where the peers are installed")
     options = parser.parse_args()
-    rounds, n, many = (1, 5, 20) if options.quick else (5, 20, 100)
+    rounds, n, many = (1, 8, 20) if options.quick else (5, 20, 100)
     began = machine()
     systems = runners(options.peers)
     try:
+        latency, first = latencies(systems, rounds, n)
         figures: dict[str, Any] = {
             "machine": began,
-            "latency": latencies(systems, rounds, n),
+            "latency": latency,
+            "after a rest": first,
             "throughput": throughputs(systems, max(1, rounds // 2), many),
         }
     finally:

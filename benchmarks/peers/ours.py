@@ -63,7 +63,7 @@ def tools() -> tuple[Tool, ...]:
 async def main() -> None:
     uses = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     engine = sys.argv[2] if len(sys.argv) > 2 else "quickjs-ng"
-    workers = Workers(uses_per_worker=uses, engine=engine, min_size=2, max_size=16)
+    workers = Workers(uses_per_worker=uses, engine=engine, min_size=8, max_size=16)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = f"{folder}/state"
         (workspace := Path(folder, "workspace")).mkdir()

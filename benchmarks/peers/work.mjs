@@ -13,7 +13,7 @@ export const big = async ({ size }) => 'x'.repeat(size - 2);
 
 export async function serve(once) {
   for await (const line of createInterface({ input: process.stdin })) {
-    const { work, n, at, pause } = JSON.parse(line);
+    const { work, n, at, row, pause } = JSON.parse(line);
     let answer;
     try {
       const ms = [];
@@ -23,7 +23,7 @@ export async function serve(once) {
           const began = performance.now();
           await once(work);
           ms.push(performance.now() - began);
-          if (pause) await new Promise((done) => setTimeout(done, pause * 1000));
+          if (pause && ms.length % row === 0) await new Promise((done) => setTimeout(done, pause * 1000));
         }
       };
       const began = performance.now();

@@ -1,7 +1,8 @@
 """Decides what work is measured, in each language, and how a runner is asked for it.
 
-A runner reads one JSON object a line: ``{"work": name, "n": runs, "at": how many at once, "pause": seconds after each}``,
-and answers with ``{"ms": [milliseconds of each run], "seconds": of all}`` or ``{"error": text}``. It times inside its own process.
+A runner reads one JSON object a line: ``{"work": name, "n": runs, "at": how many at once, "row": runs in a row, "pause":
+seconds after each row}``, and answers with ``{"ms": [milliseconds of each run], "seconds": of all}`` or ``{"error": text}``. It
+times inside its own process.
 """
 
 from __future__ import annotations
@@ -48,13 +49,15 @@ async def serve(once: Callable[[str], Awaitable[Any]]) -> None:
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
         try:
-            answer = await _measured(once, order["work"], order["n"], order["at"], order.get("pause", 0.0))
+            answer = await _measured(once, **order)
         except Exception as error:  # whatever a peer does, the others are measured
             answer = {"error": f"{type(error).__name__}: {error}"[:300]}
         print(json.dumps(answer), flush=True)
 
 
-async def _measured(once: Callable[[str], Awaitable[Any]], work: str, n: int, at: int, pause: float) -> dict[str, Any]:
+async def _measured(
+    once: Callable[[str], Awaitable[Any]], work: str, n: int, at: int, row: int, pause: float
+) -> dict[str, Any]:
     times: list[float] = []
     left = n
 
@@ -65,7 +68,7 @@ async def _measured(once: Callable[[str], Awaitable[Any]], work: str, n: int, at
             began = time.perf_counter()
             await once(work)
             times.append((time.perf_counter() - began) * 1000)
-            if pause:
+            if pause and len(times) % row == 0:
                 await asyncio.sleep(pause)
 
     began = time.perf_counter()
