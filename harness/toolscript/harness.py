@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
@@ -19,6 +18,7 @@ from anyio.abc import TaskGroup
 from toolscript.background import Background
 from toolscript.errors import ConfigError, Json, StillInterrupted
 from toolscript.events import Emitter, Listener
+from toolscript.garbage import uncollected
 from toolscript.runtime.ahead import begun
 
 if TYPE_CHECKING:
@@ -50,13 +50,8 @@ if TYPE_CHECKING:
 
 def _load() -> None:
     global parts  # noqa: PLW0603 - a module is loaded once, whoever asks
-    collects = gc.isenabled()
-    gc.disable()  # nothing of what is loaded is garbage, and to look through it takes as long as a first script
-    try:
+    with uncollected():
         from toolscript import parts
-    finally:
-        if collects:
-            gc.enable()
 
 
 class Harness:
@@ -92,9 +87,8 @@ class Harness:
         self._given_limits = limits
         self.limits = limits or self.chosen.agent.run_limits
         self.workers = workers or self.configuration.workers
-        self.pool = parts.Pool(
-            limits or self.configuration.widest_limits(), **self.workers.options(), ahead=self._ahead
-        )
+        most = limits or self.configuration.widest_limits()
+        self.pool = parts.Pool(most, **self.workers.options(), ahead=self._ahead)
         self.policy = policy or self.chosen.agent.policy
         self.rules = (*rules, *parts.rules_of(self.configuration.rules, "toolscript.toml"))
         self.registry = parts.Registry([*parts.installed_tools(), *tools])
@@ -190,13 +184,12 @@ class Harness:
             await stack.enter_async_context(self.pool)
             self.board = parts.TaskBoard(group)
             stack.push_async_callback(self.board.close)
-            runner = parts.Runner(self.pool, self._cache, self.board, self.store)
+            self._runner = parts.Runner(self.pool, self._cache, self.board, self.store)
             self._workshop = parts.Workshop(
                 registry=self.registry, cache=self._cache, bridge=self.approvals, permitted=lambda: self.permissions,
-                runner=runner, journals=self._journals,
+                runner=self._runner, journals=self._journals,
                 conversation_id=self.conversation_id, world=self._world,
             )  # fmt: skip
-            self._runner = runner
             self._workshop.delegate = self._ask
             stack.callback(self._close_talks)
             group.start_soon(parts.learn_ahead, self.pool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError, WorkerCrashed
 from toolscript.limits import Limits
@@ -15,7 +15,7 @@ from toolscript.runtime.watch import Watch
 from toolscript.runtime.wire import encode_settle, encode_start, facade_text
 
 if TYPE_CHECKING:
-    from toolscript.runtime.session import Batch, Settlement, Start
+    from toolscript.runtime.session import Batch, Session, Settlement, Start
 
 ATTEMPTS = 3
 """How many workers a script is offered to; one that dies before it has read the script has done nothing of it."""
@@ -154,3 +154,38 @@ class Lease:
         error.__dict__["lost_logs"] = True
         self.worker.kill()
         return error
+
+
+class Lender(Protocol):
+    """Who has workers to lend."""
+
+    async def acquire(self) -> WorkerProcess:
+        """Lend a worker; it must be released."""
+        ...
+
+    async def exchange(self, dead: WorkerProcess) -> WorkerProcess:
+        """Take back a worker that died before it did anything, and lend another."""
+        ...
+
+    def alone(self) -> bool:
+        """Say whether one script runs, and has a processor beside the host's."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Take a worker back, with what its lease says of it."""
+        ...
+
+
+class Loan:
+    """The loan of one worker, for as long as a block runs; a class, since this is on the way of every script."""
+
+    def __init__(self, lender: Lender) -> None:
+        self._lender = lender
+
+    async def __aenter__(self) -> Session:
+        self._lease = Lease(await self._lender.acquire(), self._lender.exchange, self._lender.alone)
+        return self._lease
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._lease.close()
+        self._lender.release(self._lease)

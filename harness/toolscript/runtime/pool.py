@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 from toolscript.errors import HostError, Json, PoolBusy, ToolscriptError
 from toolscript.limits import Limits
 from toolscript.runtime.ahead import Ahead
-from toolscript.runtime.lease import Lease
+from toolscript.runtime.lease import Lease, Loan
 from toolscript.runtime.nursery import Nursery
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.session import FacadeEntry, Session
@@ -25,7 +25,7 @@ from toolscript.runtime.wire import facade_text
 
 _LARGEST_FURNISHED = 64 * 1024
 _PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_LATER_SECONDS = 0.002
+_LATER_SECONDS, _LATEST_SECONDS = 0.002, 0.01
 """How long whoever ran a script is left alone before its worker is replaced; while enough wait, each time anew."""
 
 
@@ -108,7 +108,7 @@ class Pool:
         Waits in line when all are busy. Raises PoolBusy when the line is full or does not move, HostError when none
         can be started.
         """
-        return _Checkout(self)
+        return Loan(self)
 
     def metrics(self) -> dict[str, Json]:
         """Return size, busy, idle, starting, waiting, scripts served, and restarts by cause."""
@@ -226,13 +226,20 @@ class Pool:
             worker.kill()
         if not lease.clean or self._waiting:
             self._tidy_after(0)
-        elif self._tidying is None or len(self._idle) > self._spares // 2:
+        elif self._tidying is None or len(self._idle) >= self._spares // 2:
             self._tidy_after(_LATER_SECONDS)
 
     def _tidy_after(self, seconds: float) -> None:
         if self._tidying is not None:
             self._tidying.cancel()
-        self._tidying = asyncio.get_running_loop().call_later(seconds, self._tidy)
+        self._tidying = asyncio.get_running_loop().call_later(seconds, self._tidy_soon if seconds else self._tidy)
+
+    def _tidy_soon(self) -> None:
+        """Tidy up, or a little later where the next script runs already and enough workers wait for those after it."""
+        if self._busy and len(self._idle) >= self._spares // 2:
+            self._tidying = asyncio.get_running_loop().call_later(_LATEST_SECONDS, self._tidy)
+        else:
+            self._tidy()
 
     def _tidy(self) -> None:
         if self._tidying is not None:
@@ -383,18 +390,3 @@ class Pool:
         if self._nursery is not None:
             await self._nursery.close()
             self._nursery = None
-
-
-class _Checkout:
-    """The loan of one worker; a class, since this is on the way of every script."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    async def __aenter__(self) -> Session:
-        self._lease = Lease(await self._pool.acquire(), self._pool.exchange, self._pool.alone)
-        return self._lease
-
-    async def __aexit__(self, *raised: object) -> None:
-        self._lease.close()
-        self._pool.release(self._lease)
