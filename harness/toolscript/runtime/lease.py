@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 """How many workers a script is offered to; one that dies before it has read the script has done nothing of it."""
 
-LOOK_SECONDS = 0.0002
+LOOK_SECONDS = 0.0004
 """For how long an answer is looked for before it is waited for: to sleep and be woken takes longer than most take."""
-HOPE = 2
+HOPE = 3
 """How often in a row that may be in vain, until a script is known to take its time."""
 
 Exchange = Callable[[WorkerProcess], Awaitable[WorkerProcess]]
@@ -37,7 +37,7 @@ class Lease:
     def __init__(self, worker: WorkerProcess, exchange: Exchange, alone: Callable[[], bool]) -> None:
         self.worker = worker
         self._alone = alone
-        self._hope = HOPE
+        self._hope = HOPE + 1  # the start is longer than most
         self._exchange = exchange
         self._on_loss: Callable[[], None] | None = None
         self._watch: Watch | None = None
