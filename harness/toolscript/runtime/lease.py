@@ -87,7 +87,7 @@ class Lease:
         )
         self._watch = Watch(self.worker, start.limits)
         self._watch.runs()
-        self.worker.link.send(encode_start(start, self.worker.uses + 1, self.worker.furnished))
+        self.worker.link.send(encode_start(start, self.worker.uses + 1, self.worker.furnished, alone=self._alone()))
         if meanwhile is not None:
             meanwhile()
             await asyncio.sleep(0)  # the loop has a turn for what else was begun, while the worker is busy anyway

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from toolscript.runtime.session import FacadeEntry, Settlement, Start
 
 _HEAD = struct.Struct("!IBdQQ")
-_PREPARED, _LAST_EXPRESSION = 1, 2
+_PREPARED, _LAST_EXPRESSION, _ALONE = 1, 2, 4
 _GUEST_LIMITS = ("calls", "timers", "argument_bytes", "result_bytes", "store_bytes", "console_bytes")
 
 
@@ -47,17 +47,20 @@ class StartOrder:
     serial: int
     prepared: bool
     last_expression: bool
+    alone: bool
     script: Script
 
 
-def encode_start(start: Start, serial: int, furnished: str) -> bytes:
+def encode_start(start: Start, serial: int, furnished: str, *, alone: bool = False) -> bytes:
     """Return the frame that starts a worker's script number ``serial``.
 
-    ``furnished`` is the facade that the worker's engine already has; if it is the script's, it is not sent.
+    ``furnished`` is the facade that the worker's engine already has; if it is the script's, it is not sent. ``alone``
+    tells that a processor is to spare for it.
     """
     limits = start.limits
     prepared = start.prepared is not None
     flags = (_PREPARED if prepared else 0) | (_LAST_EXPRESSION if start.last_expression else 0)
+    flags |= _ALONE if alone else 0
     config = (
         f'{{{_limits_text(limits)},"seed":{start.seed:d},"time_ms":{start.time_ms:d},'
         f'"task_prefix":{json.dumps(start.task_prefix)}}}'
@@ -94,4 +97,4 @@ def decode_start(parts: Parts) -> StartOrder:
         code=code, config=config, facade=facade, params=params, context=context, store=store,
         guest_seconds=guest_seconds, heap_bytes=heap_bytes, stack_bytes=stack_bytes,
     )  # fmt: skip
-    return StartOrder(serial, bool(flags & _PREPARED), bool(flags & _LAST_EXPRESSION), script)
+    return StartOrder(serial, bool(flags & _PREPARED), bool(flags & _LAST_EXPRESSION), bool(flags & _ALONE), script)

@@ -7,6 +7,8 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from socket import MSG_DONTWAIT
+from time import perf_counter
 
 from toolscript.errors import ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.runtime import frames
@@ -18,6 +20,13 @@ from toolscript.runtime.wire import decode_start
 
 _LARGEST = 1 << 30
 _CHUNK = 1 << 16
+_give_way = getattr(os, "sched_yield", lambda: None)
+LOOK_SECONDS = 0.0002
+"""For how long the host's answer is looked for before it is waited for."""
+HOPE = 2
+"""How often in a row that may be in vain."""
+PATIENCE_SECONDS = 0.05
+"""For how long one script may look in all: it is CPU time that ring 3 sees, well within what it allows beyond."""
 _MOST_KEPT = 16
 
 Blank = Callable[..., str]
@@ -51,11 +60,12 @@ class _Worker:
         self._serial = 0
         self._limit = self._used = 0.0
         self._said: list[bytes] = []
+        self._hope, self._patience = 0, 0.0
         self._kept: list[Engine] = []
 
     def run(self) -> None:
-        recv, feed = self._sock.recv, Splitter(_LARGEST).feed
-        while data := recv(_CHUNK):
+        feed = Splitter(_LARGEST).feed
+        while data := self._next():
             # The host waits for all that it asked at once: it gets the answers at once.
             for kind, parts in feed(data):
                 if kind == SETTLE:
@@ -64,6 +74,26 @@ class _Worker:
                     self._start(parts)
             if self._said:
                 self._send()
+
+    def _next(self) -> bytes:
+        """Return what the host sends. A script that is alone looks for it first: to be woken takes longer than most
+        of what it asks for. One whose tools take their time soon looks no more.
+        """
+        found = self._looked() if self._hope and self._patience > 0 else None
+        return self._sock.recv(_CHUNK) if found is None else found
+
+    def _looked(self) -> bytes | None:
+        began = now = perf_counter()
+        found = None
+        while found is None and now - began < LOOK_SECONDS:
+            try:
+                found = self._sock.recv(_CHUNK, MSG_DONTWAIT)
+            except BlockingIOError:
+                _give_way()  # where processors are short, whoever has something to do goes first
+                now = perf_counter()
+        self._hope = self._hope - 1 if found is None else HOPE
+        self._patience -= perf_counter() - began
+        return found
 
     def _settle(self, parts: Parts) -> None:
         engine = self._running
@@ -78,6 +108,7 @@ class _Worker:
         order = decode_start(parts)
         script, prepared = order.script, None
         self._serial, self._limit, self._used = order.serial, RING_2 * script.guest_seconds, 0.0
+        self._hope, self._patience = HOPE if order.alone else 0, PATIENCE_SECONDS
         self._arm()
         if not order.prepared:
             # The parser is C code that reads hostile text: it has the script's time, and ring 2 behind it.
@@ -119,6 +150,7 @@ class _Worker:
     def _rest(self) -> None:
         """Put the realm away and prepare the next one, after the host has its answer."""
         running, self._running = self._running, None
+        self._hope = 0
         last = self._serial >= self._uses
         if running is not None:
             # Where the process is about to be ended, or the realm is small, to free it would be work for nothing.
