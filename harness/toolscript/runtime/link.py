@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from toolscript.errors import ProtocolFault, ToolscriptError
 from toolscript.runtime.frames import Parts, Splitter
 
 _CHUNK = 1 << 16
+_give_way = getattr(os, "sched_yield", lambda: None)
 
 
 def _nothing() -> None:
@@ -78,6 +80,7 @@ class Link:
         while not self._frames and self.broken is None:
             if time.perf_counter() > until:
                 return False
+            _give_way()  # where processors are short, whoever has something to do goes first
             self._readable()
         return True
 
