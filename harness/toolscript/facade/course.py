@@ -125,7 +125,14 @@ class Course:
         self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
 
     def take(self, batches: Sequence[Batch], crew: Crew) -> Ending | None:
-        """Do all that the batches say; returns the ending if the script has come to one."""
+        """Do all that the batches say; returns the ending if the script has come to one.
+
+        What comes of it at once is written down at once: before the script, or anybody else, hears of it.
+        """
+        with self.scope.journal.together():
+            return self._taken(batches, crew)
+
+    def _taken(self, batches: Sequence[Batch], crew: Crew) -> Ending | None:
         for batch in batches:
             self.prepared = batch.prepared or self.prepared
             self._guest_seconds = batch.guest_seconds

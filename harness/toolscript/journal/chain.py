@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -85,6 +85,23 @@ class ChainedFile:
             os.close(self._fd)
             raise
         self._new_name = not resume
+        self._held: list[bytes] | None = None
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the lines of the block at once, at its end or when :meth:`settle` is called; it may not wait."""
+        self._held = []
+        try:
+            yield
+        finally:
+            self.settle()
+            self._held = None
+
+    def settle(self) -> None:
+        """Write what is held."""
+        if self._held and self._broken is None:
+            held, self._held = self._held, []
+            self._write(b"".join(held))
 
     def append(self, kind: str, fields: dict[str, Json]) -> None:
         """Append one line; a crash of this process does not lose it, a crash of the machine may."""
@@ -101,12 +118,18 @@ class ChainedFile:
         return True
 
     def _put(self, line: bytes) -> None:
+        if self._held is None:
+            self._write(line + b"\n")
+        else:
+            self._held += (line, b"\n")
+        self._last = line_hash(line)
+
+    def _write(self, data: bytes) -> None:
         try:
-            self._write_all(line + b"\n")
+            self._write_all(data)
         except OSError as error:
             raise self.fail(error) from None
-        self._size += len(line) + 1
-        self._last = line_hash(line)
+        self._size += len(data)
 
     def _write_all(self, data: bytes) -> None:
         written = os.write(self._fd, data)
@@ -126,7 +149,7 @@ class ChainedFile:
         return JournalError(self._broken)
 
     def flush(self) -> None:
-        """Make the lines durable; blocks, and may run in a thread beside :meth:`append`."""
+        """Make the lines durable that were written; blocks, and may run in a thread beside :meth:`append`."""
         self.check()
         try:
             sync_fd(self._fd)

@@ -203,7 +203,7 @@ class Following:
         self._journal = journal
         self._earlier = earlier
         self.keep, self.body, self.clean = journal.keep, journal.body, journal.clean
-        self.write, self.close = journal.write, journal.close
+        self.write, self.together, self.close = journal.write, journal.together, journal.close
 
     async def sync(self) -> None:
         """Return when the conversation, and everything written of the run so far, is durable."""

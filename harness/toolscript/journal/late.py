@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from toolscript.errors import JournalError, ToolscriptError
 from toolscript.journal.records import Journal, Record
@@ -22,6 +23,10 @@ class LateJournal:
     def write(self, record: Record) -> None:
         """Append one record."""
         (self._journal or self._opened()).write(record)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Append the records of a block at its end."""
+        return (self._journal or self._opened()).together()
 
     def keep(self, data: bytes) -> str:
         """Keep bytes beside the records."""

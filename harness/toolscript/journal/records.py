@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, get_args
 
@@ -217,6 +218,10 @@ class Journal(Protocol):
         """Append one record; it is durable only after the next :meth:`sync`."""
         ...
 
+    def together(self) -> AbstractContextManager[None]:
+        """Append the records of a block, in which nothing may wait, at its end, or before a sync that begins in it."""
+        ...
+
     async def sync(self) -> None:
         """Return when everything written so far is durable; concurrent callers share one fsync."""
         ...
@@ -253,6 +258,10 @@ class MemoryJournal:
     def write(self, record: Record) -> None:
         """Append one record."""
         self.records.append(record)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Append each record at once: nothing is saved by waiting."""
+        return nullcontext()
 
     async def sync(self) -> None:
         """Return at once: memory has nothing to flush."""

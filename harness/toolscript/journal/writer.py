@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,10 @@ class DiskJournal:
         self._write_secrets()
         self._file.append(record.kind, fields)
 
+    def together(self) -> AbstractContextManager[None]:
+        """Append the records of a block, in which nothing may wait, with one write at its end, or before a sync."""
+        return self._file.together()
+
     def keep(self, data: bytes) -> str:
         """Keep bytes beside the records, exactly, and return their SHA-256."""
         self._file.check()
@@ -124,6 +129,7 @@ class DiskJournal:
         self._file.close()
 
     def _prepare(self) -> Flush:
+        self._file.settle()
         bodies = self._blobs.prepare()
 
         def flush() -> None:

@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import resource
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from tests.harness.journal.samples import call, end, every_kind, output, path_in, run, run_end
 
 from toolscript.errors import JournalDamaged, JournalError
+from toolscript.facade.crew import _Begun
 from toolscript.journal import chain
 from toolscript.journal.reader import lines, read_secrets, records
 from toolscript.journal.records import KINDS, MemoryJournal, Record
@@ -505,3 +509,42 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     with pytest.raises(JournalDamaged):
         DiskJournal.resume(path)
     assert count() == before
+
+
+@pytest.mark.anyio
+async def test_records_of_one_step_are_written_at_its_end_or_before_a_sync_that_begins_in_it(tmp_path: Path) -> None:
+    path = path_in(tmp_path)
+    journal = DiskJournal(path)
+    journal.write(run())
+    with journal.together():
+        journal.write(call(1, "a"))
+        assert [record.kind for record in records(path)] == ["run"]
+    assert [record.kind for record in records(path)] == ["run", "call"]
+    async with anyio.create_task_group() as group:
+        with journal.together():
+            journal.write(call(2, "b"))
+            sync = journal.sync()
+            waits = sync.send(None)  # the first step of a call that syncs before its effect
+            assert [record.kind for record in records(path)] == ["run", "call", "call"]
+            journal.write(call(3, "c"))
+        group.start_soon(going_on, sync, waits)
+    journal.close()
+    assert [getattr(record, "number", 0) for record in records(path)] == [0, 1, 2, 3]
+
+
+async def going_on(sync: Coroutine[Any, Any, None], waits: Any) -> None:
+    await _Begun(sync, waits)
+
+
+def test_records_of_one_step_that_cannot_be_written_are_told_at_its_end_and_nothing_is_accepted_any_more(
+    tmp_path: Path,
+) -> None:
+    journal = DiskJournal(path_in(tmp_path))
+    journal.write(run())
+    os.close(journal._file._fd)
+    journal._file._fd = os.open(path_in(tmp_path), os.O_RDONLY)
+    with pytest.raises(JournalError, match="cannot be written"), journal.together():
+        journal.write(call(1, "a"))
+    with pytest.raises(JournalError):
+        journal.write(call(2, "b"))
+    journal.close()
