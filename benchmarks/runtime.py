@@ -41,8 +41,8 @@ HEAD = """# What a script costs
 Written by `make bench-peers` and `python benchmarks/runtime.py --write`; every system in one run, in turns. Ours is the
 whole of `Harness.run`: a fresh context in a locked-down process of its own, events, and a journal on disk. Latency is
 that of one script after the other, four in a row and then a rest of 30 ms, in which a system can prepare what the next four
-need; throughput has no rests. What only the first of a row takes, on a machine whose caches have gone cold, has a table of its
-own.
+need (ours keeps eight workers ready); throughput has no rests. What only the first of a row takes, on a machine whose caches
+have gone cold, has a table of its own.
 
 - Peers run in fewer walls: smolagents and quickjs-rs in the caller's own process, langchain-quickjs in a thread of
   it, `run`, `@ai-sdk/code-mode` and quickjs-emscripten in threads of Node. pydantic-monty runs its own dialect of Python in
