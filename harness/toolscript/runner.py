@@ -161,6 +161,7 @@ class Runner:
         if ending.status is not RunStatus.ABORTED:
             ending = self._commit(course, ending)
         error = ending.error.to_json() if ending.error else None
+        course.write_down()
         scope.journal.write(
             RunEndRecord(
                 status=ending.status.value,

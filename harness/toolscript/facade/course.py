@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from toolscript.errors import DeadlockError, Position, RunAborted, TimersExceeded, ToolscriptError, WorkerCrashed
+from toolscript.errors import (
+    DeadlockError,
+    Position,
+    RunAborted,
+    TimersExceeded,
+    ToolCancelled,
+    ToolscriptError,
+    WorkerCrashed,
+)
 from toolscript.events import RunStatus, ScriptStarted
 from toolscript.facade.clock import WallClock
 from toolscript.facade.console import Console
@@ -32,8 +41,18 @@ from toolscript.runtime.session import (
     Timer,
     TimerCleared,
 )
+from toolscript.texts import dumps
 
 PARTIAL = "the plan ends here: nobody knows what this call would answer"
+
+
+TURN_SECONDS = 0.002
+"""For how long calls that answer at once may keep the loop to themselves."""
+
+
+def _cancelling() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
 
 
 class Course:
@@ -60,7 +79,8 @@ class Course:
         """Why the run stays interrupted: it has no ending then, and its journal none either."""
         self.broken: ToolscriptError | None = None
         """Why the run cannot go on, though its script could: a call of it was lost."""
-        self._began = time.monotonic()
+        self._began = self._turned = time.monotonic()
+        self._cancelled_before = _cancelling()
         self._guest_seconds = 0.0
 
     def make_road(self) -> Road:
@@ -108,7 +128,18 @@ class Course:
                 return Ending(status=RunStatus.FAILED, error=self.road.stop)
             if settlements:
                 ending = self.take(await session.settle(settlements), crew)
+                await self._turn()
         return ending
+
+    async def _turn(self) -> None:
+        """Give the loop a turn where it may have had none for a while, or somebody cancelled this run meanwhile.
+
+        Calls that answer at once, and answers that are there when they are looked for, leave it none.
+        """
+        now = time.monotonic()
+        if now - self._turned > TURN_SECONDS or _cancelling() > self._cancelled_before:
+            self._turned = now
+            await asyncio.sleep(0)
 
     async def begin(self, session: Session, start: Start, crew: Crew) -> Ending | None:
         """Start the script; returns its ending if it has one already.
@@ -120,9 +151,14 @@ class Course:
     def begun(self, crew: Crew) -> None:
         """Tell that a worker has the script, write that down, and prepare for what it will want."""
         crew.prepare()
-        if self._record is not None:
-            self.scope.journal.write(self._record())
+        self.write_down()
         self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
+
+    def write_down(self) -> None:
+        """Write the record of a script that begins, unless that was done."""
+        if self._record is not None:
+            record, self._record = self._record, None
+            self.scope.journal.write(record())
 
     def take(self, batches: Sequence[Batch], crew: Crew) -> Ending | None:
         """Do all that the batches say; returns the ending if the script has come to one.
@@ -195,6 +231,13 @@ class Course:
             self.pending.deliver(await go(call))
         except Exception as error:
             self.fail(unexpected(error, call.tool))
+        except asyncio.CancelledError:
+            if _cancelling():
+                raise
+            # Nobody asked for it: something that the tool awaited was cancelled. The script need not wait for ever.
+            lost = ToolCancelled(f"{call.tool} was cancelled from within", tool=call.tool)
+            body = {"tool": call.tool, "details": {}} | lost.to_json()
+            self._deliver(Outcome(number=call.number, ok=False, value=dumps(body), status="cancelled"))
 
     def fail(self, error: ToolscriptError) -> None:
         """End the run: a call of it can have no outcome any more."""

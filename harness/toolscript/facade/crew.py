@@ -69,7 +69,12 @@ class Crew:
     def _hire(self, work: Work | None) -> None:
         hand = _Hand(work, self._rest)
         self._hands.add(hand)
-        hand.task.add_done_callback(lambda task: self._hands.discard(hand))
+        hand.task.add_done_callback(lambda task: self._gone(hand))
+
+    def _gone(self, hand: _Hand) -> None:
+        self._hands.discard(hand)
+        if hand in self._free:
+            self._free.remove(hand)
 
     def _rest(self, hand: _Hand) -> bool:
         """Take note that a hand is free; says whether there may be more to do."""
@@ -96,6 +101,7 @@ class _Hand:
 
     def __init__(self, work: Work | None, rest: Callable[[_Hand], bool]) -> None:
         self.scope = CancelScope()
+        self._begun: _Begun | None = None
         self._rest = rest
         self._loop = asyncio.get_running_loop()
         self.task = self._loop.create_task(self._serve(work))
@@ -105,11 +111,20 @@ class _Hand:
             if work is not None:
                 await work
             while self._rest(self):
-                self._given = _Given(loop=self._loop)
-                begun = await self._given
-                if begun is None:
+                self._given, self._begun = _Given(loop=self._loop), None
+                cut: BaseException | None = None
+                try:
+                    await self._given
+                except asyncio.CancelledError as error:
+                    if self._begun is None:
+                        raise
+                    cut = error
+                if self._begun is None:
                     return
-                await begun
+                self._begun.cut = cut
+                await self._begun
+                if self.task.cancelling():
+                    return  # what was meant for that must not reach another
 
     def begin(self, work: Work, host: asyncio.Task[Any] | None) -> bool:
         """Take the first step of a coroutine, called by another task; says whether it has ended."""
@@ -118,20 +133,28 @@ class _Hand:
         _enter_task(self._loop, self.task)
         try:
             waits = self._given.context.run(work.send, None)
-        except StopIteration:
-            return True
+        except (StopIteration, asyncio.CancelledError):
+            return not self._given.done()
         finally:
             _leave_task(self._loop, self.task)
             _enter_task(self._loop, host)
-        self._given.set_result(_Begun(work, waits))
+        if _is_future(waits):
+            waits._asyncio_future_blocking = False  # until its task asks for it: others may await it meanwhile
+        self._begun = _Begun(work, waits)
+        self.dismiss()
         return False
 
     def dismiss(self) -> None:
         """Let the task end: there is nothing more to do."""
-        self._given.set_result(None)
+        if not self._given.done():
+            self._given.set_result(None)
 
 
-class _Given(asyncio.Future["_Begun | None"]):
+def _is_future(waits: Any) -> bool:
+    return getattr(waits, "_asyncio_future_blocking", None) is not None
+
+
+class _Given(asyncio.Future[None]):
     """What a hand is given to go on with; knows the context of the task that waits for it."""
 
     context: Context
@@ -149,9 +172,17 @@ class _Begun:
     def __init__(self, work: Work, waits: Any) -> None:
         self._work = work
         self._waits = waits
+        self.cut: BaseException | None = None
 
     def __await__(self) -> Generator[Any, Any, None]:
         work, waits = self._work, self._waits
+        if self.cut is not None:
+            try:
+                waits = work.throw(self.cut)
+            except StopIteration:
+                return
+        elif _is_future(waits):
+            waits._asyncio_future_blocking = True  # somebody else may have begun to wait for it meanwhile
         while True:
             try:
                 try:

@@ -138,10 +138,12 @@ class Pending:
 
         Raises WallTimeExceeded when the run's wall time is used up.
         """
+        if self._inbox:  # what was answered at once must not keep what is due from its turn
+            self._check_time()
+            self._fire()
         while not (self._inbox or self.only_held or self.lost):
             self._keep_time()
-            if self.clock.exceeded:
-                raise WallTimeExceeded(self.clock.limit, round(self.clock.elapsed, 3))
+            self._check_time()
             if self._fire():
                 break
             pause, last = self._pause(wake_after)
@@ -162,6 +164,10 @@ class Pending:
             self._wake = None
             if alarm is not None:
                 alarm.cancel()
+
+    def _check_time(self) -> None:
+        if self.clock.exceeded:
+            raise WallTimeExceeded(self.clock.limit, round(self.clock.elapsed, 3))
 
     def _keep_time(self) -> None:
         if self._calls and self._calls <= self._asking:

@@ -94,8 +94,10 @@ class ChainedFile:
         try:
             yield
         finally:
-            self.settle()
-            self._held = None
+            try:
+                self.settle()
+            finally:
+                self._held = None
 
     def settle(self) -> None:
         """Write what is held."""
@@ -129,6 +131,9 @@ class ChainedFile:
             self._write_all(data)
         except OSError as error:
             raise self.fail(error) from None
+        except BaseException:
+            self.fail(OSError("interrupted"))
+            raise
         self._size += len(data)
 
     def _write_all(self, data: bytes) -> None:
@@ -163,7 +168,9 @@ class ChainedFile:
         """Give up file and lock."""
         if self._broken is None:
             self._broken = f"the journal {self.path} is closed"
-            os.close(self._fd)
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
 
 
 def _opened(path: Path, resume: bool) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -52,7 +53,13 @@ class Ahead:
         except BaseException:
             self._control.close()
             raise
-        self._end = weakref.finalize(self, _end, self._process, self._control)
+        self._pid = os.getpid()
+        self._end = weakref.finalize(self, _end, self._process, self._control, self._pid)
+
+    @property
+    def ours(self) -> bool:
+        """Whether this very process began it: after a fork, it is the parent's."""
+        return self._pid == os.getpid()
 
     def tell(self, settings: Mapping[str, Json]) -> None:
         """Send the settings; whether they arrived is seen by the answer."""
@@ -81,7 +88,11 @@ def hold() -> None:
 
 def begun() -> Ahead | None:
     """Return a process with the default engine; None where none can be started, which the pool will then say."""
-    return _held.pop() if _held else _begin()
+    while _held:
+        if (ahead := _held.pop()).ours:
+            return ahead
+        ahead.close()
+    return _begin()
 
 
 def _begin() -> Ahead | None:
@@ -91,8 +102,13 @@ def _begin() -> Ahead | None:
         return None
 
 
-def _end(process: subprocess.Popen[bytes], control: socket.socket) -> None:
+def _end(process: subprocess.Popen[bytes], control: socket.socket, begun_by: int) -> None:
     control.close()
+    if begun_by != os.getpid():  # a fork's copy: the process is the parent's to end and to wait for
+        if process.stderr is not None:
+            process.stderr.close()
+        process.returncode = 0
+        return
     process.kill()
     process.communicate()
 

@@ -11,6 +11,8 @@ OUT_OF_MEMORY = 71
 """The exit status of a worker whose memory ran out outside the engine."""
 RING_2 = 1.1
 """How much of its guest time a script may use before the second ring acts."""
+PATIENCE_SECONDS = 0.05
+"""For how long one script's worker may look for answers in all: it is CPU time beside the guest's."""
 FORK, FURNISH = b"F", b"T"
 LENGTH = struct.Struct("!I")
 """Stands before a text: the settings, which come first of all, and the tools of :data:`FURNISH`."""

@@ -57,7 +57,7 @@ class Settings:
         """Tell a process that was begun ahead; end it, and return None, where it has loaded something else."""
         if ahead is None:
             return None
-        if ahead.loads != (self.engine, self.blank, self.environment):
+        if not ahead.ours or ahead.loads != (self.engine, self.blank, self.environment):
             ahead.close()
             return None
         ahead.tell(self.told())
@@ -96,9 +96,14 @@ class Nursery:
 
         Raises HostError, saying what it complained about.
         """
-        if begun is not None:
+        if begun is not None and not begun.ours:  # this process was forked since
+            begun.close()
+        elif begun is not None:
             with contextlib.suppress(HostError):  # it may have ended since; another one will not
-                return await cls._taken(begun, "", frame_limit)
+                nursery = await cls._taken(begun, "", frame_limit)
+                if nursery._process.poll() is None:
+                    return nursery
+                await nursery.close()
         try:
             begun = settings.begin()
         except OSError as error:

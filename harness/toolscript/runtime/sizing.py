@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toolscript.errors import ConfigError
-from toolscript.runtime.control import RING_2
+from toolscript.runtime.control import PATIENCE_SECONDS, RING_2
 from toolscript.runtime.nursery import Settings, engine_named
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _MOST_PREPARED = 16
 _ADDRESS_SPACE = 192 * 1024 * 1024
 """What a worker may map beside its heap and values in transit: Python and the engine."""
+_REALM_SECONDS = 0.02
+"""CPU time for what a worker does around each of its scripts."""
 _FRAME_OVERHEAD = 1024 * 1024
 
 
@@ -27,7 +29,7 @@ def settings_for(limits: Limits, engine: str, uses: int) -> Settings:
         uses=uses,
         address_space=_ADDRESS_SPACE + 4 * limits.heap_bytes,
         # Behind the profiling timer of each script: all that a worker's scripts together may use, and a little more.
-        cpu_seconds=int(uses * RING_2 * limits.guest_seconds) + 2,
+        cpu_seconds=int(uses * (RING_2 * limits.guest_seconds + PATIENCE_SECONDS + _REALM_SECONDS)) + 2,
     )
 
 

@@ -13,7 +13,7 @@ from time import perf_counter
 from toolscript.errors import ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.runtime import frames
 from toolscript.runtime.alarm import CpuAlarm
-from toolscript.runtime.control import OUT_OF_MEMORY, RING_2
+from toolscript.runtime.control import OUT_OF_MEMORY, PATIENCE_SECONDS, RING_2
 from toolscript.runtime.engine import Drained, Engine
 from toolscript.runtime.frames import ENDED, HEAP_FULL, PREPARED, SETTLE, START, Parts, Splitter
 from toolscript.runtime.wire import decode_start
@@ -25,9 +25,7 @@ LOOK_SECONDS = 0.0002
 """For how long the host's answer is looked for before it is waited for."""
 HOPE = 2
 """How often in a row that may be in vain."""
-PATIENCE_SECONDS = 0.05
-"""For how long one script may look in all: it is CPU time that ring 3 sees, well within what it allows beyond."""
-_MOST_KEPT = 16
+_MOST_KEPT_BYTES = 64 * 1024 * 1024
 
 Blank = Callable[..., str]
 
@@ -62,6 +60,7 @@ class _Worker:
         self._said: list[bytes] = []
         self._hope, self._patience = 0, 0.0
         self._kept: list[Engine] = []
+        self._kept_bytes = self._heap_bytes = 0
 
     def run(self) -> None:
         feed = Splitter(_LARGEST).feed
@@ -109,6 +108,7 @@ class _Worker:
         script, prepared = order.script, None
         self._serial, self._limit, self._used = order.serial, RING_2 * script.guest_seconds, 0.0
         self._hope, self._patience = HOPE if order.alone else 0, PATIENCE_SECONDS
+        self._heap_bytes = script.heap_bytes
         self._arm()
         if not order.prepared:
             # The parser is C code that reads hostile text: it has the script's time, and ring 2 behind it.
@@ -154,8 +154,9 @@ class _Worker:
         last = self._serial >= self._uses
         if running is not None:
             # Where the process is about to be ended, or the realm is small, to free it would be work for nothing.
-            if last or (len(self._kept) < _MOST_KEPT and running.light()):
+            if last or (self._kept_bytes + self._heap_bytes <= _MOST_KEPT_BYTES and running.light()):
                 self._kept.append(running)
+                self._kept_bytes += self._heap_bytes
             else:
                 running.close()
         if not last:

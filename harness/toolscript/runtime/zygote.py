@@ -202,7 +202,8 @@ def _stand_back() -> None:
     Workers have the same share of the processors as before, and begin at once where one is idle.
     """
     with contextlib.suppress(AttributeError, OSError):  # only Linux has it, and not where it was forbidden
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # a host that asked for less, or more, has its reasons
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def start() -> None:

@@ -169,3 +169,66 @@ async def test_calls_that_are_cancelled_before_their_task_went_on_hear_of_it() -
         crew.begin(work())
         crew.cancel()
     assert ended == ["a call"]
+
+
+async def test_calls_that_wait_for_the_same_future_all_hear_of_it() -> None:
+    shared: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    done: list[int] = []
+
+    async def work() -> None:
+        done.append(await shared)
+
+    async with Crew() as crew:
+        for _ in range(3):
+            crew.prepare()
+        await anyio.lowlevel.checkpoint()
+        for _ in range(3):
+            crew.begin(work())
+        shared.set_result(7)
+    assert done == [7, 7, 7]
+
+
+async def test_a_cancellation_between_the_first_step_and_the_next_reaches_the_work() -> None:
+    done: list[str] = []
+
+    async def timed() -> None:
+        try:
+            async with asyncio.timeout(0):
+                await asyncio.sleep(10)
+        except TimeoutError:
+            done.append("timed out")
+
+    async def cancels_itself() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            done.append("cancelled")
+            raise
+
+    async with Crew() as crew:
+        await ready(crew)
+        crew.begin(timed())
+        crew.begin(cancels_itself())
+        with anyio.fail_after(5):
+            while len(done) < 2:
+                await anyio.lowlevel.checkpoint()
+    assert sorted(done) == ["cancelled", "timed out"]
+
+
+async def test_work_that_ends_cancelled_in_its_first_step_ends_nothing_else() -> None:
+    done: list[str] = []
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    async def work() -> None:
+        done.append("the next")
+
+    async with Crew() as crew:
+        await ready(crew)
+        crew.begin(cancelled())
+        crew.begin(work())
+    assert done == ["the next"]

@@ -131,3 +131,32 @@ async def test_a_command_can_have_it_begun_before_there_is_a_harness(workplace, 
         assert first.pool._nursery is None or first.pool._nursery.pid == begun[0]
     await second.aclose()
     assert not any(map(alive, begun))
+
+
+ROOT = Path(__file__).resolve().parents[3]
+FORKED = """
+import asyncio, os, sys
+sys.path[:0] = sys.argv[2:]
+from toolscript.harness import Harness
+harness = Harness(sys.argv[1])
+
+async def use():
+    async with harness:
+        print((await harness.run("return 6 * 7")).result, flush=True)
+
+for uses in (True, False):
+    if (child := os.fork()) == 0:
+        if uses:
+            asyncio.run(use())
+        sys.exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+asyncio.run(use())
+"""
+
+
+def test_a_harness_that_was_made_before_a_fork_serves_child_and_parent_alike(workplace):
+    paths = [str(ROOT / package) for package in ("harness", "tools")]
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(workplace / "work"), *paths], capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.split()) == (0, ["42", "42"]), done.stderr
