@@ -146,10 +146,11 @@ def latencies(systems: list[Runner], rounds: int, n: int) -> tuple[_Figures, _Fi
                     errors[work][system.name] = answer["error"]
                 elif at > 0:  # the first round warms up
                     times[work].setdefault(system.name, []).extend(answer["ms"])
-    return tuple(  # type: ignore[return-value]
-        {work: errors[work] | {n: Figure.of(found[::step]) for n, found in times[work].items()} for work in JAVASCRIPT}
-        for step in (1, IN_A_ROW)
-    )
+
+    def each(step: int) -> _Figures:
+        return {w: errors[w] | {n: Figure.of(found[::step]) for n, found in times[w].items()} for w in JAVASCRIPT}
+
+    return each(1), each(IN_A_ROW)
 
 
 def throughputs(systems: list[Runner], rounds: int, n: int) -> dict[int, dict[str, float]]:

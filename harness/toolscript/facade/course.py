@@ -21,7 +21,7 @@ from toolscript.facade.clock import WallClock
 from toolscript.facade.console import Console
 from toolscript.facade.crew import Crew
 from toolscript.facade.ending import Ending, unexpected
-from toolscript.facade.pending import Outcome, Pending
+from toolscript.facade.pending import Outcome, Pending, error_text
 from toolscript.facade.road import Road
 from toolscript.facade.scope import RunScope
 from toolscript.facade.spawn import CALLS, Spawner
@@ -41,11 +41,8 @@ from toolscript.runtime.session import (
     Timer,
     TimerCleared,
 )
-from toolscript.texts import dumps
 
 PARTIAL = "the plan ends here: nobody knows what this call would answer"
-
-
 TURN_SECONDS = 0.002
 """For how long calls that answer at once may keep the loop to themselves."""
 
@@ -70,7 +67,7 @@ class Course:
         self.road = self.make_road()
         self.spawner = Spawner(board, self.road, scope, task_prefix)
         self.calls: dict[int, Call] = {}
-        self._waiting: list[Call] = []
+        self._departing: list[Call] = []
         self.timers = 0
         self.store: dict[str, str | None] = {}
         self.warnings: list[str] = []
@@ -181,7 +178,7 @@ class Course:
 
     def depart(self, crew: Crew) -> None:
         """Send the calls on their way; only now, since of a script that has ended none does anything any more."""
-        calls, self._waiting = self._waiting, []
+        calls, self._departing = self._departing, []
         for call in calls:
             crew.begin(self._travel(call))
 
@@ -223,7 +220,7 @@ class Course:
         if call.spawn:
             self.spawner.start(call, self._deliver)
         else:
-            self._waiting.append(call)
+            self._departing.append(call)
 
     async def _travel(self, call: Call) -> None:
         try:
@@ -236,8 +233,7 @@ class Course:
                 raise
             # Nobody asked for it: something that the tool awaited was cancelled. The script need not wait for ever.
             lost = ToolCancelled(f"{call.tool} was cancelled from within", tool=call.tool)
-            body = {"tool": call.tool, "details": {}} | lost.to_json()
-            self._deliver(Outcome(number=call.number, ok=False, value=dumps(body), status="cancelled"))
+            self._deliver(Outcome(number=call.number, ok=False, value=error_text(call.tool, lost), status="cancelled"))
 
     def fail(self, error: ToolscriptError) -> None:
         """End the run: a call of it can have no outcome any more."""

@@ -38,7 +38,7 @@ class Crew:
     ) -> bool | None:
         self._closed = True
         for hand in self._free:
-            hand.dismiss()
+            hand.wake()
         if error is not None:
             self.cancel()
         cut = await self._ended() if len(self._hands) > len(self._free) else None
@@ -141,11 +141,11 @@ class _Hand:
         if _is_future(waits):
             waits._asyncio_future_blocking = False  # until its task asks for it: others may await it meanwhile
         self._begun = _Begun(work, waits)
-        self.dismiss()
+        self.wake()
         return False
 
-    def dismiss(self) -> None:
-        """Let the task end: there is nothing more to do."""
+    def wake(self) -> None:
+        """Let the task go on with what has begun, or end where nothing has."""
         if not self._given.done():
             self._given.set_result(None)
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from toolscript.errors import Json, WallTimeExceeded
+from toolscript.errors import Json, ToolscriptError, WallTimeExceeded
 from toolscript.journal.records import EndRecord, Journal
 from toolscript.runtime.session import Settlement
+from toolscript.texts import dumps
 from toolscript.values import quick
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class Outcome:
     changes: tuple[dict[str, Json], ...] = ()
     text: str = ""
     output: Json = None
+
+
+def error_text(tool: str, error: ToolscriptError) -> str:
+    """Return how a script is told of a call's error, as JSON text."""
+    return dumps({"tool": tool, "details": {}} | error.to_json())
 
 
 class Pending:

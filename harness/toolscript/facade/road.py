@@ -29,7 +29,7 @@ from toolscript.errors import (
     ToolscriptError,
 )
 from toolscript.events import OperationFinished, OperationOutputDelta, OperationStarted, OperationStatus
-from toolscript.facade.pending import Outcome
+from toolscript.facade.pending import Outcome, error_text
 from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
 from toolscript.logs import get_logger
 from toolscript.registry.effects import Effect
@@ -300,10 +300,9 @@ class Road:
             error.at(Position(trip.call.line, trip.call.column or 1))
         status = OperationStatus.DENIED if isinstance(error, ApprovalError) else OperationStatus.FAILED
         self._finish(trip, status, error)
-        body = {"tool": trip.call.tool, "details": {}} | error.to_json()
         return Outcome(
-            number=trip.call.number, ok=False, value=_json(body), status=status.value, text=error.message,
-            changes=self._changes(trip),
+            number=trip.call.number, ok=False, value=error_text(trip.call.tool, error), status=status.value,
+            text=error.message, changes=self._changes(trip),
         )  # fmt: skip
 
     def _changes(self, trip: Trip) -> tuple[dict[str, Json], ...]:
@@ -337,10 +336,6 @@ def widened(context: ToolContext, seen: Classification) -> ToolContext:
     """Return the context with files that may also touch exactly what a person or a rule consented to."""
     paths = [p.path for p in seen.paths if p.protected or not p.inside] if seen.paths else None
     return replace(context, files=context.files.permitting(paths)) if paths else context
-
-
-def _json(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
 def _encoded(trip: Trip, most: int) -> str:

@@ -11,7 +11,7 @@ import anyio
 
 from toolscript.errors import InvalidArguments, Json, ToolscriptError
 from toolscript.facade.clock import WallClock
-from toolscript.facade.pending import Outcome
+from toolscript.facade.pending import Outcome, error_text
 from toolscript.facade.tasks import Task, TaskBoard, broken, cancelled
 from toolscript.texts import loads
 
@@ -93,8 +93,7 @@ class Spawner:
         try:
             value = await self._answer(call)
         except ToolscriptError as error:
-            body = {"tool": call.tool, "details": {}} | error.to_json()
-            return Outcome(number=call.number, ok=False, value=json.dumps(body), status="failed")
+            return Outcome(number=call.number, ok=False, value=error_text(call.tool, error), status="failed")
         if isinstance(value, Outcome):
             return replace(value, number=call.number)
         return Outcome(number=call.number, ok=True, value=json.dumps(value))

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from toolscript.errors import Json, ToolCancelled, ToolError, ToolscriptError
 from toolscript.events import Emitter, OperationStatus, TaskFinished, TaskStarted
 from toolscript.facade.ending import unexpected
-from toolscript.facade.pending import Outcome
+from toolscript.facade.pending import Outcome, error_text
 
 if TYPE_CHECKING:
     from toolscript.facade.clock import WallClock
@@ -161,5 +161,4 @@ def cancelled(task: Task) -> Outcome:
 
 
 def _failure(task: Task, error: ToolscriptError, status: str) -> Outcome:
-    body = {"tool": task.tool, "details": {}} | error.to_json()
-    return Outcome(number=task.number, ok=False, value=json.dumps(body), status=status)
+    return Outcome(number=task.number, ok=False, value=error_text(task.tool, error), status=status)

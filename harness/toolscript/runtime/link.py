@@ -1,4 +1,4 @@
-"""Decides how bytes of one worker become frames in the host, without ever blocking its loop."""
+"""Decides how bytes of one worker become frames in the host, and how long the loop may stand still for one."""
 
 from __future__ import annotations
 
