@@ -69,6 +69,10 @@ class Runner:
         other._stops = self._stops
         return other
 
+    def expect(self) -> None:
+        """Say that a script is about to be executed: what must be got ready for it is, meanwhile."""
+        self._sessions.rouse()
+
     async def execute(self, script: Script, scope: RunScope) -> Ending:
         """Run the script to its end; events and records tell of it, and the ending is returned.
 

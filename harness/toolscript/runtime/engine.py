@@ -6,6 +6,7 @@ Engines speak texts, not values: what a script did is a JSON array that crosses 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -55,6 +56,13 @@ class Engine(Protocol):
 
     def settle(self, number: int, ok: bool, value: str, time_ms: float) -> Drained:
         """Move the clock, settle one promise with a JSON text, run jobs until none is left, drain the outbox."""
+        ...
+
+    def limber(self) -> Iterator[None]:
+        """Go through what a start will need, a little at each step, in a realm that no script has touched.
+
+        Memory that was used just now is at hand; nothing that a script could see changes, however far this gets.
+        """
         ...
 
     def interrupt(self) -> None:

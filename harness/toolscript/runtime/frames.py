@@ -24,10 +24,11 @@ Parts = list[bytes]
 
 
 class Kind(IntEnum):
-    """What a frame says. The host sends the first two, a worker the others."""
+    """What a frame says. The host sends the first three, a worker the others."""
 
     START = 1
     SETTLE = 2
+    ROUSE = 3
     READY = 16
     BATCH = 17
 
@@ -40,7 +41,7 @@ class Flag(IntEnum):
     HEAP_FULL = 4
 
 
-START, SETTLE = int(Kind.START), int(Kind.SETTLE)
+START, SETTLE, ROUSE = int(Kind.START), int(Kind.SETTLE), int(Kind.ROUSE)
 ENDED, PREPARED, HEAP_FULL = map(int, Flag)
 """As plain numbers, for the worker, which compares nothing else."""
 

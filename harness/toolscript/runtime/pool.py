@@ -19,10 +19,11 @@ from toolscript.runtime.ahead import Ahead
 from toolscript.runtime.lease import Lease, Loan
 from toolscript.runtime.nursery import Nursery
 from toolscript.runtime.process import WorkerProcess
-from toolscript.runtime.session import FacadeEntry, Session
+from toolscript.runtime.session import FacadeEntry, Session, Start
 from toolscript.runtime.sizing import check_sizes, frame_limit, settings_for
-from toolscript.runtime.wire import facade_text
+from toolscript.runtime.wire import encode_rouse, facade_text
 
+_ROUSE = encode_rouse(Start(source="return 1;", prepared="return 1;", last_expression=False, facade=()))
 _LARGEST_FURNISHED = 64 * 1024
 _PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _LATER_SECONDS, _LATEST_SECONDS = 0.002, 0.01
@@ -151,6 +152,11 @@ class Pool:
             self._busy.add(worker)
             return worker
         return await self._wait_in_line(first=True)
+
+    def rouse(self) -> None:
+        """Have the worker that comes next get ready, where it has a processor beside the host's."""
+        if self._idle and not self._busy and _PROCESSORS > 1:
+            self._idle[0].link.send(_ROUSE)
 
     def alone(self) -> bool:
         """Say whether one script runs, and has a processor beside the host's."""

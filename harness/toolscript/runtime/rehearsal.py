@@ -83,6 +83,10 @@ class Mute:
         self._turns += 1
         return Drained(messages='["l","log","x",1,0]', ended=self._turns == 3)
 
+    def limber(self) -> Iterator[None]:
+        """Do nothing: there is no realm."""
+        return iter(())
+
     def interrupt(self) -> None:
         """End next time."""
         self._turns = 2

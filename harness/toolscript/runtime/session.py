@@ -175,6 +175,10 @@ class Sessions(Protocol):
         """Lend a fresh session; leaving the block ends it. Raises PoolBusy when the queue is full."""
         ...
 
+    def rouse(self) -> None:
+        """Hear that a script is about to come; it may not come, and nothing may be waited for."""
+        ...
+
     def metrics(self) -> dict[str, Json]:
         """Return size, busy, idle, waiting and restarts by cause."""
         ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import ProtocolFault
 from toolscript.memo import Latest
-from toolscript.runtime.frames import Kind, Parts, encode, encode_settlement
+from toolscript.runtime.frames import Kind, Parts, Splitter, encode, encode_settlement
 
 if TYPE_CHECKING:
     from toolscript.limits import Limits
@@ -70,6 +70,13 @@ def encode_start(start: Start, serial: int, furnished: str, *, alone: bool = Fal
     texts = (config, code, "" if facade == furnished else facade, start.params, start.context, start.store)
     head = _HEAD.pack(serial, flags, limits.guest_seconds, limits.heap_bytes, limits.stack_bytes)
     return encode(Kind.START, [head, *map(json_bytes, texts)])
+
+
+def encode_rouse(example: Start) -> bytes:
+    """Return the frame that has a worker get ready: it holds what a start would, which the worker only reads."""
+    start = encode_start(example, 0, "")
+    ((_, parts),) = Splitter(len(start)).feed(start)
+    return encode(Kind.ROUSE, parts)
 
 
 def encode_settle(settlement: Settlement) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from socket import MSG_DONTWAIT
 from time import perf_counter
@@ -15,7 +15,7 @@ from toolscript.runtime import frames
 from toolscript.runtime.alarm import CpuAlarm
 from toolscript.runtime.control import OUT_OF_MEMORY, PATIENCE_SECONDS, RING_2
 from toolscript.runtime.engine import Drained, Engine
-from toolscript.runtime.frames import ENDED, HEAP_FULL, PREPARED, SETTLE, START, Parts, Splitter
+from toolscript.runtime.frames import ENDED, HEAP_FULL, PREPARED, ROUSE, SETTLE, START, Parts, Splitter
 from toolscript.runtime.wire import decode_start
 
 _LARGEST = 1 << 30
@@ -23,8 +23,14 @@ _CHUNK = 1 << 16
 _give_way = getattr(os, "sched_yield", lambda: None)
 LOOK_SECONDS = 0.0002
 """For how long the host's answer is looked for before it is waited for."""
+ROUSED_SECONDS = 0.001
+"""For how long a worker that was roused looks for its script."""
 HOPE = 2
 """How often in a row that may be in vain."""
+_NEAR, _DRIFT_SECONDS, _STEP_SECONDS = 0.05, 0.001, 0.00003
+"""How little may be left of a script's time so that ring 2 is set anew at each step; how much CPU time that was not the
+script's it may count otherwise; and how much each step of the worker is taken for."""
+_DONE = object()
 _MOST_KEPT_BYTES = 64 * 1024 * 1024
 
 Blank = Callable[..., str]
@@ -59,6 +65,8 @@ class _Worker:
         self._limit = self._used = 0.0
         self._said: list[bytes] = []
         self._hope, self._patience = 0, 0.0
+        self._motions: Iterator[None] = iter(())
+        self._armed, self._drift = False, 0.0
         self._kept: list[Engine] = []
         self._kept_bytes = self._heap_bytes = 0
 
@@ -71,6 +79,9 @@ class _Worker:
                     self._settle(parts)
                 elif kind == START:
                     self._start(parts)
+                elif kind == ROUSE:
+                    self._motions = self._limbering(parts)
+                    self._hope, self._patience = 1, ROUSED_SECONDS
             if self._said:
                 self._send()
 
@@ -83,16 +94,30 @@ class _Worker:
 
     def _looked(self) -> bytes | None:
         began = now = perf_counter()
+        window = ROUSED_SECONDS if self._running is None else LOOK_SECONDS
         found = None
-        while found is None and now - began < LOOK_SECONDS:
+        while found is None and now - began < window:
             try:
                 found = self._sock.recv(_CHUNK, MSG_DONTWAIT)
             except BlockingIOError:
-                _give_way()  # where processors are short, whoever has something to do goes first
+                if next(self._motions, _DONE) is _DONE:
+                    _give_way()  # where processors are short, whoever has something to do goes first
                 now = perf_counter()
         self._hope = self._hope - 1 if found is None else HOPE
-        self._patience -= perf_counter() - began
+        self._patience -= now - began
+        self._drift += now - began
         return found
+
+    def _limbering(self, parts: Parts) -> Iterator[None]:
+        """Go through the motions of a start, which is about to come, until it is there."""
+        decode_start(parts)
+        yield
+        self._alarm.set(_NEAR)
+        self._alarm.set(0)
+        frames.encode_batch(0, 0.0, 0, b"[]", [])
+        if self._spare is not None:
+            yield
+            yield from self._spare.limber()
 
     def _settle(self, parts: Parts) -> None:
         engine = self._running
@@ -104,6 +129,7 @@ class _Worker:
         self._say(engine.settle(number, ok, value, time_ms))
 
     def _start(self, parts: Parts) -> None:
+        self._motions, self._armed = iter(()), False
         order = decode_start(parts)
         script, prepared = order.script, None
         self._serial, self._limit, self._used = order.serial, RING_2 * script.guest_seconds, 0.0
@@ -124,8 +150,17 @@ class _Worker:
         self._say(engine.start(script), prepared)
 
     def _arm(self) -> None:
-        """Set ring 2: a signal whose default is death, so that no engine can put it off."""
-        self._alarm.set(max(self._limit - self._used, 0.001))
+        """Set ring 2: a signal whose default is death, so that no engine can put it off.
+
+        It stays set while the worker waits, which takes no CPU time, and is set anew where other things than the script
+        took some.
+        """
+        left = max(self._limit - self._used, 0.001)
+        if self._armed and left > _NEAR and self._drift < _DRIFT_SECONDS:
+            self._drift += _STEP_SECONDS
+            return
+        self._alarm.set(left)
+        self._armed, self._drift = True, 0.0
 
     def _say(self, drained: Drained, prepared: str | None = None) -> None:
         messages, carried, ended, heap_full, self._used = drained
@@ -142,14 +177,20 @@ class _Worker:
             self._rest()
 
     def _send(self) -> None:
-        """Send what was said. Ring 2 is for scripts: it is taken back before the worker waits for anybody."""
-        self._alarm.set(0)
+        """Send what was said. Ring 2 is for scripts: where it is near, it is taken back before the worker waits."""
+        if self._running is None or self._limit - self._used <= _NEAR:
+            self._disarm()
         self._sock.sendall(b"".join(self._said))
         self._said.clear()
+
+    def _disarm(self) -> None:
+        self._alarm.set(0)
+        self._armed = False
 
     def _rest(self) -> None:
         """Put the realm away and prepare the next one, after the host has its answer."""
         running, self._running = self._running, None
+        self._disarm()
         self._hope = 0
         last = self._serial >= self._uses
         if running is not None:
