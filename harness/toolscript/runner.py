@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -69,6 +69,10 @@ class Runner:
         other._stops = self._stops
         return other
 
+    def stored(self) -> str:
+        """Return what scripts of this conversation keep, as a script finds it."""
+        return self._store.snapshot()
+
     def expect(self) -> None:
         """Say that a script is about to be executed: what must be got ready for it is, meanwhile."""
         self._sessions.rouse()
@@ -79,7 +83,6 @@ class Runner:
         Never raises for what the script, a tool, a limit or the worker does. When cancelled, reports the run as
         aborted, waits until its calls are gone, and lets the cancellation through.
         """
-        script = replace(script, store=self._store.snapshot())
         start = self._start(script, scope)
         announce(script, scope)
         course = Course(scope, self.board, script.task_prefix, partial(run_record, script, scope))

@@ -94,6 +94,8 @@ class Toolset:
     by_path: Mapping[str, Tool]
     facade: tuple[FacadeEntry, ...]
     digest: str
+    digests: dict[str, str]
+    """The same beside those of the installation, as a run writes them down."""
 
     @classmethod
     def of(cls, tools: tuple[Tool, ...]) -> Toolset:
@@ -102,8 +104,10 @@ class Toolset:
             FacadeEntry(path=(*t.spec.namespace, t.spec.name), positional=t.spec.positional, flat=t.spec.flat)
             for t in tools
         )
+        digest = tools_digest(tools)
         return cls(
-            tools=tools, by_path={t.spec.path: t for t in tools}, facade=facade, digest=tools_digest(tools)
+            tools=tools, by_path={t.spec.path: t for t in tools}, facade=facade, digest=digest,
+            digests={**installation(), "tools": digest},
         )  # fmt: skip
 
 
@@ -150,7 +154,8 @@ class Workshop:
             scope = self._scope(run_id, parsed.script_hash, terms, emitter)
             script = Script(
                 parsed=parsed, origin=order.origin, last_expression=order.last_expression, mode=order.mode,
-                params=json.dumps(order.params), context=self._guest(scope, order), task_prefix=f"task-{self.runs}",
+                params=json.dumps(order.params), store=self.runner.stored(),
+                context=self._guest(scope, order), task_prefix=f"task-{self.runs}",
                 seed=secrets.randbits(32) if order.seed is None else order.seed,
                 time_ms=int(time.time() * 1000) if order.time_ms is None else order.time_ms,
             )  # fmt: skip
@@ -221,8 +226,7 @@ class Workshop:
         try:
             past = Past.read(records(path, secrets=read_secrets(path)))
             order = recorded_order(past.tape.run, order)
-            digests = {**installation(), "tools": self._toolset(order).digest}
-            check_resumable(past.tape, path.stem, self.world.cwd, digests)
+            check_resumable(past.tape, path.stem, self.world.cwd, self._toolset(order).digests)
             await to_thread.run_sync(end_leftovers, past.started)
         except BaseException:
             journal.close()
@@ -261,7 +265,7 @@ class Workshop:
             journal=journal if order.earlier is None else order.earlier.followed_by(journal), bridge=self.bridge,
             permitted=self.permitted,
             world=self.world if asking is None else replace(self.world, run_agent=asking), turn_id=order.turn_id,
-            catalogue=lambda: catalogue(tools.tools), digests={**installation(), "tools": tools.digest},
+            catalogue=lambda: catalogue(tools.tools), digests=tools.digests,
             planned=order.planned, plan=None if order.plan is None else order.plan.terms,
             inline_result_bytes=order.inline_result_bytes,
             conversation_id=self.conversation_id,

@@ -43,7 +43,7 @@ from toolscript.runtime.session import (
 )
 
 PARTIAL = "the plan ends here: nobody knows what this call would answer"
-TURN_SECONDS = 0.002
+TURN_SECONDS = 0.005
 """For how long calls that answer at once may keep the loop to themselves."""
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from toolscript.registry.files import Change, Entry, Files, Place, State
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class RecordingFiles:
     """The same files; each change is appended to ``changes`` as it happens."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from toolscript.errors import (
 )
 from toolscript.events import OperationFinished, OperationOutputDelta, OperationStarted, OperationStatus
 from toolscript.facade.pending import Outcome, error_text
+from toolscript.facade.recording import RecordingFiles
 from toolscript.journal.records import BeginRecord, OutputRecord, StartedRecord
 from toolscript.logs import get_logger
 from toolscript.registry.effects import Effect
@@ -121,9 +123,9 @@ class Road:
         return Gate(scope=self._scope, waiting=self._wait, denied=self._note_denial)
 
     @cached_property
-    def slots(self) -> anyio.Semaphore:
+    def slots(self) -> asyncio.Semaphore:
         """As many as may run at once; waiting approvals hold none."""
-        return anyio.Semaphore(self._scope.limits.in_flight, fast_acquire=True)
+        return asyncio.Semaphore(self._scope.limits.in_flight)
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
@@ -198,12 +200,8 @@ class Road:
     async def serve(self, trip: Trip, tool: Tool, arguments: Any, context: ToolContext) -> Any:
         """Get consent, wait for a slot, and do it."""
         consented = await self.gate.pass_(tool, arguments, trip.call, context)
-        slots = self.slots
-        slots.acquire_nowait() if slots.value else await slots.acquire()
-        try:
+        async with self.slots:
             return await self.perform(trip, tool, consented, context)
-        finally:
-            slots.release()
 
     async def perform(self, trip: Trip, tool: Tool, consented: Consented, context: ToolContext) -> Any:
         """Do exactly what was consented to, as it is at the last moment; else ask anew.
@@ -257,8 +255,6 @@ class Road:
             if scope.world.run_agent is None:
                 raise ToolError("no agents are configured here", tool="agent", code="unavailable")
             return await scope.world.run_agent(agent, prompt, f"{scope.run_id}/{number}")
-
-        from toolscript.facade.recording import RecordingFiles
 
         return scope.context(
             number, emit=emit, started=started, ask=ask, run_agent=run_agent,

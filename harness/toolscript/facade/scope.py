@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolscript.registry.context import MemoryOutputs, Outputs, SandboxMode, ToolContext
 from toolscript.values import quick
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from toolscript.events import Emitter
     from toolscript.journal.records import Journal
     from toolscript.limits import Limits
-    from toolscript.registry.files import LockableFiles
+    from toolscript.registry.files import Files, LockableFiles
     from toolscript.registry.tool import Tool
     from toolscript.runtime.session import FacadeEntry
 
@@ -90,7 +90,7 @@ class RunScope:
         """What is allowed for the conversation."""
         return self.permitted()
 
-    def context(self, number: int, **services: object) -> ToolContext:
+    def context(self, number: int, files: Files, **services: Any) -> ToolContext:
         """Return the context of one call; ``services`` are what only the road can give (emit, started, ask)."""
         world = self.world
         return ToolContext(
@@ -98,5 +98,5 @@ class RunScope:
             conversation_id=self.conversation_id,
             network=world.network, environment=world.environment, secret_paths=world.secret_paths,
             outputs=world.outputs, commands=world.commands, max_output_bytes=self.limits.tool_output_bytes,
-            **({"files": world.files} | services),  # type: ignore[arg-type]
+            files=files, **services,
         )  # fmt: skip

@@ -25,6 +25,7 @@ LOOK_SECONDS = 0.0004
 HOPE = 3
 """How often in a row that may be in vain, until a script is known to take its time."""
 
+_NO_SCRIPT = Limits()
 Exchange = Callable[[WorkerProcess], Awaitable[WorkerProcess]]
 
 
@@ -43,7 +44,7 @@ class Lease:
         self._watch: Watch | None = None
         self._decoder: Decoder | None = None
         self._failures: dict[int, str] = {}
-        self._limits = Limits()
+        self._limits = _NO_SCRIPT
         self.facade = ""
         """The tools of its script, which those of the next are likely to be."""
         self.clean = False
@@ -82,12 +83,12 @@ class Lease:
         return await self._attempt(start, None)
 
     async def _attempt(self, start: Start, meanwhile: Callable[[], None] | None) -> Batch:
-        self._decoder = Decoder(
-            self.worker.uses + 1, start.source, start.limits, self._failures, prepared=start.prepared
-        )
+        serial = self.worker.uses + 1
+        self.worker.link.send(encode_start(start, serial, self.worker.furnished, alone=self._alone()))
+        # What only its answer needs is made while it begins.
         self._watch = Watch(self.worker, start.limits)
         self._watch.runs()
-        self.worker.link.send(encode_start(start, self.worker.uses + 1, self.worker.furnished, alone=self._alone()))
+        self._decoder = Decoder(serial, start.source, start.limits, self._failures, prepared=start.prepared)
         if meanwhile is not None:
             meanwhile()
             await asyncio.sleep(0)  # the loop has a turn for what else was begun, while the worker is busy anyway
