@@ -92,10 +92,10 @@ class Run:
         for event in kept:
             if (track := _TRACKED.get(type(event))) is not None:
                 track(operations, event)
+            elif (tell := _TELLING.get(type(event))) is not None:
+                told |= tell(event)
             elif isinstance(event, ScriptLog):
                 logs.append(LogLine(level=event.level, text=event.text, line=event.line))
-            else:
-                told |= _told(event)
         done = tuple([Operation(**operations[number]) for number in sorted(operations)])
         return cls(events=kept, logs=tuple(logs), operations=done, **told)
 
@@ -126,18 +126,15 @@ def operation_json(o: Operation) -> dict[str, Json]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _told(event: BaseEvent) -> dict[str, Any]:
-    """Return what an event tells of the run itself."""
-    match event:
-        case ScriptExecution():
-            return {"run_id": event.run_id or "", "source": event.source, "script_hash": event.script_hash}
-        case ScriptExecutionOutput():
-            return {
-                "status": event.status, "result": event.result, "error": event.error, "warnings": event.warnings,
-                "durations": event.durations, "result_handle": event.result_handle,
-            }  # fmt: skip
-        case _:
-            return {}
+def _announced(event: ScriptExecution) -> dict[str, Any]:
+    return {"run_id": event.run_id or "", "source": event.source, "script_hash": event.script_hash}
+
+
+def _concluded(event: ScriptExecutionOutput) -> dict[str, Any]:
+    return {
+        "status": event.status, "result": event.result, "error": event.error, "warnings": event.warnings,
+        "durations": event.durations, "result_handle": event.result_handle,
+    }  # fmt: skip
 
 
 def _started(operations: _Fields, event: OperationStarted) -> None:
@@ -180,3 +177,7 @@ _TRACKED: dict[type[BaseEvent], Callable[[_Fields, Any], None]] = {
     OperationStarted: _started, OperationFinished: _finished, ApprovalRequested: _asked, ApprovalResolved: _decided,
 }  # fmt: skip
 """Who notes what of an operation; looked up, since each question whether a model is of a kind takes its time."""
+_TELLING: dict[type[BaseEvent], Callable[[Any], dict[str, Any]]] = {
+    ScriptExecution: _announced, ScriptExecutionOutput: _concluded,
+}  # fmt: skip
+"""Who says what an event tells of the run itself."""

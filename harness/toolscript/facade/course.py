@@ -148,6 +148,7 @@ class Course:
     def begun(self, crew: Crew) -> None:
         """Tell that a worker has the script, write that down, and prepare for what it will want."""
         crew.prepare()
+        self.road.prepare()
         self.write_down()
         self.scope.emitter.emit(ScriptStarted, script_hash=self.scope.script_hash)
 

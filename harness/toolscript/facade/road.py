@@ -127,6 +127,10 @@ class Road:
         """As many as may run at once; waiting approvals hold none."""
         return asyncio.Semaphore(self._scope.limits.in_flight)
 
+    def prepare(self) -> None:
+        """Make what its first call will need; many scripts make none, so this is done where nobody waits for it."""
+        _ = self.gate, self.slots
+
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
 
