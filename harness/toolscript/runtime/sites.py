@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import cached_property
 
 from toolscript.errors import Position
 from toolscript.language.positions import author_position
