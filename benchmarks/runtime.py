@@ -7,8 +7,8 @@
     make bench-peers                              installs the peers, then measures
 
 Ours is measured through the whole of ``Harness.run``, with events and journal; peers through their shortest way.
-Latency is that of one script after the other, four in a row and then a rest: what a system does behind its answers, such
-as preparing the next workers, need not be in it. Throughput has no rests.
+Latency is that of one script after the other, eight in a row and then a rest: what a system does behind its answers, such
+as preparing the next workers, need not be in it. Throughput has no rests. What is written to disk is removed at the end.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,15 +35,15 @@ from benchmarks.peers.work import JAVASCRIPT  # noqa: E402
 PEERS = Path(__file__).resolve().parent / "peers"
 INSTALLED = ROOT / ".artefacts" / "peers"
 AT_ONCE = (1, 4, 16)
-IN_A_ROW, PAUSE_SECONDS = 4, 0.03
+IN_A_ROW, PAUSE_SECONDS = 8, 0.06
 PAGE = ROOT / "docs" / "benchmarks" / "runtime.md"
 HEAD = """# What a script costs
 
 Written by `make bench-peers` and `python benchmarks/runtime.py --write`; every system in one run, in turns. Ours is the
 whole of `Harness.run`: a fresh context in a locked-down process of its own, events, and a journal on disk. Latency is
-that of one script after the other, four in a row and then a rest of 30 ms, in which a system can prepare what the next four
-need (ours keeps eight workers ready); throughput has no rests. What only the first of a row takes, on a machine whose caches
-have gone cold, has a table of its own.
+that of one script after the other, eight in a row and then a rest of 60 ms, in which a system can prepare what the next
+eight need (ours keeps sixteen workers ready); throughput has no rests. What only the first of a row takes, on a machine whose
+caches have gone cold, has a table of its own.
 
 - Peers run in fewer walls: smolagents and quickjs-rs in the caller's own process, langchain-quickjs in a thread of
   it, `run`, `@ai-sdk/code-mode` and quickjs-emscripten in threads of Node. pydantic-monty runs its own dialect of Python in
@@ -51,7 +52,8 @@ have gone cold, has a table of its own.
   in sequence is two messages, a dozen steps from its arguments to its record, and the engine's part, about a third each.
   Locking a worker down and copying the pages that it will write to takes several times as long as a no-op, and happens before
   the script comes; where scripts come without a rest, it is half of all that is done.
-- While one script runs alone, both sides look for the other's answer before they wait for it (decision 32).
+- While one script runs alone, its worker gets ready as soon as it is asked for (decision 35), and both sides look for the
+  other's answer before they wait for it (decision 32).
 - Cold is a new process: `asyncio`, `anyio`, `pydantic` and our events are imported, and from there on the clock runs until
   the first result of a new harness in an empty workspace, every other import included. The second line has among the
   imports before what `anyio`, which imports lazily, loads to run on asyncio, and the models of the configuration: then all
@@ -109,12 +111,12 @@ class Runner:
         self._process.communicate()
 
 
-def runners(peers: Path) -> list[Runner]:
-    """Return a runner for each system that is there."""
+def runners(peers: Path, state: Path) -> list[Runner]:
+    """Return a runner for each system that is there; what ours writes down stays in ``state``."""
     ours = str(PEERS / "ours.py")
     found = [
-        Runner("toolscript", [sys.executable, ours, "1"], ROOT),
-        Runner("toolscript, 16 uses", [sys.executable, ours, "16"], ROOT),
+        Runner("toolscript", [sys.executable, ours, str(state), "1"], ROOT),
+        Runner("toolscript, 16 uses", [sys.executable, ours, str(state), "16"], ROOT),
     ]
     python = peers / "py" / "bin" / "python"
     for name, module, program in (
@@ -216,20 +218,21 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write the page {PAGE.relative_to(ROOT)}")
     parser.add_argument("--peers", type=Path, default=INSTALLED, help="where the peers are installed")
     options = parser.parse_args()
-    rounds, n, many = (1, 8, 20) if options.quick else (5, 20, 100)
+    rounds, n, many = (1, 8, 20) if options.quick else (5, 24, 100)
     began = machine()
-    systems = runners(options.peers)
-    try:
-        latency, first = latencies(systems, rounds, n)
-        figures: dict[str, Any] = {
-            "machine": began,
-            "latency": latency,
-            "after a rest": first,
-            "throughput": throughputs(systems, max(1, rounds // 2), many),
-        }
-    finally:
-        for system in systems:
-            system.close()
+    with tempfile.TemporaryDirectory() as state:
+        systems = runners(options.peers, Path(state))
+        try:
+            latency, first = latencies(systems, rounds, n)
+            figures: dict[str, Any] = {
+                "machine": began,
+                "latency": latency,
+                "after a rest": first,
+                "throughput": throughputs(systems, rounds, many),
+            }
+        finally:
+            for system in systems:
+                system.close()
     figures["ours"] = asyncio.run(limits.measured(quick=options.quick))
     said = report(figures, [system.name for system in systems])
     print(said)

@@ -1,6 +1,8 @@
 """Runs the work in toolscript, through the whole of ``Harness.run``: events, journal, registry and road included.
 
-python ours.py [uses_per_worker] [engine]
+python ours.py FOLDER [uses_per_worker] [engine]
+
+What it writes down goes into the folder and stays there: where many files were removed just now, making one takes long.
 """
 
 from __future__ import annotations
@@ -61,22 +63,22 @@ def tools() -> tuple[Tool, ...]:
 
 
 async def main() -> None:
-    uses = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    engine = sys.argv[2] if len(sys.argv) > 2 else "quickjs-ng"
-    workers = Workers(uses_per_worker=uses, engine=engine, min_size=8, max_size=16)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_STATE_HOME"] = f"{folder}/state"
-        (workspace := Path(folder, "workspace")).mkdir()
-        async with Harness(workspace, tools=tools(), limits=LIMITS, workers=workers) as harness:
+    folder = tempfile.mkdtemp(dir=sys.argv[1])
+    uses = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    engine = sys.argv[3] if len(sys.argv) > 3 else "quickjs-ng"
+    workers = Workers(uses_per_worker=uses, engine=engine, min_size=16, max_size=32)
+    os.environ["XDG_STATE_HOME"] = f"{folder}/state"
+    (workspace := Path(folder, "workspace")).mkdir()
+    async with Harness(workspace, tools=tools(), limits=LIMITS, workers=workers) as harness:
 
-            async def once(name: str) -> None:
-                run = await harness.run(work.JAVASCRIPT[name])
-                if run.error is not None:
-                    raise RuntimeError(str(run.error))
+        async def once(name: str) -> None:
+            run = await harness.run(work.JAVASCRIPT[name])
+            if run.error is not None:
+                raise RuntimeError(str(run.error))
 
-            await once("noop")
-            gc.freeze()  # as the command and the kernel do: what is loaded stays
-            await work.serve(once)
+        await once("noop")
+        gc.freeze()  # as the command and the kernel do: what is loaded stays
+        await work.serve(once)
 
 
 if __name__ == "__main__":

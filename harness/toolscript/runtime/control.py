@@ -16,3 +16,5 @@ PATIENCE_SECONDS = 0.05
 FORK, FURNISH = b"F", b"T"
 LENGTH = struct.Struct("!I")
 """Stands before a text: the settings, which come first of all, and the tools of :data:`FURNISH`."""
+STEP_SECONDS = 0.0001
+"""What a worker may use around each settlement, which is not the script's time: thousands of calls add up."""

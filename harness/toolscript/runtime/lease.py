@@ -103,7 +103,7 @@ class Lease:
         for settlement in settlements:
             if not settlement.ok:
                 self._failures[settlement.number] = settlement.value
-        self._watch.runs()
+        self._watch.runs(len(settlements))
         self.worker.link.send(b"".join(map(encode_settle, settlements)))
         return await self._batches(len(settlements))
 

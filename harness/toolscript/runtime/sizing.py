@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toolscript.errors import ConfigError
-from toolscript.runtime.control import PATIENCE_SECONDS, RING_2
+from toolscript.runtime.control import PATIENCE_SECONDS, RING_2, STEP_SECONDS
 from toolscript.runtime.nursery import Settings, engine_named
 
 if TYPE_CHECKING:
@@ -28,9 +28,14 @@ def settings_for(limits: Limits, engine: str, uses: int) -> Settings:
         prepared=min(uses, _MOST_PREPARED),
         uses=uses,
         address_space=_ADDRESS_SPACE + 4 * limits.heap_bytes,
-        # Behind the profiling timer of each script: all that a worker's scripts together may use, and a little more.
-        cpu_seconds=int(uses * (RING_2 * limits.guest_seconds + PATIENCE_SECONDS + _REALM_SECONDS)) + 2,
+        cpu_seconds=int(uses * _most_seconds(limits)) + 2,
     )
+
+
+def _most_seconds(limits: Limits) -> float:
+    """Return what one script and all around it may take of a worker's CPU time: behind ring 2, the kernel watches."""
+    steps = (limits.calls + limits.timers) * STEP_SECONDS
+    return RING_2 * limits.guest_seconds + steps + PATIENCE_SECONDS + _REALM_SECONDS
 
 
 def frame_limit(limits: Limits) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from toolscript.errors import GuestTimeExceeded, ToolscriptError, WorkerCrashed
+from toolscript.runtime.control import STEP_SECONDS
 
 if TYPE_CHECKING:
     from toolscript.limits import Limits
@@ -34,9 +35,10 @@ class Watch:
         self._seen = self._baseline
         self._timer = self._loop.call_later(self._allowed, self._look)
 
-    def runs(self) -> None:
-        """The worker has something to do."""
+    def runs(self, steps: int = 0) -> None:
+        """The worker has something to do; so many steps of it are settlements."""
         self._since = self._loop.time()
+        self._allowed += steps * STEP_SECONDS
 
     def rests(self) -> None:
         """The worker has answered everything."""

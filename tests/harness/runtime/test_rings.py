@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -185,3 +187,31 @@ async def test_a_thrown_null_is_not_a_full_heap():
 
         assert isinstance(error, ScriptThrew)
         assert error.message == "thrown null"
+
+
+MANY_CALLS = 12_000
+
+
+async def test_ring_2_counts_what_the_script_computes_however_often_its_worker_was_asked():
+    # What a worker does around so many steps takes longer than the script may: it is not the script's.
+    limits = tight(guest_seconds=0.5)
+    script = f"let s = 0; for (let n = 0; n < {MANY_CALLS}; n++) s += await tools.echo({{}}); return s;"
+    async with Pool(limits, min_size=1, max_size=1, engine="tests.workers.unlimited:WithoutRing1") as pool:
+        async with pool.checkout() as session:
+            start = start_of(script, limits=replace(limits, calls=MANY_CALLS))
+            batch = await session.start(start)
+            before = session.worker.cpu_seconds()
+            while batch.ended is None:
+                number = batch.messages[0].number
+                (batch,) = await session.settle([Settlement(number=number, ok=True, value="1", time_ms=number)])
+            used = session.worker.cpu_seconds() - before
+    assert json.loads(batch.ended.result) == MANY_CALLS
+    assert used > 1.1 * limits.guest_seconds  # else it would prove nothing
+
+
+async def test_ring_2_acts_as_soon_after_many_calls_as_without():
+    async with workers("WithoutRing1") as pool:
+        error, told = await ends(pool, "for (let n = 0; n < 30; n++) await tools.echo({}); for (;;) {}")
+
+        assert (type(error), told) == (GuestTimeExceeded, False)
+        assert (error.allowed, error.used) == (0.2, 0.22)

@@ -1,0 +1,167 @@
+"""A worker that hears of a script before it comes gets ready, and nothing that the script could see is different."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import anyio
+import pytest
+from tests.harness.runtime.playing import echoes, play, play_engine, start_of, tight
+
+from toolscript.agent.workers import Workers
+from toolscript.harness import Harness
+from toolscript.runtime import pool as pools
+from toolscript.runtime.link import Link
+from toolscript.runtime.pool import Pool
+from toolscript.runtime.process import WorkerProcess
+
+pytestmark = pytest.mark.anyio
+
+SEEN = """
+const names = [];
+for (const name of Object.getOwnPropertyNames(globalThis).sort()) names.push(name);
+let deep = 0;
+const dive = () => { deep++; dive(); };
+try { dive(); } catch {}
+const order = [];
+queueMicrotask(() => order.push("micro"));
+await null;
+order.push("after");
+const place = new Error("here").stack;
+return { names, deep, order, place, random: [Math.random(), Math.random()], now: Date.now(), params, called: await tools.echo({ a: 1 }) };
+"""
+
+
+@pytest.fixture(autouse=True)
+def _two_processors(monkeypatch):
+    monkeypatch.setattr(pools, "_PROCESSORS", 2)
+
+
+async def limbered(worker: WorkerProcess, before: float) -> None:
+    """Wait until a worker has done something, and does nothing any more."""
+    last = before
+    with anyio.fail_after(10):
+        while worker.cpu_seconds() == before or worker.cpu_seconds() != last:
+            last = worker.cpu_seconds()
+            await anyio.sleep(0.005)
+
+
+async def next_of(pool: Pool, ready: int = 1) -> WorkerProcess:
+    """Return the worker that comes next, once so many are ready."""
+    with anyio.fail_after(20):
+        while len(pool._idle) < ready:
+            await anyio.sleep(0.005)
+    return pool._idle[0]
+
+
+async def roused(pool: Pool) -> WorkerProcess:
+    """Rouse the worker that comes next, and wait until it rests again."""
+    worker = await next_of(pool)
+    before = worker.cpu_seconds()
+    pool.rouse()
+    await limbered(worker, before)
+    return worker
+
+
+def test_an_engine_that_limbered_up_shows_a_script_what_a_fresh_one_does(engine):
+    fresh, limber = engine(), engine()
+    steps = sum(1 for _ in limber.limber())
+
+    assert play_engine(limber, SEEN).result == play_engine(fresh, SEEN).result
+    assert steps in (0, 2)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_so_does_one_that_was_interrupted_at_it(engine, steps):
+    fresh, limber = engine(), engine()
+    motions = limber.limber()
+    for _ in range(steps):
+        next(motions, None)
+
+    assert play_engine(limber, SEEN).result == play_engine(fresh, SEEN).result
+
+
+async def test_a_worker_that_was_roused_runs_a_script_as_any_other(pool):
+    plain = await play(pool, SEEN)
+    worker = await roused(pool)
+
+    played = await play(pool, SEEN)
+
+    assert played.result == plain.result
+    assert worker.uses == 1
+
+
+async def test_one_that_was_roused_often_and_in_vain_does_too():
+    async with Pool(min_size=1, max_size=1) as pool:
+        for _ in range(20):
+            worker = await roused(pool)
+        assert (await play(pool, "return await tools.echo({n: 1});")).result == {"n": 1}
+        assert worker.uses == 1
+
+
+async def test_a_worker_in_use_hears_of_no_other_script(monkeypatch):
+    said: list[bytes] = []
+    monkeypatch.setattr(Link, "send", lambda link, data, send=Link.send: (said.append(data), send(link, data))[1])
+    async with Pool(min_size=2, max_size=2) as pool, pool.checkout() as session:
+        await session.start(start_of("await tools.echo({}); return 1;"))
+        pool.rouse()
+    assert pools._ROUSE not in said
+
+
+async def test_where_there_is_one_processor_none_is_roused(monkeypatch):
+    monkeypatch.setattr(pools, "_PROCESSORS", 1)
+    said: list[bytes] = []
+    monkeypatch.setattr(Link, "send", lambda link, data: said.append(data))
+    async with Pool(min_size=1, max_size=1) as pool:
+        await pool.filled.wait()
+        pool.rouse()
+    assert said == []
+
+
+async def test_one_that_died_after_it_was_roused_is_replaced_before_anybody_notices():
+    async with Pool(min_size=2, max_size=2) as pool:
+        worker = await next_of(pool, ready=2)
+        os.kill(worker.pid, signal.SIGSTOP)  # it will read neither
+        pool.rouse()
+        async with pool.checkout() as session:
+            assert session.worker is worker
+            worker.kill()
+            batch = await session.start(start_of("return 7;"))
+    assert batch.ended is not None
+    assert pool.metrics()["restarts"]["died_idle"] == 1
+
+
+async def test_limits_hold_for_a_worker_that_was_roused():
+    limits = tight(guest_seconds=0.2, heap_bytes=4 * 1024 * 1024)
+    async with Pool(limits, min_size=1, max_size=1) as pool:
+        await roused(pool)
+        grown = await play(pool, "const a = []; for (;;) a.push('x'.repeat(1000) + a.length);", limits=limits)
+        await roused(pool)
+        looped = await play(pool, "for (;;) {}", limits=limits)
+    assert type(grown.error).__name__ == "HeapExceeded"
+    assert type(looped.error).__name__ == "GuestTimeExceeded"
+
+
+async def test_each_fresh_realm_of_a_process_that_is_used_again_can_be_roused():
+    async with Pool(min_size=1, max_size=1, uses_per_worker=3) as pool:
+        results = []
+        for _ in range(3):
+            worker = await roused(pool)
+            results.append((await play(pool, SEEN, echoes)).result)
+    assert results[0] == results[1] == results[2]
+    assert worker.uses == 3
+
+
+async def test_a_harness_rouses_for_each_script_and_a_refused_one_leaves_the_worker_as_it_was(tmp_path, monkeypatch):
+    roused: list[int] = []
+    rouse = Pool.rouse
+    monkeypatch.setattr(Pool, "rouse", lambda pool: (roused.append(len(pool._idle)), rouse(pool))[1])
+    async with Harness(tmp_path, workers=Workers(min_size=1, max_size=1)) as harness:
+        await harness.pool.filled.wait()
+        (pid,) = harness.pool.metrics()["pids"]
+        refused = [await harness.run("// nothing") for _ in range(5)]
+        assert harness.pool.metrics()["pids"] == [pid]
+        run = await harness.run("return 1;")
+    assert {run.error["details"]["reason"] for run in refused} == {"empty"}
+    assert (run.result, len(roused)) == (1, 6)
