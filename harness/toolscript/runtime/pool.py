@@ -19,11 +19,10 @@ from toolscript.runtime.ahead import Ahead
 from toolscript.runtime.lease import Lease, Loan
 from toolscript.runtime.nursery import Nursery
 from toolscript.runtime.process import WorkerProcess
-from toolscript.runtime.session import FacadeEntry, Session, Start
+from toolscript.runtime.session import FacadeEntry, Session
 from toolscript.runtime.sizing import check_sizes, frame_limit, settings_for
-from toolscript.runtime.wire import encode_rouse, facade_text
+from toolscript.runtime.wire import facade_text
 
-_ROUSE = encode_rouse(Start(source="return 1;", prepared="return 1;", last_expression=False, facade=()))
 _LARGEST_FURNISHED = 64 * 1024
 _PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _LATER_SECONDS, _LATEST_SECONDS = 0.002, 0.01
@@ -156,7 +155,7 @@ class Pool:
     def rouse(self) -> None:
         """Have the worker that comes next get ready, where it has a processor beside the host's."""
         if self._idle and not self._busy and _PROCESSORS > 1:
-            self._idle[0].link.send(_ROUSE)
+            self._idle[0].rouse()
 
     def alone(self) -> bool:
         """Say whether one script runs, and has a processor beside the host's."""
@@ -214,6 +213,7 @@ class Pool:
         if lease.started:
             self._scripts += 1
             worker.uses += 1
+            worker.roused = 0
             self._expect(lease.facade)
         whole = worker.link.quiet and not self._closing
         if whole and (not lease.started or (lease.clean and worker.uses < self._uses)):

@@ -12,6 +12,7 @@ from tests.harness.runtime.playing import echoes, play, play_engine, start_of, t
 from toolscript.agent.workers import Workers
 from toolscript.harness import Harness
 from toolscript.runtime import pool as pools
+from toolscript.runtime import process
 from toolscript.runtime.link import Link
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.process import WorkerProcess
@@ -94,8 +95,13 @@ async def test_a_worker_that_was_roused_runs_a_script_as_any_other(pool):
 
 async def test_one_that_was_roused_often_and_in_vain_does_too():
     async with Pool(min_size=1, max_size=1) as pool:
-        for _ in range(20):
+        for _ in range(process.MOST_ROUSED):
             worker = await roused(pool)
+        used = worker.cpu_seconds()
+        for _ in range(1000):
+            pool.rouse()  # no more: what it may use of its processor is for scripts
+        await anyio.sleep(0)
+        assert worker.cpu_seconds() == used
         assert (await play(pool, "return await tools.echo({n: 1});")).result == {"n": 1}
         assert worker.uses == 1
 
@@ -106,7 +112,7 @@ async def test_a_worker_in_use_hears_of_no_other_script(monkeypatch):
     async with Pool(min_size=2, max_size=2) as pool, pool.checkout() as session:
         await session.start(start_of("await tools.echo({}); return 1;"))
         pool.rouse()
-    assert pools._ROUSE not in said
+    assert process.ROUSE not in said
 
 
 async def test_where_there_is_one_processor_none_is_roused(monkeypatch):
@@ -165,3 +171,35 @@ async def test_a_harness_rouses_for_each_script_and_a_refused_one_leaves_the_wor
         run = await harness.run("return 1;")
     assert {run.error["details"]["reason"] for run in refused} == {"empty"}
     assert (run.result, len(roused)) == (1, 6)
+
+
+async def test_scripts_that_are_only_shown_rouse_nobody(tmp_path, monkeypatch):
+    roused: list[Pool] = []
+    monkeypatch.setattr(Pool, "rouse", roused.append)
+    async with Harness(tmp_path, workers=Workers(min_size=1, max_size=1)) as harness:
+        await harness.run("return 1;", mode="off")
+    assert not roused
+
+
+async def test_an_engine_that_cannot_limber_up_loses_no_worker_for_it():
+    async with Pool(min_size=1, max_size=1, engine="tests.workers.unlimited:Stiff") as pool:
+        worker = await roused(pool)
+        assert (await play(pool, "return 1;")).result == 1
+    assert (worker.uses, "died_idle" in pool.metrics()["restarts"]) == (1, False)
+
+
+async def test_one_that_was_ended_by_a_limits_signal_before_it_read_the_script_is_replaced():
+    async with Pool(min_size=2, max_size=2) as pool:
+        worker = await next_of(pool, ready=2)
+        async with pool.checkout() as session:
+            os.kill(worker.pid, signal.SIGSTOP)  # it will not read the script
+            with anyio.fail_after(10):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(_ended_by_signal, worker)
+                    batch = await session.start(start_of("return 7;"))
+    assert batch.ended is not None
+
+
+async def _ended_by_signal(worker: WorkerProcess) -> None:
+    os.kill(worker.pid, signal.SIGPROF)
+    os.kill(worker.pid, signal.SIGCONT)
