@@ -14,7 +14,7 @@ from time import perf_counter, process_time
 from toolscript.errors import ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.runtime import frames
 from toolscript.runtime.alarm import CpuAlarm
-from toolscript.runtime.control import OUT_OF_MEMORY, PATIENCE_SECONDS, RING_2
+from toolscript.runtime.control import OUT_OF_MEMORY, PATIENCE_SECONDS, RING_2, ROUSED_SECONDS
 from toolscript.runtime.engine import Drained, Engine
 from toolscript.runtime.frames import ENDED, HEAP_FULL, PREPARED, ROUSE, SETTLE, START, Parts, Splitter
 from toolscript.runtime.wire import decode_start
@@ -24,8 +24,6 @@ _CHUNK = 1 << 16
 _give_way = getattr(os, "sched_yield", lambda: None)
 LOOK_SECONDS = 0.0002
 """For how long the host's answer is looked for before it is waited for."""
-ROUSED_SECONDS = 0.001
-"""For how long a worker that was roused looks for its script."""
 HOPE = 2
 """How often in a row that may be in vain."""
 _NEAR, _DRIFT_SECONDS = 0.05, 0.001

@@ -16,6 +16,7 @@ from toolscript.runtime import process
 from toolscript.runtime.link import Link
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.process import WorkerProcess
+from toolscript.runtime.rousing import Rousing
 
 pytestmark = pytest.mark.anyio
 
@@ -205,3 +206,55 @@ async def test_one_that_was_ended_by_a_limits_signal_before_it_read_the_script_i
 async def _ended_by_signal(worker: WorkerProcess) -> None:
     os.kill(worker.pid, signal.SIGPROF)
     os.kill(worker.pid, signal.SIGCONT)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Noted:
+    """Stands for a worker: what decides when it is roused asks nothing else of it."""
+
+    roused = 0
+
+    def rouse(self) -> None:
+        self.roused += 1
+
+
+@pytest.mark.parametrize(("gap", "roused"), [(0.0003, 1), (0.002, 0)])
+def test_behind_a_script_that_followed_another_at_once_the_next_worker_is_roused(gap, roused):
+    clock, following = Clock(), Noted()
+    rousing = Rousing(clock)
+    rousing.began()
+    rousing.ended(following)
+    assert following.roused == 0
+    clock.now = gap
+    rousing.began()
+
+    rousing.ended(following)
+
+    assert following.roused == roused
+
+
+def test_a_worker_that_still_looks_for_its_script_is_not_roused_again():
+    clock, worker, other = Clock(), Noted(), Noted()
+    rousing = Rousing(clock)
+    rousing.rouse(worker)
+    rousing.rouse(worker)
+    assert worker.roused == 1
+    rousing.rouse(other)
+    clock.now = 0.01
+    rousing.rouse(other)
+
+    assert other.roused == 2
+
+
+async def test_scripts_in_a_row_run_as_ever(tmp_path):
+    async with Harness(tmp_path, workers=Workers(min_size=4, max_size=4)) as harness:
+        results = [(await harness.run(f"return {n};")).result for n in range(20)]
+    assert results == list(range(20))
