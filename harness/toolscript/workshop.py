@@ -142,7 +142,7 @@ class Workshop:
         granted = order.granted()
         if order.plan is not None:
             order = self._bound(source, order, order.plan)
-        with emitter.collecting(run_id=run_id) as events:
+        with emitter.collecting(run_id) as events:
             try:
                 if order.mode == "off":
                     raise RunAborted("scripts are shown here, not run")
@@ -240,7 +240,7 @@ class Workshop:
         permissions.restore(self.permitted().snapshot())
         past.allow_again(permissions, self.registry)
         scope = replace(scope, permitted=lambda: permissions, recall=past.memory().recall, plan=past.terms)
-        with emitter.collecting(run_id=run.run_id) as events:
+        with emitter.collecting(run.run_id) as events:
             announce(scope, past)
             interrupted = Interrupted(past=past, scope=scope, given=given)
             if run.origin == "call":
