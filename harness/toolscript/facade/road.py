@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -128,8 +129,9 @@ class Road:
         return asyncio.Semaphore(self._scope.limits.in_flight)
 
     def prepare(self) -> None:
-        """Make what its first call will need; many scripts make none, so this is done where nobody waits for it."""
-        _ = self.gate, self.slots
+        """Make what its first call will need, while nobody waits; nothing is loaded for it where no call was made yet."""
+        if "toolscript.facade.consent" in sys.modules:
+            _ = self.gate, self.slots
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.
