@@ -27,10 +27,11 @@ from toolscript.language.cache import ScriptCache
 from toolscript.metrics import hit_rates
 from toolscript.registry.context import SandboxMode
 from toolscript.registry.registry import Registry, installed_tools
-from toolscript.registry.sources import ToolSource, open_source
+from toolscript.registry.sources import open_source
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner
 from toolscript.runtime.pool import Pool
+from toolscript.served import Served
 from toolscript.workshop import Journals, Order, Workshop
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ __all__ = [
     "Runner",
     "SandboxMode",
     "ScriptCache",
+    "Served",
     "Spares",
     "Store",
     "TaskBoard",
-    "ToolSource",
     "Workshop",
     "World",
     "adapter_of",
