@@ -191,7 +191,7 @@ class Harness:
             stack.callback(self._close_talks)
             group.start_soon(parts.learn_ahead, self.pool)
             group.start_soon(self._spares.keep)
-            await self._open_sources(stack, group)
+            await self.served.open(parts.open_servers(self.configuration, self.workspace), stack, group)
             owner = parts.OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
             yield
@@ -199,13 +199,6 @@ class Harness:
     def metrics(self) -> dict[str, Json]:
         """Return what the workers (``pool``) and the script caches (``scripts``) have done since it was opened."""
         return {"pool": self.pool.metrics(), "scripts": parts.hit_rates(self._cache.metrics())}
-
-    async def _open_sources(self, stack: AsyncExitStack, group: TaskGroup) -> None:
-        """Start what serves further tools, in the background: only the first run waits for it."""
-        opening = parts.open_source(
-            "mcp", self.configuration.mcp, (self.workspace,), parts.server_files(self.configuration, self.workspace)
-        )
-        await self.served.open(opening, stack, group)
 
     async def abort(self, run_id: str) -> bool:
         """Stop a run with its calls and their processes; False if no such run goes on here."""

@@ -15,9 +15,8 @@ from toolscript.agent.configuration import Configuration, load
 from toolscript.confine.report import Finding, findings
 from toolscript.errors import ConfigError
 from toolscript.language.inert import visible
-from toolscript.parts import server_files
+from toolscript.parts import open_servers
 from toolscript.registry.registry import Registry
-from toolscript.registry.sources import open_source
 from toolscript.runtime.fitness import workers
 from toolscript.served import fares
 from toolscript_extension.cli.streams import screen
@@ -50,8 +49,7 @@ def _configured() -> list[Finding]:
 
 async def _servers(configuration: Configuration) -> list[Finding]:
     """Start the MCP servers that would be started here, and end them again."""
-    here = Path.cwd()
-    opening = open_source("mcp", configuration.mcp, (here,), server_files(configuration, here))
+    opening = open_servers(configuration, Path.cwd())
     if opening is None:
         return []
     async with opening as source:

@@ -60,7 +60,11 @@ class ToolSource(Protocol):
 
 
 Opening = Callable[[Mapping[str, Json], Sequence[Path], Sequence[Path]], AbstractAsyncContextManager[ToolSource]]
-"""Makes a source from its table, the workspace roots, and JSON files of servers that the user trusts."""
+"""Makes a source from its table, the workspace roots, and JSON files of servers that the user trusts.
+
+Raises ConfigError; one about the table has ``details`` that let its line be found: ``source`` (``toolscript.toml``),
+``keys`` below the table and ``problem``.
+"""
 
 
 def open_source(
