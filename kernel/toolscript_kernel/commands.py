@@ -246,7 +246,8 @@ async def _reset(desk: Desk, words: list[str]) -> str:
 
 
 def _audit(desk: Desk, words: list[str]) -> str:
-    return recall.audited(desk.door.made(), recall.run_of(desk.shell.user_ns, words[0] if words else None))
+    run_id = recall.run_of(desk.shell.user_ns, words[0] if words else None)
+    return recall.audited(desk.door.made(), run_id, desk.offsets.get(run_id))
 
 
 async def _replay(desk: Desk, words: list[str]) -> Said:

@@ -56,6 +56,8 @@ class Desk:
         """Who runs the cell that is at work."""
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
+        self.offsets: dict[str, int] = {}
+        """How many lines of its cell stand above the script of each run, as far as this kernel ran it."""
         self._own = OwnTools()
         self._deleted: set[str] = set()
         self._lasting: Lasting | None = None
@@ -136,6 +138,7 @@ class Desk:
                 large_result=True,
             )
         self.shell.user_ns["_run"] = run
+        self.offsets[run.run_id] = cell.offset
         harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
         _raise_unless_completed(run, cell)
         if chosen.output:
