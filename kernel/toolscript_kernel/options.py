@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from toolscript.errors import ConfigError, Json, UnknownTool
 from toolscript.limits import limit_names
-from toolscript.registry.registry import matches
 
 if TYPE_CHECKING:
     from toolscript.registry.registry import Registry
@@ -156,6 +155,8 @@ def _limit(text: str) -> tuple[str, float]:
 def check_tools(names: Iterable[str], registry: Registry) -> None:
     """Raise ConfigError for a name or pattern that no tool has; ToolError where its server does not run."""
     for name in names:
+        from toolscript.registry.registry import matches  # here, since the kernel answers before the library is loaded
+
         if any(matches(tool.spec.path, name) for tool in registry):
             continue
         try:
