@@ -12,7 +12,6 @@ from secrets import token_hex
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from anyio import Event
 from anyio.abc import TaskGroup
 
 from toolscript.background import Background
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from toolscript.recovery.undo import Pick
     from toolscript.recovery.unknown import Resolution
     from toolscript.registry.context import SandboxMode
-    from toolscript.registry.sources import ToolSource
     from toolscript.registry.tool import Tool
     from toolscript.run import Run
     from toolscript.runner import Origin
@@ -94,8 +92,7 @@ class Harness:
         self.registry = parts.Registry([*parts.installed_tools(), *tools])
         self._recordings = tuple(recordings)
         self.approvals = parts.Bridge()
-        self.sources: tuple[ToolSource, ...] = ()
-        self._offered = Event()
+        self.served = parts.Served(self.registry, configured=tuple(self.configuration.mcp))
         self.store = parts.Store()
         self.conversation_id = f"conv-{token_hex(6)}"
         self._conversation: Conversation | None = None
@@ -194,7 +191,7 @@ class Harness:
             stack.callback(self._close_talks)
             group.start_soon(parts.learn_ahead, self.pool)
             group.start_soon(self._spares.keep)
-            await self._open_sources(stack, group)
+            await self.served.open(parts.open_servers(self.configuration, self.workspace), stack, group)
             owner = parts.OwnerSocket(self.approvals, self.state, emitter=self._emitter, abort=self.abort)
             await stack.enter_async_context(owner)
             yield
@@ -202,24 +199,6 @@ class Harness:
     def metrics(self) -> dict[str, Json]:
         """Return what the workers (``pool``) and the script caches (``scripts``) have done since it was opened."""
         return {"pool": self.pool.metrics(), "scripts": parts.hit_rates(self._cache.metrics())}
-
-    async def _open_sources(self, stack: AsyncExitStack, group: TaskGroup) -> None:
-        """Start what serves further tools, in the background: only the first run waits for it."""
-        opening = parts.open_source(
-            "mcp", self.configuration.mcp, (self.workspace,), parts.server_files(self.configuration, self.workspace)
-        )
-        if opening is None:
-            self._offered.set()
-            return
-        source = await stack.enter_async_context(opening)
-        self.sources = (source,)
-        group.start_soon(self._offer, source)
-
-    async def _offer(self, source: ToolSource) -> None:
-        try:
-            await source.offer(self.registry)
-        finally:
-            self._offered.set()
 
     async def abort(self, run_id: str) -> bool:
         """Stop a run with its calls and their processes; False if no such run goes on here."""
@@ -255,8 +234,7 @@ class Harness:
             last_expression=last_expression, mode=mode, plan=plan,
             inline_result_bytes=self.limits.result_bytes if large_result else None,
         )  # fmt: skip
-        if not self._offered.is_set():
-            await self._offered.wait()
+        await self.served.wait()
         if mode == "dry-run":
             return (await self._workshop.plan(source, order, self._emitter))[0]
         return await self._workshop.run(source, order, self._emitter)
@@ -269,7 +247,7 @@ class Harness:
 
         ``run(source, params=params, plan=plan.approve(rows))`` then carries out the approved rows; what differs asks.
         """
-        await self._offered.wait()
+        await self.served.wait()
         order = parts.Order(
             limits=self.limits, lowered=limits or {}, policy=self.policy, rules=self.rules, params=params,
             origin="cell", last_expression=last_expression,
@@ -278,7 +256,7 @@ class Harness:
 
     async def offered(self) -> tuple[Tool, ...]:
         """Return the tools that scripts can call here, once the configured servers have offered theirs."""
-        await self._offered.wait()
+        await self.served.wait()
         return tuple(self.registry.select())
 
     async def turn(self, prompt: str, *, agent: str | None = None, images: Sequence[str] = ()) -> Turn:
@@ -288,7 +266,7 @@ class Harness:
         an agent that there is not. Is stopped by cancelling its task; what had happened stays.
         """
         config = self.chosen.agent if agent is None else self.configuration.choose(agent).agent
-        await self._offered.wait()
+        await self.served.wait()
         return await self._turns.run(config, prompt, self.conversation, images=images)
 
     async def resume(
@@ -301,7 +279,7 @@ class Harness:
         nobody answers (nothing was done then), when the run does not replay, or when it is none to resume; and
         JournalError while another process works on it.
         """
-        await self._offered.wait()
+        await self.served.wait()
         path = parts.run_path(self.state, run_id)
         if not path.is_file():
             raise StillInterrupted(f"there is no run {run_id!r} in this workspace", code="not_resumable")
@@ -345,7 +323,7 @@ class Harness:
         from toolscript.interrupted import fill_in, stored
         from toolscript.journal.conversation import conversation_path, conversation_records, unfinished_conversations
 
-        await self._offered.wait()
+        await self.served.wait()
         path = conversation_path(self.state, conversation_id)
         if path not in unfinished_conversations(self.state):
             raise StillInterrupted(f"no turn of {conversation_id!r} was cut short", code="not_resumable")

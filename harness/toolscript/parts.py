@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from toolscript.agent.configuration import SERVERS_NAME, Configuration, load, us
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.socket import OwnerSocket
 from toolscript.confine.command import Commands
+from toolscript.errors import ConfigError
 from toolscript.facade.large import original, reference
 from toolscript.facade.scope import World
 from toolscript.facade.store import Store
@@ -31,6 +33,7 @@ from toolscript.registry.sources import ToolSource, open_source
 from toolscript.run import Run
 from toolscript.runner import Origin, Runner
 from toolscript.runtime.pool import Pool
+from toolscript.served import Served
 from toolscript.workshop import Journals, Order, Workshop
 
 if TYPE_CHECKING:
@@ -56,10 +59,10 @@ __all__ = [
     "Runner",
     "SandboxMode",
     "ScriptCache",
+    "Served",
     "Spares",
     "Store",
     "TaskBoard",
-    "ToolSource",
     "Workshop",
     "World",
     "adapter_of",
@@ -68,7 +71,7 @@ __all__ = [
     "installed_tools",
     "learn_ahead",
     "load",
-    "open_source",
+    "open_servers",
     "original",
     "reference",
     "rules_of",
@@ -76,7 +79,6 @@ __all__ = [
     "run_path",
     "runs_dir",
     "secret_values",
-    "server_files",
     "state_dir",
     "sweep",
 ]
@@ -97,6 +99,14 @@ def server_files(configuration: Configuration, workspace: Path) -> tuple[Path, .
     if configuration.untrusted_servers is None:
         found.append(workspace / SERVERS_NAME)
     return tuple(path for path in found if path.is_file())
+
+
+def open_servers(configuration: Configuration, workspace: Path) -> AbstractAsyncContextManager[ToolSource] | None:
+    """Return the configured MCP servers, None where there are none. Raises ConfigError naming file and line."""
+    try:
+        return open_source("mcp", configuration.mcp, (workspace,), server_files(configuration, workspace))
+    except ConfigError as error:
+        raise configuration.located(error) from None
 
 
 def adapter_of(config: AgentConfig, recordings: tuple[Path, ...]) -> ModelAdapter:

@@ -63,6 +63,21 @@ def read(code: str, defined: Callable[[str], bool] = lambda name: False) -> Cell
     return Cell(kind=Kind.EMPTY, commands=tuple(commands))
 
 
+def is_injected(cell: Cell) -> bool:
+    """Say whether a plain cell is none that a person wrote as a prompt, but what papermill writes for ``-p``."""
+    if cell.kind is not Kind.TURN or cell.magic or cell.commands or cell.body.split("\n", 1)[0] != "# Parameters":
+        return False
+    import ast
+    import warnings
+
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            statements = ast.parse(cell.body).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return bool(statements) and all(isinstance(statement, ast.Assign | ast.AnnAssign) for statement in statements)
+
+
 def python_lines(lines: list[str]) -> list[str]:
     """Take what is ours off the top of a Python cell, leaving blank lines: an input transformer for IPython."""
     cell = read("".join(lines))

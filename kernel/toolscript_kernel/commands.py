@@ -24,6 +24,8 @@ WIDTH = 88
 """So many characters stand beside each other in a page of ordinary width."""
 SHOWN_TASKS = 10
 """So many of the latest tasks are in the status."""
+MCP_CHARS = 4_000
+"""How much the status says of all servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,9 @@ async def run(command: Command, desk: Desk, stage: Stage, *, alone: bool) -> str
 
     Raises CellError.
     """
-    if command.magic == "agent":
-        return _agent(command, desk, stage, alone=alone)
     try:
+        if command.magic == "agent":
+            return _agent(command, desk, stage, alone=alone)
         shown = _perform(desk, command.arguments)
         said = shown if isinstance(shown, str | dict) else await shown
     except ToolscriptError as error:
@@ -76,7 +78,10 @@ def register(shell: Any, desk: Desk) -> None:
 
     def agent(line: str) -> None:
         """Choose the agent that plain cells speak to."""
-        desk.agent = line.strip() or None
+        try:
+            desk.agent = _known_agent(desk, line.strip()) or None
+        except ToolscriptError as error:
+            raise UsageError(error.message) from None
 
     from IPython.core.error import UsageError
 
@@ -99,7 +104,7 @@ def _agent(command: Command, desk: Desk, stage: Stage, *, alone: bool) -> str | 
     name = command.arguments
     if " " in name:
         raise CellError("ConfigError", f"%agent takes one name, got {name!r}; the prompt goes on the lines below")
-    if not alone and name:
+    if _known_agent(desk, name) and not alone:
         return name
     if name:
         desk.agent = name
@@ -107,13 +112,24 @@ def _agent(command: Command, desk: Desk, stage: Stage, *, alone: bool) -> str | 
     return None
 
 
+def _known_agent(desk: Desk, name: str) -> str:
+    """Return the name of an agent that there is, or none. Raises ConfigError with near names."""
+    if name:
+        desk.door.made().configuration.choose(name)
+    return name
+
+
 def _help(desk: Desk, words: list[str]) -> str:
+    from toolscript_kernel.options import OPTIONS
+
+    says = {f"%toolscript {verb.usage}": verb.says for verb in VERBS.values()} | CELLS | OPTIONS
     # Below each other, since side by side the lines are longer than a narrow page, which breaks them within words.
-    return "\n".join(f"%toolscript {verb.usage}\n    {verb.says}" for verb in VERBS.values())
+    return "\n".join(f"{written}\n    {meant}" for written, meant in says.items())
 
 
 def _status(desk: Desk, words: list[str]) -> str:
     from toolscript.metrics import told
+    from toolscript_kernel.record import inert
 
     harness = desk.door.made()
     facts = {
@@ -125,6 +141,8 @@ def _status(desk: Desk, words: list[str]) -> str:
         "allowed for this conversation": str(len(harness.permissions)),
         "tasks": _tasks(harness),
     } | told(harness.metrics())
+    if servers := harness.served.told():
+        facts["mcp"] = inert.one_line(servers, MCP_CHARS)
     return "\n".join(f"{name}: {value}" for name, value in facts.items())
 
 
@@ -228,7 +246,8 @@ async def _reset(desk: Desk, words: list[str]) -> str:
 
 
 def _audit(desk: Desk, words: list[str]) -> str:
-    return recall.audited(desk.door.made(), recall.run_of(desk.shell.user_ns, words[0] if words else None))
+    run_id = recall.run_of(desk.shell.user_ns, words[0] if words else None)
+    return recall.audited(desk.door.made(), run_id, desk.offsets.get(run_id))
 
 
 async def _replay(desk: Desk, words: list[str]) -> Said:
@@ -291,6 +310,13 @@ def _first_sentence(doc: str) -> str:
     return f"{' '.join(doc.split()).split('. ')[0].rstrip('.')}"
 
 
+CELLS = {
+    "%agent NAME": "say who plain cells speak to; above a prompt, for it alone",
+    "%%agent NAME": "the cell is a prompt for this agent",
+    "%%py": "the cell is Python",
+    "%%toolscript [OPTION]…": "the cell is a script; its options are:",
+}
+"""Other ways to begin a cell, for the list of commands."""
 VERBS: dict[str, Verb] = {
     "help": Verb("help", "list these commands", _help),
     "status": Verb("status", "show workspace, policy, what waits, what the workers did", _status),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import Json, ToolscriptError
 from toolscript_kernel import namespace, options, recall
-from toolscript_kernel.cells import Cell, Kind
+from toolscript_kernel.cells import Cell, Kind, is_injected
 from toolscript_kernel.door import Door
 from toolscript_kernel.front import Caller, Front
 from toolscript_kernel.large import fitting
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from toolscript.run import Run
     from toolscript_kernel.approvals.lasting import Lasting
     from toolscript_kernel.view.watch import View, Watch
+
+
+INJECTED = (
+    "these are parameters in Python, as papermill -p injects them, and a plain cell is a prompt: nothing was asked. "
+    "Put the parameters into a %%py cell"
+)
+FAILURE_CHARS = 600
+"""How much is shown of why a server did not start."""
 
 
 class CellError(Exception):
@@ -48,6 +56,8 @@ class Desk:
         """Who runs the cell that is at work."""
         self.agent: str | None = None
         """The agent that plain cells speak to; None is the configured default."""
+        self.offsets: dict[str, int] = {}
+        """How many lines of its cell stand above the script of each run, as far as this kernel ran it."""
         self._own = OwnTools()
         self._deleted: set[str] = set()
         self._lasting: Lasting | None = None
@@ -57,6 +67,8 @@ class Desk:
 
     async def run(self, cell: Cell, caller: Caller) -> None:
         """Take one turn or script cell to its end. Raises CellError when it did not succeed."""
+        if is_injected(cell):
+            raise CellError("ConfigError", INJECTED)
         try:
             if cell.kind is Kind.SCRIPT:
                 await self._script(cell, caller)
@@ -81,20 +93,28 @@ class Desk:
         return self._own.offer(registry, self.shell.user_ns)
 
     async def _opened(self, caller: Caller) -> Harness:
-        """Return the harness; the first cell that needs it says what of the workspace's configuration has no effect."""
+        """Return the harness; the first cell that needs it says what of the configuration has no effect or fails."""
         harness = await self.door.open()
         if self._told_of is not harness:
+            await self._tell_of(harness, caller)
             self._told_of = harness
-            if notice := harness.configuration.notice:
-                caller.stage.stream("stderr", f"{notice}\n")
         for problem in self.offer_own(harness.registry):
             caller.stage.stream("stderr", f"{problem}\n")
         return harness
+
+    async def _tell_of(self, harness: Harness, caller: Caller) -> None:
+        from toolscript_kernel.record import inert
+
+        if notice := harness.configuration.notice:
+            caller.stage.stream("stderr", f"{notice}\n")
+        for failure in await harness.served.failures():
+            caller.stage.stream("stderr", f"{inert.one_line(failure, FAILURE_CHARS)}\n")
 
     async def _script(self, cell: Cell, caller: Caller) -> None:
         chosen = options.read(cell.options)
         taken = namespace.taken(self.shell.user_ns, chosen.inputs)
         harness = await self._opened(caller)
+        options.check_tools(chosen.tools or (), harness.registry)
         params = (fitting(taken, harness.limits.argument_bytes, harness.keep) if taken else taken) | chosen.params
         if chosen.replay is not None:
             await self._replay(harness, chosen.replay, cell, caller)
@@ -118,6 +138,7 @@ class Desk:
                 large_result=True,
             )
         self.shell.user_ns["_run"] = run
+        self.offsets[run.run_id] = cell.offset
         harness.conversation.note(script_note(cell.body, run), key=f"cell {caller.cell_id or ''}")
         _raise_unless_completed(run, cell)
         if chosen.output:

@@ -5,19 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from keyword import iskeyword
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from toolscript.errors import ConfigError, Json
+from toolscript.errors import ConfigError, Json, UnknownTool
 from toolscript.limits import limit_names
 
-USAGE = (
-    "%%toolscript [--param NAME=VALUE]… [--in NAME]… [--out NAME[:frame]] [--dry-run] [--policy POLICY] "
-    "[--limits NAME=VALUE,…] [--tools TOOL,…] [--plan] [--replay RUN|FILE]"
-)
+if TYPE_CHECKING:
+    from toolscript.registry.registry import Registry
+
+OPTIONS = {
+    "--param NAME=VALUE": "a value that the script finds in params",
+    "--in NAME": "a Python value that the script finds in params",
+    "--out NAME[:frame]": "the Python name of the result, or of a DataFrame of it",
+    "--dry-run": "show what the script would do; nothing is changed",
+    "--plan": "show it first, and carry out what you choose",
+    "--policy POLICY": "untrusted, on-request, never or always-ask",
+    "--limits NAME=NUMBER,…": "lower limits, such as calls=4 (or --limit)",
+    "--tools TOOL,…": "the only tools it may use, such as readFile,mcp.git.*",
+    "--replay RUN|FILE": "run it on what a recorded run was answered",
+}
+"""What may stand after ``%%toolscript``, and what it does in a few words."""
+USAGE = f"%%toolscript {' '.join(f'[{option}]' for option in OPTIONS)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +85,7 @@ def _parser() -> _Parser:
     parser.add_argument("--in", dest="inputs", action="append", default=[], type=_checked(_name))
     parser.add_argument("--out", dest="output", type=_checked(_output))
     parser.add_argument("--policy", choices=["untrusted", "on-request", "never", "always-ask"])
-    parser.add_argument("--limits", action="append", default=[], type=_checked(_limits))
+    parser.add_argument("--limits", "--limit", dest="limits", action="append", default=[], type=_checked(_limits))
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--dry-run", action="store_true")
     how.add_argument("--plan", action="store_true")
@@ -138,6 +150,22 @@ def _limit(text: str) -> tuple[str, float]:
         return name, int(value) if value.strip().isdecimal() else float(value)
     except ValueError:
         raise ValueError(f"limit {name} needs a number, got {value!r}") from None
+
+
+def check_tools(names: Iterable[str], registry: Registry) -> None:
+    """Raise ConfigError for a name or pattern that no tool has; ToolError where its server does not run."""
+    for name in names:
+        from toolscript.registry.registry import matches  # here, since the kernel answers before the library is loaded
+
+        if any(matches(tool.spec.path, name) for tool in registry):
+            continue
+        try:
+            registry.get(name)
+        except UnknownTool as error:
+            near = error.details.get("near")
+            hint = f"did you mean {', '.join(map(str, near))}?" if isinstance(near, list) and near else ""
+            hint = hint or "%toolscript tools lists them"
+            raise ConfigError(f"%%toolscript --tools: there is no tool {name!r}; {hint}") from None
 
 
 def _tools(text: str) -> list[str]:

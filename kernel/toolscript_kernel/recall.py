@@ -33,11 +33,24 @@ def run_of(namespace: Any, name: str | None = None) -> str:
     return run_id
 
 
-def audited(harness: Harness, run_id: str) -> str:
-    """Return what a run did, one line for each thing, from its journal."""
-    from toolscript.journal.audit import audit, entry_text
+def audited(harness: Harness, run_id: str, offset: int | None = None) -> str:
+    """Return what a run did, one line for each thing, from its journal.
 
-    return "\n".join(entry_text(entry) for entry in audit(_journal(harness, run_id)))
+    ``offset`` is the number of lines above the script in the cell that ran it, if that is known: lines are then
+    those of the cell, as in its record.
+    """
+    from toolscript.journal.audit import CallSeen, ScriptSeen, audit, entry_text
+
+    told: list[str] = []
+    for entry in audit(_journal(harness, run_id)):
+        match entry:
+            case CallSeen() if entry.line and offset:
+                told.append(entry_text(replace(entry, line=entry.line + offset)))
+            case ScriptSeen(origin="cell") if offset is None:
+                told.append(f"{entry_text(entry)}, lines counted below %%toolscript")
+            case _:
+                told.append(entry_text(entry))
+    return "\n".join(told)
 
 
 async def replayed(harness: Harness, name: str, source: str | None = None) -> Replayed:

@@ -4,7 +4,7 @@ import pytest
 
 from toolscript.errors import ConfigError
 from toolscript_kernel import namespace, options
-from toolscript_kernel.cells import Cell, Command, Kind, read
+from toolscript_kernel.cells import Cell, Command, Kind, is_injected, read
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,36 @@ from toolscript_kernel.cells import Cell, Command, Kind, read
 )
 def test_the_first_line_says_who_takes_a_cell(code: str, kind: Kind):
     assert read(code, defined=lambda name: name == "known").kind is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "injected"),
+    [
+        ("# Parameters\nx = 3\n", True),
+        ('# Parameters\nx = {"a": [1, None]}\ny = float("nan")\nz: int = 4', True),
+        ("\n# Parameters\nx = 3", True),
+        ("# Parameters", False),
+        ("# Parameters\nExplain them", False),
+        ("# Parameters\nx = 3\nExplain why", False),
+        ("# Parameters\nx == 3", False),
+        ("# Parameters of the model\nx = 3", False),
+        ("## Parameters\nx = 3", False),
+        ("Take these:\n# Parameters\nx = 3", False),
+        ("x = 3", False),
+        ("%agent critic\n# Parameters\nx = 3", False),
+        ("%%agent critic\n# Parameters\nx = 3", False),
+        ("%%toolscript\n# Parameters\nx = 3", False),
+        ("# Parameters\nx = '\0'", False),
+        ("# Parameters\nx = " + "(" * 5_000, False),
+    ],
+)
+def test_only_what_papermill_writes_is_taken_for_injected_parameters(code: str, injected: bool):
+    assert is_injected(read(code)) is injected
+
+
+def test_both_spellings_of_limits_mean_the_same():
+    one, other = options.read("--limit calls=1 --limit wall_seconds=2"), options.read("--limits calls=1,wall_seconds=2")
+    assert one.limits == other.limits == {"calls": 1, "wall_seconds": 2}
 
 
 def test_a_script_keeps_its_options_and_where_it_stands_in_the_cell():

@@ -194,6 +194,44 @@ def test_a_wrong_option_is_an_error_that_shows_how_it_is_written(running: Kernel
     assert it.reply["content"]["evalue"].startswith("%%toolscript: unrecognized arguments: --parm a=1; usage: ")
 
 
+def test_an_agent_that_there_is_not_is_refused_with_near_names(tmp_path):
+    with kernel(standin=False, cwd=tmp_path) as it:
+        it.run("%agent recorded")
+        refused = [
+            it.run(code).reply["content"] for code in ("%agent record", "%agent record\nHello", "%%py\n%agent nobody")
+        ]
+        agent = it.run("%toolscript status").of("display_data")[0]["data"]["text/plain"].splitlines()[1]
+
+    assert [r["status"] for r in refused] == ["error"] * 3
+    assert all("there is no agent 'record'; did you mean recorded?" in r["evalue"] for r in refused[:2])
+    assert "there is no agent 'nobody'; agents are anthropic" in refused[2]["evalue"]
+    assert agent == "agent: recorded"
+
+
+def test_a_script_cell_that_may_use_a_tool_that_there_is_not_fails_before_it_runs(tmp_path):
+    with kernel(standin=False, cwd=tmp_path) as it:
+        wrong = it.run("%%toolscript --tools readFil,listDir\nconsole.log('ran')")
+        pattern = it.run("%%toolscript --tools mcp.git.*\nconsole.log('ran')")
+        right = it.run("%%toolscript --tools read*,listDir --limit calls=1\n(await listDir('.')).length")
+
+    assert wrong.reply["content"]["evalue"].startswith(
+        "%%toolscript --tools: there is no tool 'readFil'; did you mean "
+    )
+    assert "readFile" in wrong.reply["content"]["evalue"]
+    assert "there is no tool 'mcp.git.*'; %toolscript tools lists them" in pattern.reply["content"]["evalue"]
+    assert (wrong.stdout, pattern.stdout) == ("", "")
+    assert right.reply["content"]["status"] == "ok"
+
+
+def test_parameters_that_papermill_injects_are_no_prompt(running: Kernel):
+    it = running.run("# Parameters\nx = 3\n")
+
+    assert it.reply["content"]["ename"] == "ConfigError"
+    assert "papermill" in it.reply["content"]["evalue"]
+    assert "%%py" in it.reply["content"]["evalue"]
+    assert not it.of("display_data")
+
+
 def test_commands_say_what_they_did(running: Kernel):
     shown = [
         running.run(f"%toolscript {words}").of("display_data")[0]["data"]["text/plain"] for words in ("help", "status")
@@ -201,6 +239,7 @@ def test_commands_say_what_they_did(running: Kernel):
     wrong = running.run("%toolscript frobnicate")
 
     assert shown[0].startswith("%toolscript help\n")
+    assert {"%agent NAME", "%%toolscript [OPTION]…", "--out NAME[:frame]", "--tools TOOL,…"} <= {*shown[0].splitlines()}
     assert max(map(len, shown[0].splitlines())) <= 64
     assert "agent: recorded" in shown[1]
     assert "policy: on-request" in shown[1]

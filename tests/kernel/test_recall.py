@@ -112,6 +112,20 @@ def test_audit_tells_what_a_run_did(running: Kernel):
     assert lines[1].startswith("#1 writeFile: succeeded in ")
 
 
+def test_audit_counts_lines_as_the_record_of_the_cell_does(running: Kernel, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(running.cwd.parent / "state"))
+    ran = running.run("\n%%toolscript\n\nawait readFile('nowhere')")
+    run_id = running.run("%%py\nprint(_run.run_id)").stdout.strip()
+    audited = shown(running.run("%toolscript audit")).split("\n")
+
+    assert any("line 4, column" in line for line in ran.of("error")[0]["traceback"])
+    assert " · line 4" in audited[1]
+    with kernel(standin=False, cwd=running.cwd) as another:
+        told = shown(another.run(f"%toolscript audit {run_id}")).split("\n")
+    assert told[0].endswith("from cell, policy on-request, lines counted below %%toolscript")
+    assert " · line 2" in told[1]
+
+
 def test_edit_puts_the_models_script_into_the_next_cell(running: Kernel):
     running.run("Which files are here?")
     reply = running.run("%toolscript edit").reply["content"]

@@ -65,9 +65,10 @@ def params_of(given: Iterable[str]) -> dict[str, Json]:
 
 
 def limits_of(given: Iterable[str]) -> dict[str, float]:
-    """Return the limits that ``name=number`` texts give. Raises ConfigError that shows the accepted form."""
+    """Return the limits that texts of one or more ``name=number``, separated by commas, give. Raises ConfigError that
+    shows the accepted form."""
     limits: dict[str, float] = {}
-    for text in given:
+    for text in (part for group in given for part in group.split(",")):
         name, value = _pair(text, "--limit", "NAME=NUMBER", limits)
         try:
             number = float(value) if value.isascii() else math.nan

@@ -30,7 +30,7 @@ from toolscript.runtime.identity import installation
 from toolscript.runtime.pool import Pool
 from toolscript.texts import loads
 from toolscript_extension.cli.exits import Exit
-from toolscript_extension.cli.show import json_text, notify
+from toolscript_extension.cli.show import json_text, notify, notify_unserved
 from toolscript_extension.cli.streams import screen
 
 File = Annotated[
@@ -113,7 +113,7 @@ async def _replay(tape: Tape) -> Replayed:
 
 
 def _live(tape: Tape, workspace: Path, console: Console) -> None:
-    changed = asyncio.run(_run_again(tape, workspace))
+    changed = asyncio.run(_run_again(tape, workspace, console))
     for difference in changed:
         console.print(Text(visible(str(difference))), soft_wrap=True)
     console.print(
@@ -124,13 +124,14 @@ def _live(tape: Tape, workspace: Path, console: Console) -> None:
         raise typer.Exit(Exit.FAILED)
 
 
-async def _run_again(tape: Tape, workspace: Path) -> tuple[Difference, ...]:
+async def _run_again(tape: Tape, workspace: Path, console: Console) -> tuple[Difference, ...]:
     run = tape.run
     try:
         params = loads(run.params)
     except ValueError as error:
         raise ConfigError(f"{run.run_id}: its params are no JSON: {error}") from None
     async with Harness(workspace) as harness:
+        await notify_unserved(harness, console)
         with TerminalDecider.attached(harness.approvals):
             again = await harness.run(
                 run.source, params=params, last_expression=run.last_expression,

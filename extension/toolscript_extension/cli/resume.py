@@ -26,7 +26,7 @@ from toolscript.recovery.unknown import Resolution
 from toolscript.run import Run
 from toolscript.texts import loads
 from toolscript_extension.cli.exits import Exit, exit_code, turn_exit_code
-from toolscript_extension.cli.show import Terminal, describe_error, json_text, notify
+from toolscript_extension.cli.show import Terminal, describe_error, json_text, notify, notify_unserved
 from toolscript_extension.cli.streams import screen
 
 DIGITS = 9
@@ -65,7 +65,7 @@ def command(
     if turn and given:
         raise ConfigError(f"--outcome answers for calls of a run; resume the runs of {name} first, then the turn")
     try:
-        done = asyncio.run(_resume(harness, name, given, None if as_json else Terminal(console), turn=turn))
+        done = asyncio.run(_resume(harness, name, given, console, quiet=as_json, turn=turn))
     except StillInterrupted as error:
         console.print(Text(visible(f"toolscript: {error.message}"), style="red"), soft_wrap=True)
         raise typer.Exit(Exit.DENIED if error.code in WAITS else Exit.FAILED) from None
@@ -79,10 +79,11 @@ def command(
 
 
 async def _resume(
-    harness: Harness, name: str, given: dict[int, Resolution], terminal: Terminal | None, *, turn: bool
+    harness: Harness, name: str, given: dict[int, Resolution], console: Console, *, quiet: bool, turn: bool
 ) -> Run | Turn:
     async with harness:
-        watched = nullcontext() if terminal is None else harness.listening(terminal)
+        await notify_unserved(harness, console)
+        watched = nullcontext() if quiet else harness.listening(Terminal(console))
         with TerminalDecider.attached(harness.approvals), watched:
             return await (harness.resume_turn(name) if turn else harness.resume(name, outcomes=given))
 

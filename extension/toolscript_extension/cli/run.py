@@ -23,10 +23,12 @@ from toolscript.harness import Harness
 from toolscript.run import Run
 from toolscript_extension.cli.exits import exit_code
 from toolscript_extension.cli.given import limits_of, params_of, read_source
-from toolscript_extension.cli.show import Terminal, escaped, json_text, notify
+from toolscript_extension.cli.show import Terminal, escaped, json_text, notify, notify_unserved
 from toolscript_extension.cli.streams import screen
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from toolscript.approvals.plan import Plan
 
 
@@ -50,7 +52,8 @@ def command(
         Policy | None, typer.Option(help="When consent is asked for; as configured, if left out.")
     ] = None,
     limit: Annotated[
-        list[str] | None, typer.Option("--limit", help="A lower limit, such as calls=4.", metavar="NAME=NUMBER")
+        list[str] | None,
+        typer.Option("--limit", "--limits", help="A lower limit, such as calls=4.", metavar="NAME=NUMBER"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the effects that the script would have; nothing is changed.")
@@ -80,7 +83,7 @@ def command(
     notify(harness.configuration, shown)
     listener = _event_lines if events else Terminal(shown, quiet=as_json)
     order = _Order(source=source, params=params, limits=limits, plan=plan, dry_run=dry_run)
-    run, made = asyncio.run(_run(harness, order, listener))
+    run, made = asyncio.run(_run(harness, order, listener, shown))
     if made is not None and dry_run:
         _print_plan(made, run, as_json=as_json)
     if as_json:
@@ -119,7 +122,9 @@ async def _ordered(harness: Harness, order: _Order, seen: list[BaseEvent]) -> tu
     return await run(plan=approved), plan
 
 
-async def _run(harness: Harness, order: _Order, listener: Callable[[BaseEvent], None]) -> tuple[Run, Plan | None]:
+async def _run(
+    harness: Harness, order: _Order, listener: Callable[[BaseEvent], None], shown: Console
+) -> tuple[Run, Plan | None]:
     """Run the script; Ctrl-C and a polite kill stop it with its processes, and still give its run."""
     seen: list[BaseEvent] = []
     task = asyncio.current_task()
@@ -133,6 +138,7 @@ async def _run(harness: Harness, order: _Order, listener: Callable[[BaseEvent], 
             stack.enter_context(harness.listening(seen.append))
             stack.enter_context(harness.listening(listener))
             async with harness:
+                await notify_unserved(harness, shown)
                 with _asking(harness):
                     return await _ordered(harness, order, seen)
     except asyncio.CancelledError:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from toolscript.agent.configuration import Configuration
+    from toolscript.harness import Harness
 
 MARKS = {
     OperationStatus.SUCCEEDED: ("✓", "green"),
@@ -147,6 +148,12 @@ def notify(configuration: Configuration, console: Console) -> None:
     """Say what a workspace's configuration asks for and does not get, and how to give it."""
     if configuration.notice:
         console.print(Text(visible(configuration.notice), style="yellow"), soft_wrap=True)
+
+
+async def notify_unserved(harness: Harness, console: Console) -> None:
+    """Say which MCP servers did not start, and why, once each had its time for it."""
+    for failure in await harness.served.failures():
+        console.print(Text(visible(failure), style="yellow"), soft_wrap=True)
 
 
 def duration(milliseconds: float) -> str:

@@ -49,11 +49,13 @@ def _offered(workspace: Path) -> Sequence[Tool]:
 
 async def _with_servers(workspace: Path) -> Sequence[Tool]:
     from toolscript.harness import Harness
-    from toolscript_extension.cli.show import notify
+    from toolscript_extension.cli.show import notify, notify_unserved
     from toolscript_extension.cli.streams import screen
 
     async with Harness(workspace=workspace) as harness:
-        notify(harness.configuration, screen(stderr=True))
+        shown = screen(stderr=True)
+        notify(harness.configuration, shown)
+        await notify_unserved(harness, shown)
         return await harness.offered()
 
 

@@ -65,10 +65,29 @@ class Configuration:
     untrusted_servers: Path | None = None
     """A workspace's ``.mcp.json`` that nobody has trusted: its servers are not started."""
     workspace_file: TomlFile | None = None
+    default_file: TomlFile | None = None
+    """The file that names the default agent; None for the environment."""
+    mcp_files: Mapping[str, TomlFile | None] = field(default_factory=dict)
+    """The file that each MCP server's table is in; None for the environment."""
 
     def choose(self, agent_id: str | None = None) -> Choice:
-        """Return the agent to use. Raises ConfigError for an id that no agent has."""
-        return choose(self.agents, agent_id, default=self.default_agent)
+        """Return the agent to use. Raises ConfigError for an id that no agent has, naming where it stands."""
+        try:
+            return choose(self.agents, agent_id, default=self.default_agent)
+        except ConfigError as error:
+            if agent_id or not self.default_agent:
+                raise
+            raise _error(self.default_file, ("default_agent",), error.message) from None
+
+    def located(self, error: ConfigError) -> ConfigError:
+        """Return an error of an MCP server's table with its file and line, if the table is from a file of ours.
+
+        ``details`` of such an error: ``source``, ``keys`` (the server's name first) and ``problem``.
+        """
+        keys = error.details.get("keys")
+        if error.details.get("source") != FILE_NAME or not isinstance(keys, list) or keys[0] not in self.mcp_files:
+            return error
+        return _error(self.mcp_files[keys[0]], ("mcp", *keys), str(error.details.get("problem")))
 
     def widest_limits(self) -> Limits:
         """Return what workers must hold that serve every agent."""
@@ -134,12 +153,12 @@ def _users(path: Path) -> Configuration:
             settings = _Tables(**above(data))
     except pydantic.ValidationError as error:
         raise _invalid(file, error) from None
-    _bounded(settings.rules, file, ("rules",))
+    _check_rules(settings.rules, file, ("rules",))
     agents = dict(DEFAULTS) | dict(_agents(DEFAULTS, settings.agents, file))
     return Configuration(
         agents=agents, default_agent=settings.default_agent, rules=settings.rules, mcp=settings.mcp,
         workers=_workers(Workers(), settings.workers, file), files=(path,) if file is not None else (),
-        workspace_file=file,
+        workspace_file=file, default_file=file, mcp_files=dict.fromkeys(settings.mcp, file),
     )  # fmt: skip
 
 
@@ -148,16 +167,16 @@ def _tables(file: TomlFile) -> _Tables:
         tables = _Tables(**file.data)
     except pydantic.ValidationError as error:
         raise _invalid(file, error) from None
-    _bounded(tables.rules, file, ("rules",))
+    _check_rules(tables.rules, file, ("rules",))
     return tables
 
 
-def _bounded(rules: Iterable[Mapping[str, Json]], file: TomlFile | None, above: tuple[str, ...]) -> None:
-    """Raise ConfigError where a pattern is longer than may be: here file and line of a rule are still known."""
+def _check_rules(rules: Iterable[Mapping[str, Json]], file: TomlFile | None, above: tuple[str, ...]) -> None:
+    """Raise ConfigError for a rule that makes no sense: here its file and line are still known."""
     for index, rule in enumerate(rules):
-        from toolscript.approvals.rules import too_long
+        from toolscript.approvals.rules import problem_of
 
-        if problem := too_long(rule):
+        if problem := problem_of(rule):
             raise _error(file, (*above, index), problem)
 
 
@@ -170,6 +189,8 @@ def _trusting(users: Configuration, file: TomlFile, tables: _Tables) -> Configur
         workers=_workers(users.workers, tables.workers, file),
         files=(*users.files, file.path),
         workspace_file=file,
+        default_file=file if tables.default_agent else users.default_file,
+        mcp_files=dict(users.mcp_files) | dict.fromkeys(tables.mcp, file),
     )
 
 
@@ -196,6 +217,7 @@ def _tightened(users: Configuration, file: TomlFile, tables: _Tables) -> Configu
     return Configuration(
         agents=agents, default_agent=users.default_agent, rules=(*free, *users.rules), mcp=users.mcp,
         workers=users.workers, files=(*users.files, file.path), workspace_file=file,
+        default_file=users.default_file, mcp_files=users.mcp_files,
         withheld=tuple(Withheld(keys=k, place=file.place(k), value=_value(file.data, k)) for k in withheld),
     )  # fmt: skip
 
@@ -220,7 +242,7 @@ def _agents(
             raise _error(
                 file, ("agents", name, "hosted"), f"only {' and '.join(HOSTING)} run a model's code themselves"
             )
-        _bounded(agent.rules, file, ("agents", name, "rules"))
+        _check_rules(agent.rules, file, ("agents", name, "rules"))
         yield name, agent
 
 

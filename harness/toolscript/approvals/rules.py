@@ -83,24 +83,32 @@ def read_rules(entries: Iterable[Mapping[str, Json]], *, source: str) -> tuple[R
 
 
 def _read_rule(entry: Mapping[str, Json], source: str) -> Rule:
+    if problem := problem_of(entry):
+        raise ConfigError(f"{source}: {problem}")
+    return Rule(
+        tool=entry["tool"], verdict=entry["verdict"], arguments=dict(entry.get("arguments", {})), source=source,
+        reason=str(entry.get("reason", "")),
+    )  # fmt: skip
+
+
+def problem_of(entry: Mapping[str, Json]) -> str | None:
+    """Return what is wrong with a rule of a configuration's list, None for one that can hold."""
     if unknown := entry.keys() - {"tool", "verdict", "arguments", "reason"}:
-        raise ConfigError(
-            f"{source}: unknown {', '.join(sorted(unknown))}; a rule has tool, verdict, arguments, reason"
-        )
+        return f"unknown {', '.join(sorted(unknown))}; a rule has tool, verdict, arguments, reason"
     tool, verdict, arguments = entry.get("tool"), entry.get("verdict"), entry.get("arguments", {})
     if not isinstance(tool, str) or not tool:
-        raise ConfigError(f'{source}: tool must name a tool, such as "exec" or "mcp.git.*"')
+        return 'tool must name a tool, such as "exec" or "mcp.git.*"'
     if verdict not in ("allow", "ask", "deny"):
-        raise ConfigError(f'{source}: verdict must be "allow", "ask" or "deny", got {verdict!r}')
+        return f'verdict must be "allow", "ask" or "deny", got {verdict!r}'
     if not isinstance(arguments, Mapping):
-        raise ConfigError(f"{source}: arguments must be a table of argument names and patterns")
-    if problem := too_long(entry):
-        raise ConfigError(f"{source}: {problem}")
+        return "arguments must be a table of argument names and patterns"
     if verdict == "allow" and tool.strip("*.") == "":
-        raise ConfigError(f"{source}: an allow rule must name its tool; {tool!r} would allow everything")
-    return Rule(
-        tool=tool, verdict=verdict, arguments=dict(arguments), source=source, reason=str(entry.get("reason", ""))
-    )
+        return f"an allow rule must name its tool; {_cut(tool)} would allow everything"
+    return too_long(entry)
+
+
+def _cut(text: str, most: int = 80) -> str:
+    return repr(text if len(text) <= most else f"{text[:most]}…")
 
 
 def too_long(entry: Json) -> str | None:

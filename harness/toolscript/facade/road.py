@@ -29,6 +29,7 @@ from toolscript.errors import (
     ToolError,
     ToolNotAllowed,
     ToolscriptError,
+    UnknownTool,
 )
 from toolscript.events import OperationFinished, OperationOutputDelta, OperationStarted, OperationStatus
 from toolscript.facade.pending import Outcome, error_text
@@ -233,7 +234,13 @@ class Road:
     def _allowed(self, path: str) -> Tool:
         if (tool := self._scope.tools.get(path)) is not None:
             return tool
-        self._scope.known(path)  # raises UnknownTool with near names
+        try:
+            self._scope.known(path)  # raises UnknownTool with near names
+        except UnknownTool:
+            raise
+        except ToolError:  # its server does not run: counted, as any call that a server fails
+            self._count_call()
+            raise
         raise ToolNotAllowed(f"this run may not use {path}", tool=path, details={"allowed": list(self._scope.tools)})
 
     def _count_call(self) -> None:

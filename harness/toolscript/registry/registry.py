@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from toolscript.errors import ConfigError, Json, UnknownTool
+from toolscript.errors import ConfigError, Json, ToolError, UnknownTool
 
 if TYPE_CHECKING:
     from toolscript.registry.tool import Tool, ToolSpec
@@ -40,6 +40,7 @@ class Registry:
         self._tools: dict[str, Tool] = {}
         self._wire: dict[str, str] = {}
         self._listeners: list[Callable[[], None]] = []
+        self._reasons: list[Callable[[str], ToolError | None]] = []
         for tool in tools:
             self.add(tool)
 
@@ -78,14 +79,16 @@ class Registry:
             self._changed()
 
     def get(self, path: str) -> Tool:
-        """Return the tool of this facade path. Raises UnknownTool with near names."""
+        """Return the tool of this facade path. Raises UnknownTool with near names, or why a served one is not there."""
         if (tool := self._tools.get(path)) is None:
+            self._explain(path)
             raise UnknownTool(path, _near(path, self._tools))
         return tool
 
     def by_wire_name(self, name: str) -> Tool:
-        """Return the tool of a structured call's name. Raises UnknownTool with near names."""
+        """Return the tool of a structured call's name. Raises UnknownTool with near names, as :meth:`get` does."""
         if (path := self._wire.get(name)) is None:
+            self._explain(name.replace("__", ".", 2))
             raise UnknownTool(name, _near(name, self._wire))
         return self._tools[path]
 
@@ -103,6 +106,15 @@ class Registry:
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` after each change: caches of what is generated from the registry drop then."""
         self._listeners.append(listener)
+
+    def explain(self, reason: Callable[[str], ToolError | None]) -> None:
+        """Ask ``reason`` about paths that no tool has: it returns why one that should be there is not, else None."""
+        self._reasons.append(reason)
+
+    def _explain(self, path: str) -> None:
+        for reason in self._reasons:
+            if (error := reason(path)) is not None:
+                raise error
 
     def _changed(self) -> None:
         for listener in self._listeners:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from toolscript.errors import ConfigError, Json
 
@@ -17,21 +17,54 @@ GROUP = "toolscript.sources"
 """The entry point group of functions that make a source; a point's name is its table in the configuration."""
 
 
+class ServerState(Protocol):
+    """How one server fares."""
+
+    @property
+    def name(self) -> str:
+        """The server's name in the configuration."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """``not started``, ``running``, ``stopped`` or ``failed``."""
+        ...
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """What it offers, by its own names."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Why it does not run; empty while it does."""
+        ...
+
+    @property
+    def stderr(self) -> str:
+        """The last of what it printed beside the protocol."""
+        ...
+
+
 class ToolSource(Protocol):
     """Tools that others serve (MCP servers). Used inside its own ``async with``."""
 
     async def offer(self, registry: Registry) -> None:
         """Register the tools, and keep the registry in step with what is served. Bounded in time; never raises
-        for a server that fails."""
+        for a server that fails: the registry then says why its tools are not there."""
         ...
 
-    def status(self) -> tuple[Any, ...]:
-        """Return how each server fares: name, state, tools, problem."""
+    def status(self) -> tuple[ServerState, ...]:
+        """Return how each server fares."""
         ...
 
 
 Opening = Callable[[Mapping[str, Json], Sequence[Path], Sequence[Path]], AbstractAsyncContextManager[ToolSource]]
-"""Makes a source from its table, the workspace roots, and JSON files of servers that the user trusts."""
+"""Makes a source from its table, the workspace roots, and JSON files of servers that the user trusts.
+
+Raises ConfigError; one about the table has ``details`` that let its line be found: ``source`` (``toolscript.toml``),
+``keys`` below the table and ``problem``.
+"""
 
 
 def open_source(

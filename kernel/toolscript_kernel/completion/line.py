@@ -53,7 +53,7 @@ def _options(before: list[str], typed: str, known: Known) -> list[Offer]:
     match before[-1] if len(before) > 1 else "":
         case "--policy":
             return [Offer(p, "value") for p in POLICIES]
-        case "--limits":
+        case "--limits" | "--limit":
             return [Offer(f"{name}=", "property") for name in limit_names()]
         case "--tools":
             return [Offer(t, "function") for t in known.tools]

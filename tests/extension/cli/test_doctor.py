@@ -111,6 +111,17 @@ def test_an_engine_that_is_not_there_is_a_finding_with_its_remedy(tmp_path, monk
     }  # fmt: skip
 
 
+def test_a_server_that_does_not_start_is_a_finding(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "config" / "toolscript").mkdir(parents=True)
+    (tmp_path / "config" / "toolscript" / "toolscript.toml").write_text('[mcp.git]\ncommand = ["no-such-program"]\n')
+
+    assert findings(tmp_path)["MCP server git"] == {
+        "feature": "MCP server git", "available": False,
+        "consequence": "failed (there is no program 'no-such-program')",
+    }  # fmt: skip
+
+
 def test_a_configuration_that_cannot_be_read_is_a_finding_and_not_the_end(tmp_path, monkeypatch):
     config = tmp_path / "config" / "toolscript"
     config.mkdir(parents=True)

@@ -75,6 +75,7 @@ def test_events_are_json_lines_in_order(tmp_path):
         (["-", "--param", "x=" + "[" * 5000 + "]" * 5000], "", 2, "too deeply"),
         (["-", "--param", 'x="\\ud800"'], "return params.x", 0, ""),
         (["-", "--limit", "calls=many"], "return 1", 2, "'many' is not a number"),
+        (["-", "--limits", "calls=4,speed=1"], "return 1", 2, "no limit 'speed'"),
         (["-", "--limit", "calls=nan"], "return 1", 2, "'nan' is not a number"),
         (["-", "--limit", "calls=²"], "return 1", 2, "is not a number"),
         (["-", "--limit", "calls=0"], "return 1", 2, "greater than zero"),
@@ -142,6 +143,26 @@ def test_the_tools_of_servers_are_listed_once_their_file_is_trusted(tmp_path):
     assert "is not trusted" in before.stderr
     assert not [t for t in json.loads(before.stdout) if t["name"].startswith("mcp.")]
     assert "mcp.proper.weather" in [t["name"] for t in json.loads(after.stdout)]
+
+
+def test_a_server_that_cannot_start_is_told_of_and_its_tools_reject_with_the_reason(tmp_path):
+    (tmp_path / "toolscript.toml").write_text(
+        '[mcp.git]\ncommand = ["no-such-program"]\n[mcp.bad]\ncommand = ["sh", "-c", "echo broken >&2"]\n'
+    )
+    toolscript(tmp_path, "trust", "toolscript.toml")
+    script = "try { await tools.mcp.git.git_status({}) } catch (e) { return [e.code, e.message, e.details.server] }"
+    for done in (toolscript(tmp_path, "run", "-", script=script), toolscript(tmp_path, "tools", "--json")):
+        assert done.returncode == 0
+        told = [line for line in done.stderr.splitlines() if line.startswith("MCP server ")]
+        assert told[0] == "MCP server 'git' did not start: there is no program 'no-such-program'"
+        assert told[1].startswith("MCP server 'bad' did not start: ") and told[1].endswith("; it said: broken")
+        assert len(told) == 2
+    caught = json.loads(toolscript(tmp_path, "run", "-", script=script).stdout)
+    assert caught == [
+        "mcp_not_started", "MCP server 'git' did not start: there is no program 'no-such-program'", "git",
+    ]  # fmt: skip
+    unknown = toolscript(tmp_path, "run", "-", script="await tools.mcp.other.x({})")
+    assert "unknown_tool" in unknown.stderr
 
 
 def test_a_recorded_run_replays_from_the_shell(tmp_path):

@@ -15,6 +15,7 @@ from toolscript.approvals.request import Policy
 from toolscript.approvals.rules import read_rules
 from toolscript.errors import ConfigError
 from toolscript.models.recorded import RecordedAdapter
+from toolscript.parts import open_servers
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +140,42 @@ def test_a_key_comes_from_the_environment_and_shows_nowhere(place, monkeypatch):
         assert "canary" not in text
 
 
+def test_a_default_agent_that_there_is_not_is_told_with_file_and_line(place, monkeypatch):
+    def told(configuration):
+        assert configuration.choose("recorded").agent.id == "recorded"
+        with pytest.raises(ConfigError) as caught:
+            configuration.choose()
+        return caught.value.message
+
+    users = told(place.load('\ndefault_agent = "nobody"'))
+    workspaces = told(place.trusted('\n\ndefault_agent = "opnai"', user='default_agent = "nobody"'))
+    monkeypatch.setenv("TOOLSCRIPT_DEFAULT_AGENT", "none")
+    place.file.unlink()
+    environments = told(place.load())
+
+    assert users.startswith(f"{place.user}:2: default_agent: there is no agent 'nobody'; agents are ")
+    assert workspaces.startswith(f"{place.file}:3: default_agent: there is no agent 'opnai'; did you mean openai?")
+    assert environments.startswith("TOOLSCRIPT_DEFAULT_AGENT in the environment: there is no agent 'none'")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('[mcp.x]\ncomand = "sh"\nlazy = true', 2, "mcp.x.comand: there is no such setting"),
+        ('\n[mcp.x]\ncommand = "sh"\ncall_timeout = 0', 4, "mcp.x.call_timeout: Input should be greater than 0"),
+        ("\n[mcp.x]\nlazy = true", 2, "mcp.x: give either a command to start or the url"),
+        ('\n[mcp.x]\ncomand = "sh"\nlzy = true', 2, "mcp.x: comand: there is no such setting; lzy: there is no such"),
+        ('[mcp.x]\nurl = "https://h/${NOT_THERE}"', 1, "mcp.x: the environment has no NOT_THERE"),
+    ],
+)
+def test_a_mistake_in_a_servers_table_is_told_with_file_and_line(place, text, line, said):
+    configuration = place.load(text)
+    with pytest.raises(ConfigError) as caught:
+        open_servers(configuration, place.workspace)
+
+    assert caught.value.message.startswith(f"{place.user}:{line}: {said}")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
@@ -154,6 +191,8 @@ def test_a_key_comes_from_the_environment_and_shows_nowhere(place, monkeypatch):
         ("[agents.openai]\nlimits.calls = -1", 2, "agents.openai.limits: limit calls must be greater than zero"),
         ('[agents.openai]\npolicy = "yolo"', 2, "agents.openai.policy: Input should be"),
         ('[agents.openai]\nmode = "maybe"', 2, "agents.openai.mode: Input should be"),
+        ('\n[[rules]]\ntool = "exec"\nverdict = "alow"', 2, 'rules.0: verdict must be "allow", "ask" or "deny"'),
+        ('[[agents.openai.rules]]\ntool = "*"\nverdict = "allow"', 1, "rules.0: an allow rule must name its tool"),
         ("colour = 1", 1, "colour: there is no such setting"),
         ("_env_file = '/etc/passwd'", 1, "_env_file: there is no such setting"),
         ("[agents.openai\nmodel = 1", 1, "is no TOML"),

@@ -19,7 +19,7 @@ from toolscript.agent.conversation import Conversation, PastTurn
 from toolscript.approvals.bridge import Bridge
 from toolscript.approvals.permissions import Permissions
 from toolscript.approvals.request import ApprovalRequest, Choice, Policy
-from toolscript.errors import InvalidArguments, Position, ScriptThrew
+from toolscript.errors import ConfigError, InvalidArguments, Position, ScriptThrew
 from toolscript.facade.store import Store
 from toolscript.journal.records import MemoryJournal
 from toolscript.limits import Limits
@@ -39,6 +39,16 @@ async def _nothing(turn_ids: frozenset[str]) -> None:
     """There are no tasks here."""
 
 
+async def _no_server() -> tuple[str, ...]:
+    """No server is configured here."""
+    return ()
+
+
+def _chosen(name: str) -> None:
+    if name not in ("critic", "recorded"):
+        raise ConfigError(f"there is no agent {name!r}; agents are critic, recorded")
+
+
 class StandIn:
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
@@ -46,12 +56,13 @@ class StandIn:
         self.sandbox = SandboxMode.WORKSPACE_WRITE
         self.limits = Limits()
         self.registry = Registry()
-        self.configuration = SimpleNamespace(agents={"critic": None, "recorded": None}, notice="")
+        self.configuration = SimpleNamespace(agents={"critic": None, "recorded": None}, notice="", choose=_chosen)
         self.chosen = SimpleNamespace(agent=SimpleNamespace(id="recorded"))
         self.approvals = Bridge()
         self.permissions = Permissions()
         self.conversation = Conversation()
         self.store = Store()
+        self.served = SimpleNamespace(failures=_no_server, told=str)
         self.board = SimpleNamespace(end_turns=_nothing, list=list)
         self.children: list[asyncio.subprocess.Process] = []
         self._emitter = ev.Emitter(ids={"conversation_id": "c-1"})

@@ -144,7 +144,7 @@ async def test_a_server_that_does_not_come_up_costs_its_start_up_time_and_hides_
     assert offered == {"proper"}
     assert "did not answer within 0.5 s" in status["never_starts"].problem
     assert "no configuration found" in status["exits_at_once"].problem
-    assert "No such file or directory" in status["missing"].problem
+    assert status["missing"].problem == "MCP server 'missing' did not start: there is no program '/nonexistent/server'"
     assert [status[name].state for name in ("never_starts", "exits_at_once", "missing", "proper")] == [
         "failed", "failed", "failed", "running",
     ]  # fmt: skip

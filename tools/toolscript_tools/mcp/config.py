@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from toolscript import misfits
 from toolscript.errors import ConfigError, Json
@@ -112,7 +113,7 @@ def _familiar(name: str, settings: Json, source: str) -> Json:
 
 def _server(name: str, settings: Json, source: str, trusted: bool) -> McpServer:
     if not isinstance(settings, dict):
-        raise ConfigError(f"{source}: server {name!r} is not a table")
+        raise _wrong(source, name, "is not a table")
     given: dict[str, Any] = {**settings, "name": name}
     command = given.get("command")
     if isinstance(command, list) and command:
@@ -122,11 +123,28 @@ def _server(name: str, settings: Json, source: str, trusted: bool) -> McpServer:
     try:
         return McpServer.model_validate(_expanded(given) if trusted else given)
     except (ValidationError, ConfigError) as error:
-        raise ConfigError(f"{source}: server {name!r}: {_told(error)}") from None
+        raise _wrong(source, name, *_problem(error)) from None
 
 
-def _told(error: ValidationError | ConfigError) -> str:
-    return error.message if isinstance(error, ConfigError) else misfits.told(error)
+def _wrong(source: str, name: str, problem: str, *keys: str) -> ConfigError:
+    """Return the error of a server's settings; its details let whoever knows the file find the line."""
+    place = f"{'.'.join(keys)}: " if keys else ""
+    details: dict[str, Json] = {"source": source, "keys": [name, *keys], "problem": problem}
+    return ConfigError(f"{source}: server {name!r}: {place}{problem}", details=details)
+
+
+def _problem(error: ValidationError | ConfigError) -> tuple[str, ...]:
+    """Return what is wrong, and the keys of the place where only one thing is."""
+    if isinstance(error, ConfigError):
+        return (error.message,)
+    told = error.errors()
+    if len(told) == 1:
+        return (_said(told[0]), *map(str, told[0]["loc"]))
+    return ("; ".join(f"{'.'.join(map(str, each['loc']))}: {_said(each)}" for each in told),)
+
+
+def _said(problem: ErrorDetails) -> str:
+    return "there is no such setting" if problem["type"] == "extra_forbidden" else misfits.said(problem["msg"])
 
 
 def _expanded(value: Json) -> Json:

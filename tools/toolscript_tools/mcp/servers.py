@@ -11,7 +11,7 @@ from typing import Literal, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from toolscript.errors import ConfigError, ToolError
+from toolscript.errors import ConfigError, Json, ToolError
 from toolscript.registry.registry import Registry
 from toolscript.registry.tool import Tool
 from toolscript_tools.mcp.config import McpServer
@@ -96,6 +96,7 @@ class McpServers:
                     self._note(key, error.message)
 
         self._listeners.append(replace)
+        registry.explain(self._why_absent)
         for connection in self._connections.values():
             if connection.session is not None and connection.session.alive:
                 replace(self._keys[connection.server.name], self._tools_of(connection))
@@ -111,6 +112,16 @@ class McpServers:
     def status(self) -> tuple[ServerStatus, ...]:
         """Return how each server fares."""
         return tuple(self._status(connection) for connection in self._connections.values())
+
+    def _why_absent(self, path: str) -> ToolError | None:
+        """Return why a tool of a server that did not start is not on the facade."""
+        first, _, rest = path.partition(".")
+        for connection in self._connections.values():
+            status = self._status(connection)
+            if first == "mcp" and status.key == rest.partition(".")[0] and status.state == "failed":
+                words: dict[str, Json] = {"server": status.name, "stderr": connection.tail.text(2_000)}
+                return ToolError(status.problem, tool=path, code="mcp_not_started", details=words)
+        return None
 
     def _note(self, key: str, text: str) -> None:
         for connection in self._connections.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -73,17 +74,25 @@ async def stdio_transport(server: McpServer, guard: Guard, tail: Tail) -> AsyncG
 
 async def _started(server: McpServer) -> Process:
     assert server.command is not None
+    env = get_default_environment() | server.env
     try:
         return await anyio.open_process(
             [server.command, *server.args],
-            env=get_default_environment() | server.env,
+            env=env,
             cwd=server.cwd,
             start_new_session=True,
         )
     except OSError as error:
-        reason = f"{server.command}: {error.strerror or error}"
-        message = f"MCP server {server.name!r} cannot be started: {reason}"
-        raise ToolError(message, code="mcp_not_started", details={"server": server.name}) from None
+        reason = _why_not(server, env.get("PATH"), error)
+        raise ToolError(reason, code="mcp_not_started", details={"server": server.name}) from None
+
+
+def _why_not(server: McpServer, path: str | None, error: OSError) -> str:
+    if server.cwd is not None and not server.cwd.is_dir():
+        return f"there is no directory {str(server.cwd)!r}"
+    if isinstance(error, FileNotFoundError) and shutil.which(server.command or "", path=path) is None:
+        return f"there is no program {server.command!r}"
+    return f"{server.command!r} cannot be run: {error.strerror or error}"
 
 
 async def _read(process: Process, incoming: MemoryObjectSendStream[Received], guard: Guard, tail: Tail) -> None:
