@@ -130,7 +130,7 @@ class Road:
         return asyncio.Semaphore(self._scope.limits.in_flight)
 
     def prepare(self) -> None:
-        """Make what its first call will need, while nobody waits; nothing is loaded for it where no call was made yet."""
+        """Make what its first call will need, while nobody waits; where none was made yet, nothing is loaded for it."""
         if "toolscript.facade.consent" in sys.modules:
             _ = self.gate, self.slots
 
