@@ -18,8 +18,9 @@ from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError, StillInterrupted, ToolscriptError
 from toolscript.harness import Harness
 from toolscript.interrupted import cut_short
+from toolscript.journal.conversation import conversation_path
 from toolscript.journal.reader import records
-from toolscript.journal.state import interrupted, state_dir
+from toolscript.journal.state import interrupted, is_name, state_dir
 from toolscript.language.inert import visible
 from toolscript.recovery.tape import Tape
 from toolscript.recovery.unknown import Resolution
@@ -61,7 +62,7 @@ def command(
     console = screen(stderr=True)
     harness = Harness(workspace)
     notify(harness.configuration, console)
-    turn = name in harness.interrupted_turns()
+    turn = is_name(name) and conversation_path(harness.state, name).is_file()
     if turn and given:
         raise ConfigError(f"--outcome answers for calls of a run; resume the runs of {name} first, then the turn")
     try:
@@ -122,7 +123,7 @@ def _list(workspace: Path) -> None:
             continue
         if tape.end is None:
             found = True
-            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(file.modified))
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(tape.run.time_ms / 1000))
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
             console.print(Text(f"{file.run_id}  {when}  {visible(first[:60])}"))
     if not found:
