@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -290,6 +290,8 @@ Listener = Callable[[Any], None]
 class _Channel:
     counter: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     listeners: list[Listener] = field(default_factory=list)
+    collected: dict[str, list[list[BaseEvent]]] = field(default_factory=dict)
+    """Who collects the events of a run, by its id: where many run at once, each event is looked at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,11 +311,13 @@ class Emitter:
         """Return an emitter on the same sequence whose events carry these ids as well."""
         if unknown := ids.keys() - self.STAMPS:
             raise TypeError(f"events carry {sorted(self.STAMPS)}, not {sorted(unknown)}")
-        return replace(self, ids=self.ids | ids)
+        return Emitter(self.ids | ids, self.channel, self.clock)
 
     def emit(self, kind: type[E], /, **data: Any) -> E:
         """Make one event, hand it to every listener, and return it."""
         event = kind(seq=next(self.channel.counter), time=self.clock(), **self.ids, **data)
+        for events in self.channel.collected.get(event.run_id or "", ()):
+            events.append(event)
         for listener in tuple(self.channel.listeners):
             try:
                 listener(event)
@@ -332,15 +336,13 @@ class Emitter:
             self.channel.listeners.remove(listener)
 
     @contextmanager
-    def collecting(self, **ids: Any) -> Iterator[list[BaseEvent]]:
-        """Yield a list that grows by each event that carries these ids while the block runs."""
-        wanted, events = tuple(ids.items()), list[BaseEvent]()
-
-        def keep(event: BaseEvent) -> None:
-            for name, value in wanted:
-                if getattr(event, name) != value:
-                    return
-            events.append(event)
-
-        with self.listening(keep):
+    def collecting(self, run_id: str) -> Iterator[list[BaseEvent]]:
+        """Yield a list that grows by each event of a run while the block runs."""
+        events: list[BaseEvent] = []
+        self.channel.collected.setdefault(run_id, []).append(events)
+        try:
             yield events
+        finally:
+            others = [kept for kept in self.channel.collected.pop(run_id) if kept is not events]
+            if others:
+                self.channel.collected[run_id] = others

@@ -48,6 +48,8 @@ class Limits:
         for name in limit_names():
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"limit {name} must be greater than zero, got {getattr(self, name)!r}")
+            if name in _counts() and not isinstance(getattr(self, name), int):
+                raise ConfigError(f"limit {name} must be a whole number, got {getattr(self, name)!r}")
         for name, most in _MOST.items():
             if getattr(self, name) > most:
                 told = units.amount(most, unit_of(name))
@@ -72,8 +74,7 @@ class Limits:
             return self
         for name, value in requested.items():
             self._check(name, value)
-        whole = {f.name for f in fields(self) if f.type == "int"}
-        lowered: dict[str, Any] = {n: int(v) if n in whole else float(v) for n, v in requested.items()}
+        lowered: dict[str, Any] = {n: int(v) if n in _counts() else float(v) for n, v in requested.items()}
         return replace(self, **lowered)
 
     def _check(self, name: str, value: float) -> None:
@@ -96,3 +97,8 @@ def unit_of(name: str) -> str:
 def limit_names() -> tuple[str, ...]:
     """Return the names that a configuration, pragma or cell may use."""
     return tuple(f.name for f in fields(Limits))
+
+
+@cache
+def _counts() -> frozenset[str]:
+    return frozenset(f.name for f in fields(Limits) if f.type == "int")

@@ -45,7 +45,7 @@ class Undos:
             return nothing_to_take_back(names, effects)
         run_id = new_id("r")
         undoing = self._undoing(run_id, self.journals(run_id))
-        with undoing.emitter.collecting(run_id=run_id) as events:
+        with undoing.emitter.collecting(run_id) as events:
             await undoing.run(wanted, picks)
         return Run.fold(events)
 
@@ -57,7 +57,7 @@ class Undos:
             journal.close()
             raise
         undoing = self._undoing(run_id, journal)
-        with undoing.emitter.collecting(run_id=run_id) as events:
+        with undoing.emitter.collecting(run_id) as events:
             await undoing.resume()
         return Run.fold(events)
 

@@ -135,13 +135,14 @@ class Workshop:
         """Run one script; what is wrong with it is a failed run. Raises ConfigError for an order that cannot be."""
         if order.mode == "dry-run" and order.planned is None:
             return (await self.plan(source, order, emitter))[0]
-        self.runner.expect()
+        if order.mode != "off":
+            self.runner.expect()
         run_id = new_id("r")
         emitter = emitter.scoped(run_id=run_id)
         granted = order.granted()
         if order.plan is not None:
             order = self._bound(source, order, order.plan)
-        with emitter.collecting(run_id=run_id) as events:
+        with emitter.collecting(run_id) as events:
             try:
                 if order.mode == "off":
                     raise RunAborted("scripts are shown here, not run")
@@ -239,7 +240,7 @@ class Workshop:
         permissions.restore(self.permitted().snapshot())
         past.allow_again(permissions, self.registry)
         scope = replace(scope, permitted=lambda: permissions, recall=past.memory().recall, plan=past.terms)
-        with emitter.collecting(run_id=run.run_id) as events:
+        with emitter.collecting(run.run_id) as events:
             announce(scope, past)
             interrupted = Interrupted(past=past, scope=scope, given=given)
             if run.origin == "call":

@@ -173,3 +173,9 @@ async def test_a_task_ends_at_its_deadline(open_harness, way):
 
     assert run.result[0] == "cancelled", run.error
     assert "its deadline of 0.3 s passed" in run.result[1]
+
+
+@pytest.mark.parametrize("count", [2.5, 0.5, 3.0])
+def test_a_limit_that_counts_is_a_whole_number(count):
+    with pytest.raises(ConfigError, match="in_flight must be a whole number"):
+        Limits(in_flight=count)

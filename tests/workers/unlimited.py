@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 from toolscript.runtime.engine import Drained, Script
@@ -52,3 +53,12 @@ class _Unlimited:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
+
+
+class Stiff(QuickJSEngine):
+    """Fails at what it is roused for."""
+
+    def limber(self) -> Iterator[None]:
+        """Do one step, and fail."""
+        yield
+        raise RuntimeError("stiff")

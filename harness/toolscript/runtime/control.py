@@ -18,3 +18,5 @@ LENGTH = struct.Struct("!I")
 """Stands before a text: the settings, which come first of all, and the tools of :data:`FURNISH`."""
 STEP_SECONDS = 0.0001
 """What a worker may use around each settlement, which is not the script's time: thousands of calls add up."""
+ROUSED_SECONDS = 0.001
+"""For how long a worker that was roused looks for its script."""

@@ -73,7 +73,7 @@ class Lease:
         for _ in range(1, ATTEMPTS):
             try:
                 return await self._attempt(start, meanwhile)
-            except WorkerCrashed:
+            except (WorkerCrashed, LimitExceeded):
                 meanwhile = None
                 if not self.worker.link.unheard:
                     raise

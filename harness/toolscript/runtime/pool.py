@@ -19,11 +19,11 @@ from toolscript.runtime.ahead import Ahead
 from toolscript.runtime.lease import Lease, Loan
 from toolscript.runtime.nursery import Nursery
 from toolscript.runtime.process import WorkerProcess
-from toolscript.runtime.session import FacadeEntry, Session, Start
+from toolscript.runtime.rousing import Rousing
+from toolscript.runtime.session import FacadeEntry, Session
 from toolscript.runtime.sizing import check_sizes, frame_limit, settings_for
-from toolscript.runtime.wire import encode_rouse, facade_text
+from toolscript.runtime.wire import facade_text
 
-_ROUSE = encode_rouse(Start(source="return 1;", prepared="return 1;", last_expression=False, facade=()))
 _LARGEST_FURNISHED = 64 * 1024
 _PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _LATER_SECONDS, _LATEST_SECONDS = 0.002, 0.01
@@ -72,6 +72,7 @@ class Pool:
         self._tidying: asyncio.TimerHandle | None = None
         self._restarts: Counter[str] = Counter()
         self._scripts = 0
+        self._rousing = Rousing()
         self._last_facade = ""
         self._nursery: Nursery | None = None
         self._opening = anyio.Lock()
@@ -139,8 +140,9 @@ class Pool:
             raise HostError("the pool is closed")
         if len(self._busy) < self._max and not self._waiting and (worker := self._next_idle()) is not None:
             self._busy.add(worker)
+            self._rousing.began()
             return worker
-        if len(self._waiting) >= self._queue + self._free_places():
+        if len(self._waiting) >= self._queue + max(0, self._max - len(self._busy)):
             raise self._full()
         return await self._wait_in_line()
 
@@ -155,15 +157,15 @@ class Pool:
 
     def rouse(self) -> None:
         """Have the worker that comes next get ready, where it has a processor beside the host's."""
-        if self._idle and not self._busy and _PROCESSORS > 1:
-            self._idle[0].link.send(_ROUSE)
+        if (worker := self._undisturbed()) is not None:
+            self._rousing.rouse(worker)
+
+    def _undisturbed(self) -> WorkerProcess | None:
+        return self._idle[0] if self._idle and not self._busy and _PROCESSORS > 1 else None
 
     def alone(self) -> bool:
         """Say whether one script runs, and has a processor beside the host's."""
         return len(self._busy) == 1 and _PROCESSORS > 1
-
-    def _free_places(self) -> int:
-        return max(0, self._max - len(self._busy))
 
     async def _wait_in_line(self, *, first: bool = False) -> WorkerProcess:
         turn: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
@@ -211,9 +213,11 @@ class Pool:
         """Take a worker back, with what its lease says of it."""
         worker = lease.worker
         self._busy.discard(worker)
+        self._rousing.ended(self._undisturbed())
         if lease.started:
             self._scripts += 1
             worker.uses += 1
+            worker.roused = 0
             self._expect(lease.facade)
         whole = worker.link.quiet and not self._closing
         if whole and (not lease.started or (lease.clean and worker.uses < self._uses)):
@@ -309,7 +313,7 @@ class Pool:
         self._serve_line()
         if self._closing or self._group is None:
             return
-        wanted = self._spares + min(len(self._waiting), self._free_places())
+        wanted = self._spares + min(len(self._waiting), max(0, self._max - len(self._busy)))
         for _ in range(wanted - len(self._idle) - self._starting):
             self._starting += 1
             self._group.start_soon(self._breed)
@@ -318,17 +322,14 @@ class Pool:
         try:
             worker = await self._born()
         except ToolscriptError as error:
-            self._starting -= 1
             self._restarts["start_failed"] += 1
             # One caller is told; the others' turn is the next attempt, so that a broken machine meets no storm.
             if self._waiting and not self._waiting[0].done():
                 self._waiting.popleft().set_exception(error)
                 self._replenish()
             return
-        except BaseException:
+        finally:
             self._starting -= 1
-            raise
-        self._starting -= 1
         if self._closing:
             worker.close()
             return

@@ -19,12 +19,17 @@ from toolscript.errors import (
 )
 from toolscript.runtime.control import OUT_OF_MEMORY, RING_2
 from toolscript.runtime.link import Link
+from toolscript.runtime.session import Start
+from toolscript.runtime.wire import encode_rouse
 
 if TYPE_CHECKING:
     from toolscript.limits import Limits
 
 _OUT_OF_TIME = {-signal.SIGPROF, -signal.SIGXCPU}
 _DEATH_SECONDS = 5.0
+MOST_ROUSED = 8
+"""How often a worker is roused for scripts that do not come: each time takes a little of the CPU time that it has."""
+ROUSE = encode_rouse(Start(source="return 1;", prepared="return 1;", last_expression=False, facade=()))
 
 
 class WorkerProcess:
@@ -34,6 +39,8 @@ class WorkerProcess:
         self.link = link
         self.pid = 0
         self.uses = 0
+        self.roused = 0
+        """How often since its last script."""
         self.furnished = ""
         self.idle_since = 0.0
         self.missing: tuple[str, ...] = ()
@@ -54,6 +61,12 @@ class WorkerProcess:
     def has_ended(self) -> bool:
         """Whether the process is known to be gone."""
         return self._ended.done()
+
+    def rouse(self) -> None:
+        """Have it get ready for a script that is about to come; not for ever anew, should none come."""
+        if self.roused < MOST_ROUSED:
+            self.roused += 1
+            self.link.send(ROUSE)
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that the process has used in its life; 0 where it cannot be asked (any more)."""

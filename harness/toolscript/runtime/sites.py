@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from functools import cached_property
 
 from toolscript.errors import Position
 from toolscript.language.positions import author_position
@@ -23,7 +24,6 @@ class Sites:
     def __init__(self, source: str, prepared: str | None) -> None:
         self._source = source
         self.prepared = prepared
-        self._starts = [0, *(found.end() for found in re.finditer("\n", source))]
 
     @property
     def prepared(self) -> str:
@@ -35,6 +35,10 @@ class Sites:
         self._prepared = self._source if text is None else text
         # Bytes are characters then, and no ``return`` was put in, which would bring a rare space with it.
         self._plain = self._prepared.isascii()
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer("\n", self._source))]
 
     def _offset(self, line: int, column: int) -> int | None:
         """Return where in the text an engine's place is; None if there is no such place."""

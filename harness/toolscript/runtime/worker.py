@@ -6,14 +6,15 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from socket import MSG_DONTWAIT
-from time import perf_counter
+from time import perf_counter, process_time
 
 from toolscript.errors import ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.runtime import frames
 from toolscript.runtime.alarm import CpuAlarm
-from toolscript.runtime.control import OUT_OF_MEMORY, PATIENCE_SECONDS, RING_2
+from toolscript.runtime.control import OUT_OF_MEMORY, PATIENCE_SECONDS, RING_2, ROUSED_SECONDS
 from toolscript.runtime.engine import Drained, Engine
 from toolscript.runtime.frames import ENDED, HEAP_FULL, PREPARED, ROUSE, SETTLE, START, Parts, Splitter
 from toolscript.runtime.wire import decode_start
@@ -23,13 +24,11 @@ _CHUNK = 1 << 16
 _give_way = getattr(os, "sched_yield", lambda: None)
 LOOK_SECONDS = 0.0002
 """For how long the host's answer is looked for before it is waited for."""
-ROUSED_SECONDS = 0.001
-"""For how long a worker that was roused looks for its script."""
 HOPE = 2
 """How often in a row that may be in vain."""
-_NEAR, _DRIFT_SECONDS, _STEP_SECONDS = 0.05, 0.001, 0.00003
-"""How little may be left of a script's time so that ring 2 is set anew at each step; how much CPU time that was not the
-script's it may count otherwise; and how much each step of the worker is taken for."""
+_NEAR, _DRIFT_SECONDS = 0.05, 0.001
+"""How little may be left of a script's time so that ring 2 is set anew at each step; and how much CPU time that was not
+the script's it may count otherwise."""
 _DONE = object()
 _MOST_KEPT_BYTES = 64 * 1024 * 1024
 
@@ -66,7 +65,8 @@ class _Worker:
         self._said: list[bytes] = []
         self._hope, self._patience = 0, 0.0
         self._motions: Iterator[None] = iter(())
-        self._armed, self._drift = False, 0.0
+        self._armed = False
+        self._armed_at = self._used_then = 0.0
         self._kept: list[Engine] = []
         self._kept_bytes = self._heap_bytes = 0
 
@@ -105,7 +105,6 @@ class _Worker:
                 now = perf_counter()
         self._hope = self._hope - 1 if found is None else HOPE
         self._patience -= now - began
-        self._drift += now - began
         return found
 
     def _limbering(self, parts: Parts) -> Iterator[None]:
@@ -117,7 +116,8 @@ class _Worker:
         frames.encode_batch(0, 0.0, 0, b"[]", [])
         if self._spare is not None:
             yield
-            yield from self._spare.limber()
+            with suppress(Exception):  # whatever an engine does not know: a worker is not lost for this
+                yield from self._spare.limber()
 
     def _settle(self, parts: Parts) -> None:
         engine = self._running
@@ -155,12 +155,12 @@ class _Worker:
         It stays set while the worker waits, which takes no CPU time, and is set anew where other things than the script
         took some.
         """
-        left = max(self._limit - self._used, 0.001)
-        if self._armed and left > _NEAR and self._drift < _DRIFT_SECONDS:
-            self._drift += _STEP_SECONDS
+        left, now = max(self._limit - self._used, 0.001), process_time()
+        others = now - self._armed_at - (self._used - self._used_then)
+        if self._armed and left > _NEAR and others < _DRIFT_SECONDS:
             return
         self._alarm.set(left)
-        self._armed, self._drift = True, 0.0
+        self._armed, self._armed_at, self._used_then = True, now, self._used
 
     def _say(self, drained: Drained, prepared: str | None = None) -> None:
         messages, carried, ended, heap_full, self._used = drained

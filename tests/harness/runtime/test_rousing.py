@@ -12,25 +12,29 @@ from tests.harness.runtime.playing import echoes, play, play_engine, start_of, t
 from toolscript.agent.workers import Workers
 from toolscript.harness import Harness
 from toolscript.runtime import pool as pools
+from toolscript.runtime import process
 from toolscript.runtime.link import Link
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.process import WorkerProcess
+from toolscript.runtime.rousing import Rousing
 
 pytestmark = pytest.mark.anyio
 
 SEEN = """
 const names = [];
 for (const name of Object.getOwnPropertyNames(globalThis).sort()) names.push(name);
-let deep = 0;
-const dive = () => { deep++; dive(); };
-try { dive(); } catch {}
 const order = [];
 queueMicrotask(() => order.push("micro"));
 await null;
 order.push("after");
 const place = new Error("here").stack;
-return { names, deep, order, place, random: [Math.random(), Math.random()], now: Date.now(), params, called: await tools.echo({ a: 1 }) };
+return { names, order, place, random: [Math.random(), Math.random()], now: Date.now(), params, called: await tools.echo({ a: 1 }) };
 """
+
+DEEP = f"let deep = 0; const dive = () => {{ deep++; dive(); }}; try {{ dive(); }} catch {{}}\n{SEEN}".replace(
+    "{ names,", "{ deep, names,"
+)
+"""The same, and how deep calls can go; an instance of wasm does not outlive the answer."""
 
 
 @pytest.fixture(autouse=True)
@@ -83,10 +87,10 @@ def test_so_does_one_that_was_interrupted_at_it(engine, steps):
 
 
 async def test_a_worker_that_was_roused_runs_a_script_as_any_other(pool):
-    plain = await play(pool, SEEN)
+    plain = await play(pool, DEEP)
     worker = await roused(pool)
 
-    played = await play(pool, SEEN)
+    played = await play(pool, DEEP)
 
     assert played.result == plain.result
     assert worker.uses == 1
@@ -94,8 +98,13 @@ async def test_a_worker_that_was_roused_runs_a_script_as_any_other(pool):
 
 async def test_one_that_was_roused_often_and_in_vain_does_too():
     async with Pool(min_size=1, max_size=1) as pool:
-        for _ in range(20):
+        for _ in range(process.MOST_ROUSED):
             worker = await roused(pool)
+        used = worker.cpu_seconds()
+        for _ in range(1000):
+            pool.rouse()  # no more: what it may use of its processor is for scripts
+        await anyio.sleep(0)
+        assert worker.cpu_seconds() == used
         assert (await play(pool, "return await tools.echo({n: 1});")).result == {"n": 1}
         assert worker.uses == 1
 
@@ -106,7 +115,7 @@ async def test_a_worker_in_use_hears_of_no_other_script(monkeypatch):
     async with Pool(min_size=2, max_size=2) as pool, pool.checkout() as session:
         await session.start(start_of("await tools.echo({}); return 1;"))
         pool.rouse()
-    assert pools._ROUSE not in said
+    assert process.ROUSE not in said
 
 
 async def test_where_there_is_one_processor_none_is_roused(monkeypatch):
@@ -148,7 +157,7 @@ async def test_each_fresh_realm_of_a_process_that_is_used_again_can_be_roused():
         results = []
         for _ in range(3):
             worker = await roused(pool)
-            results.append((await play(pool, SEEN, echoes)).result)
+            results.append((await play(pool, DEEP, echoes)).result)
     assert results[0] == results[1] == results[2]
     assert worker.uses == 3
 
@@ -165,3 +174,87 @@ async def test_a_harness_rouses_for_each_script_and_a_refused_one_leaves_the_wor
         run = await harness.run("return 1;")
     assert {run.error["details"]["reason"] for run in refused} == {"empty"}
     assert (run.result, len(roused)) == (1, 6)
+
+
+async def test_scripts_that_are_only_shown_rouse_nobody(tmp_path, monkeypatch):
+    roused: list[Pool] = []
+    monkeypatch.setattr(Pool, "rouse", roused.append)
+    async with Harness(tmp_path, workers=Workers(min_size=1, max_size=1)) as harness:
+        await harness.run("return 1;", mode="off")
+    assert not roused
+
+
+async def test_an_engine_that_cannot_limber_up_loses_no_worker_for_it():
+    async with Pool(min_size=1, max_size=1, engine="tests.workers.unlimited:Stiff") as pool:
+        worker = await roused(pool)
+        assert (await play(pool, "return 1;")).result == 1
+    assert (worker.uses, "died_idle" in pool.metrics()["restarts"]) == (1, False)
+
+
+async def test_one_that_was_ended_by_a_limits_signal_before_it_read_the_script_is_replaced():
+    async with Pool(min_size=2, max_size=2) as pool:
+        worker = await next_of(pool, ready=2)
+        async with pool.checkout() as session:
+            os.kill(worker.pid, signal.SIGSTOP)  # it will not read the script
+            with anyio.fail_after(10):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(_ended_by_signal, worker)
+                    batch = await session.start(start_of("return 7;"))
+    assert batch.ended is not None
+
+
+async def _ended_by_signal(worker: WorkerProcess) -> None:
+    os.kill(worker.pid, signal.SIGPROF)
+    os.kill(worker.pid, signal.SIGCONT)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Noted:
+    """Stands for a worker: what decides when it is roused asks nothing else of it."""
+
+    roused = 0
+
+    def rouse(self) -> None:
+        self.roused += 1
+
+
+@pytest.mark.parametrize(("gap", "roused"), [(0.0003, 1), (0.002, 0)])
+def test_behind_a_script_that_followed_another_at_once_the_next_worker_is_roused(gap, roused):
+    clock, following = Clock(), Noted()
+    rousing = Rousing(clock)
+    rousing.began()
+    rousing.ended(following)
+    assert following.roused == 0
+    clock.now = gap
+    rousing.began()
+
+    rousing.ended(following)
+
+    assert following.roused == roused
+
+
+def test_a_worker_that_still_looks_for_its_script_is_not_roused_again():
+    clock, worker, other = Clock(), Noted(), Noted()
+    rousing = Rousing(clock)
+    rousing.rouse(worker)
+    rousing.rouse(worker)
+    assert worker.roused == 1
+    rousing.rouse(other)
+    clock.now = 0.01
+    rousing.rouse(other)
+
+    assert other.roused == 2
+
+
+async def test_scripts_in_a_row_run_as_ever(tmp_path):
+    async with Harness(tmp_path, workers=Workers(min_size=4, max_size=4)) as harness:
+        results = [(await harness.run(f"return {n};")).result for n in range(20)]
+    assert results == list(range(20))
