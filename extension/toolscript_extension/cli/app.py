@@ -66,7 +66,7 @@ COMMANDS = {
     "audit": Entry(
         "journals:audit_command",
         "Show what a run did: tools, durations, approvals with who and when, and how it ended.",
-        ("toolscript audit RUN", "toolscript audit RUN --json"),
+        ("toolscript audit RUN", "toolscript audit RUN --json", "toolscript audit notebook.ipynb"),
     ),
     "undo": Entry(
         "undo:command", "Take back what runs changed in files: all of it or nothing.",
