@@ -20,8 +20,9 @@ from toolscript.harness import Harness
 from toolscript.interrupted import cut_short
 from toolscript.journal.conversation import conversation_path
 from toolscript.journal.reader import records
-from toolscript.journal.state import interrupted, is_name, state_dir
+from toolscript.journal.state import RunFile, interrupted, is_name, state_dir
 from toolscript.language.inert import visible
+from toolscript.recovery.history import first_record
 from toolscript.recovery.tape import Tape
 from toolscript.recovery.unknown import Resolution
 from toolscript.run import Run
@@ -115,7 +116,7 @@ def _list(workspace: Path) -> None:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(turn.modified))
         said = ascii(" ".join(turn.prompt.split())[:60])[1:-1]
         console.print(Text(f"{turn.conversation_id}  {when}  turn of {ascii(turn.agent)[1:-1]}: {said}"))
-    for file in interrupted(state_dir(workspace)):
+    for file in sorted(interrupted(state_dir(workspace)), key=_began):
         try:
             tape = Tape.read(records(file.path, unknown="skip"))
         except ToolscriptError as error:
@@ -128,6 +129,11 @@ def _list(workspace: Path) -> None:
             console.print(Text(f"{file.run_id}  {when}  {visible(first[:60])}"))
     if not found:
         console.print("No run and no turn was interrupted here.")
+
+
+def _began(file: RunFile) -> int:
+    first = first_record(file.path)
+    return 0 if first is None else first.time_ms
 
 
 def _outcome(text: str) -> tuple[int, Resolution]:

@@ -211,7 +211,7 @@ def test_an_undo_from_a_shell_restores_names_what_it_cannot_and_tells_of_a_secon
     assert f"undone by {again.stderr.rpartition('undo that: ')[2].strip()}" in toolscript(workspace, "undo").stdout
 
 
-def test_runs_to_undo_are_told_with_the_time_and_in_the_order_of_their_beginning(workspace):
+def test_runs_to_undo_or_resume_are_told_with_the_time_and_in_the_order_of_their_beginning(workspace):
     first = recorded(workspace, "await writeFile('a.txt', '1')")
     assert toolscript(workspace, "run", "-", script="await writeFile('a.txt', '2')").returncode == 0
     (second,) = (file.path for file in run_files(state_dir(workspace)) if file.path != first)
@@ -222,9 +222,14 @@ def test_runs_to_undo_are_told_with_the_time_and_in_the_order_of_their_beginning
 
     assert [line[0] for line in listed] == [first.stem, second.stem]
     began = [json.loads(path.read_text().splitlines()[0])["time_ms"] / 1000 for path in (first, second)]
-    assert [" ".join(line[1:3]) for line in listed] == [
-        time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) for at in began
-    ]
+    times = [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) for at in began]
+    assert [" ".join(line[1:3]) for line in listed] == times
+
+    for path in (first, second):  # as if their hosts had died before the end
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    os.utime(second, (0, 0))
+    cut = [line.split()[:3] for line in toolscript(workspace, "resume").stdout.splitlines()]
+    assert cut == [[path.stem, *at.split()] for path, at in zip((first, second), times, strict=True)]
 
 
 def test_an_undo_of_a_new_file_says_that_it_was_removed_and_of_a_run_without_changes_records_nothing(workspace):
