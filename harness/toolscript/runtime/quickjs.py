@@ -16,6 +16,7 @@ from typing import Any
 
 import _quickjs
 
+from toolscript.runtime.allocated import taken
 from toolscript.runtime.engine import Drained, Script
 from toolscript.runtime.prelude import prelude
 
@@ -70,6 +71,7 @@ class QuickJSEngine:
         self._peak_at_start = _peak()
         if not _first_peak:
             _first_peak.append(self._peak_at_start)
+            _first_taken.append(taken())
         self._context.set_memory_limit(script.heap_bytes)
         self._context.set_max_stack_size(min(script.stack_bytes, LARGEST_STACK))
         return self._attempt(self._launch, script)
@@ -97,8 +99,9 @@ class QuickJSEngine:
         self._looked = 0.0
 
     def light(self) -> bool:
-        """Say whether the process has hardly grown since its first script: then nothing in it can be large."""
-        return _peak() - _first_peak[0] < _LIGHT
+        """Say whether the process holds hardly more memory than before its first script, touched or not."""
+        now = taken()
+        return now >= 0 and now - _first_taken[0] < _LIGHT
 
     def close(self) -> None:
         """Free the context."""
@@ -218,6 +221,9 @@ def _peak() -> int:
 _first_peak: list[int] = []
 """Where the process stood before its first script; a peak never falls, so later scripts may have less to show."""
 
+
+_first_taken: list[int] = []
+"""What it held then."""
 
 _NO_ROOM = ("null", "InternalError: out of memory")
 _UNBEARABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")

@@ -30,7 +30,6 @@ _NEAR, _DRIFT_SECONDS = 0.05, 0.001
 """How little may be left of a script's time so that ring 2 is set anew at each step; and how much CPU time that was not
 the script's it may count otherwise."""
 _DONE = object()
-_MOST_KEPT_BYTES = 64 * 1024 * 1024
 
 Blank = Callable[..., str]
 
@@ -68,7 +67,6 @@ class _Worker:
         self._armed = False
         self._armed_at = self._used_then = 0.0
         self._kept: list[Engine] = []
-        self._kept_bytes = self._heap_bytes = 0
 
     def run(self) -> None:
         feed = Splitter(_LARGEST).feed
@@ -134,7 +132,6 @@ class _Worker:
         script, prepared = order.script, None
         self._serial, self._limit, self._used = order.serial, RING_2 * script.guest_seconds, 0.0
         self._hope, self._patience = HOPE if order.alone else 0, PATIENCE_SECONDS
-        self._heap_bytes = script.heap_bytes
         self._arm()
         if not order.prepared:
             # The parser is C code that reads hostile text: it has the script's time, and ring 2 behind it.
@@ -195,9 +192,8 @@ class _Worker:
         last = self._serial >= self._uses
         if running is not None:
             # Where the process is about to be ended, or the realm is small, to free it would be work for nothing.
-            if last or (self._kept_bytes + self._heap_bytes <= _MOST_KEPT_BYTES and running.light()):
+            if last or running.light():
                 self._kept.append(running)
-                self._kept_bytes += self._heap_bytes
             else:
                 running.close()
         if not last:

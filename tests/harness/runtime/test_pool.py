@@ -111,6 +111,15 @@ async def test_scripts_beyond_the_prepared_contexts_have_the_expected_tools_all_
         ]
 
 
+async def test_realms_that_hold_memory_which_they_never_touched_are_freed_all_the_same():
+    # Left alone until the process ends, thirty of them in each of two would be more than it may have of the address space.
+    held = "const held = new ArrayBuffer(12_000_000); setTimeout(() => held, 1e6); return held.byteLength;"
+    async with Pool(min_size=1, max_size=1, uses_per_worker=60) as pool:
+        results = [(await play(pool, held)).result for _ in range(60)]
+        assert pool.metrics()["restarts"] == {}
+    assert results == [12_000_000] * 60
+
+
 async def test_what_scripts_leave_in_memory_does_not_add_up_in_a_process_that_is_used_again():
     def resident(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
