@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = {"toolscript", "toolscript_tools", "toolscript_kernel", "toolscript_extension"}
@@ -40,3 +44,28 @@ def test_every_imported_package_is_a_declared_dependency_or_comes_with_one_that_
     missing = {m for m in imported() if not declared & {normal(d) for d in providers.get(m, [m])}}
 
     assert missing == set()
+
+
+def test_no_link_is_committed_since_it_would_point_to_nothing_elsewhere():
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not a clone, or no git")
+    listed = subprocess.run([git, "-C", ROOT, "ls-files", "-s"], capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("git does not read this clone")
+
+    assert [line for line in listed.stdout.splitlines() if line.startswith("120000")] == []
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_a_virtual_environment_that_is_a_broken_link_is_told_with_what_to_do(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / ".venv").symlink_to("nowhere")
+
+    done = subprocess.run(
+        ["make", f"PYTHON={sys.executable}", "demo"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stdout == ".venv is a link to what is not there: remove it (rm .venv), and try again\n"

@@ -276,18 +276,17 @@ class Harness:
 
         What had ended is not done again. ``outcomes`` says ahead, by call number, what nobody can know: whether a
         command or network call that had begun took effect; the rest is asked about. Raises StillInterrupted when
-        nobody answers (nothing was done then), when the run does not replay, or when it is none to resume; and
-        JournalError while another process works on it.
+        nobody answers (nothing was done then), when the run does not replay, or when it is none to resume;
+        ConfigError for an outcome of a call that is not in question; ToolError ``not_found`` for a run that there is
+        not; and JournalError while another process works on it.
         """
-        await self.served.wait()
-        path = parts.run_path(self.state, run_id)
-        if not path.is_file():
-            raise StillInterrupted(f"there is no run {run_id!r} in this workspace", code="not_resumable")
-        journal = parts.DiskJournal.resume(path, secrets=parts.secret_values(os.environ))
-        from toolscript.recovery.history import first_record
+        from toolscript.recovery.history import first_record, journal_to_resume
 
+        await self.served.wait()
+        path = journal_to_resume(self.state, run_id)
+        journal = parts.DiskJournal.resume(path, secrets=parts.secret_values(os.environ))
         if (first := first_record(path)) is not None and first.origin == "undo":
-            return await self._undos.resume(run_id, journal)
+            return await self._undos.resume(run_id, journal, outcomes or {})
         order = parts.Order(
             limits=self.limits, policy=self.policy, rules=self.rules,
             inline_result_bytes=self.limits.result_bytes if large_result else None,
@@ -353,7 +352,7 @@ class Harness:
         nothing is touched and the run fails with code ``changed``: ``picks`` then chooses ``keep``, ``restore`` or
         ``merge`` for each. Runs that changed no file are told so in ``warnings``, and nothing is written down: such a
         run has no id. Raises ToolError: ``not_found``, ``elsewhere``, ``not_ended``, ``interrupted``,
-        ``already_undone``.
+        ``already_undone``; and ConfigError for a pick that is not in question.
         """
         return await self._undos.undo(names, picks or {})
 

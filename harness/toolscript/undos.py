@@ -8,13 +8,14 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from toolscript.errors import ToolError
+from toolscript.errors import ToolError, ToolscriptError
 from toolscript.events import Emitter
 from toolscript.files.disk import DiskFiles
 from toolscript.journal.records import Journal
 from toolscript.recovery.history import chosen, past_runs
-from toolscript.recovery.undo import Pick
+from toolscript.recovery.undo import Pick, check_picks
 from toolscript.recovery.undoing import Undoing, effects_of_all, nothing_to_take_back
+from toolscript.recovery.unknown import Resolution, check_given
 from toolscript.run import Run
 from toolscript.workshop import Journals, new_id
 
@@ -38,6 +39,8 @@ class Undos:
         if going := [run_id for run_id in wanted if self.goes_on(run_id)]:
             raise ToolError(f"{', '.join(going)} has not ended yet", tool="undo", code="not_ended")
         effects = await to_thread.run_sync(effects_of_all, self.state, wanted)
+        if picks:
+            await to_thread.run_sync(check_picks, effects, self.files, picks)
         if not effects.net:  # nothing that anybody would take back: no run, no journal
             return nothing_to_take_back(names, effects)
         run_id = new_id("r")
@@ -46,8 +49,13 @@ class Undos:
             await undoing.run(wanted, picks)
         return Run.fold(events)
 
-    async def resume(self, run_id: str, journal: Journal) -> Run:
-        """Go on with an undo whose host died."""
+    async def resume(self, run_id: str, journal: Journal, given: Mapping[int, Resolution]) -> Run:
+        """Go on with an undo whose host died. Raises ConfigError for any given outcome: none is in question."""
+        try:
+            check_given(given, ())
+        except ToolscriptError:
+            journal.close()
+            raise
         undoing = self._undoing(run_id, journal)
         with undoing.emitter.collecting(run_id) as events:
             await undoing.resume()

@@ -159,11 +159,14 @@ def script_cell(source: str) -> str:
 
 
 def _journal(harness: Harness, name: str) -> Path:
+    from toolscript.journal.reader import is_journal
     from toolscript.journal.state import run_path
 
     for path in (Path(name), harness.workspace / name):
         with suppress(OSError):  # a name that no file can have
             if path.is_file():
+                if not is_journal(path):
+                    raise ConfigError(f"{name} is not a journal; name a run: r-…")
                 return path
     path = run_path(harness.state, name) if "/" not in name else Path(name)
     if not path.is_file():

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from toolscript.agent.configuration import Configuration, load
+from toolscript.agent.configuration import FILE_NAME, SERVERS_NAME, Configuration, load
 from toolscript.agent.trust import Trust
 from toolscript.errors import ConfigError
 from toolscript.language.inert import visible
@@ -53,6 +53,10 @@ def trust_command(
     if revoke:
         typer.echo(f"{file}: {'not trusted any more' if Trust().revoke(file) else 'it was not trusted'}")
         return
+    if file.name not in (FILE_NAME, SERVERS_NAME):
+        raise ConfigError(
+            f"{file} is no configuration: only a workspace's {FILE_NAME} or {SERVERS_NAME} can be trusted"
+        )
     try:
         digest = sha256(file.read_bytes()).hexdigest()
     except OSError as error:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from inspect import cleandoc
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -66,7 +66,7 @@ COMMANDS = {
     "audit": Entry(
         "journals:audit_command",
         "Show what a run did: tools, durations, approvals with who and when, and how it ended.",
-        ("toolscript audit RUN", "toolscript audit RUN --json"),
+        ("toolscript audit RUN", "toolscript audit RUN --json", "toolscript audit notebook.ipynb"),
     ),
     "undo": Entry(
         "undo:command", "Take back what runs changed in files: all of it or nothing.",
@@ -109,8 +109,20 @@ app = typer.Typer(
 )  # fmt: skip
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"toolscript {version('toolscript')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _all() -> None: ...
+def _all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
 
 
 for _name, _entry in COMMANDS.items():

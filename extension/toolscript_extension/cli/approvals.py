@@ -39,7 +39,7 @@ def command(
         screen(stderr=approval is not None).print(
             "Nothing waits for consent: no process runs scripts in this workspace."
         )
-        raise typer.Exit(Exit.COMPLETED if approval is None else Exit.FAILED)
+        raise typer.Exit(Exit.COMPLETED if approval is None else Exit.USAGE)
     asyncio.run(_command(state, approval, reason if deny else None, owner))
 
 
@@ -61,3 +61,5 @@ def _list(console: Console, pending: tuple[ApprovalRequest, ...]) -> None:
         console.print(Text(f"{request.approval_id}", style="bold"))
         for line in as_text(request).splitlines():
             console.print(Text(f"  {line}"))
+    if pending:
+        console.print(Text("answer one with: toolscript approvals ID --allow | --deny [REASON]", style="dim"))

@@ -25,23 +25,34 @@ from toolscript_extension.cli.exits import Exit
 from toolscript_extension.cli.streams import screen
 
 OUTPUT_LINES = 60
+QUICKSTART = Path("notebooks/01-quickstart.ipynb")
 
 
 def command(
-    notebook: Annotated[Path, typer.Argument(help="The notebook to run.")] = Path("notebooks/01-quickstart.ipynb"),
+    notebook: Annotated[Path, typer.Argument(help="The notebook to run.")] = QUICKSTART,
     output: Annotated[Path | None, typer.Option(help="Where the executed notebook goes.")] = None,
     timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.")] = 120,
 ) -> None:
     """Run a notebook with its kernel and print what each cell did."""
     console = screen()
+    _check_place(output)
     target = output or notebook.parent / ".work" / f"{notebook.stem}.executed.ipynb"
     document = _read(notebook)
     began = time.monotonic()
     failed = _execute(document, notebook.parent, timeout, console)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if output is None:
+        target.parent.mkdir(exist_ok=True)
     target.write_text(nbformat.writes(document) + "\n", encoding="utf-8")
     _close(console, notebook, target, time.monotonic() - began, failed)
     raise typer.Exit(Exit.FAILED if failed else Exit.COMPLETED)
+
+
+def _check_place(output: Path | None) -> None:
+    """Raise ConfigError for a place that no file can have, before anything runs."""
+    if output is not None and not output.parent.is_dir():
+        raise ConfigError(f"--output {output}: there is no directory {output.parent}; make it, or name another")
+    if output is not None and output.is_dir():
+        raise ConfigError(f"--output {output} is a directory; name a file in it")
 
 
 def _close(console: Console, notebook: Path, target: Path, seconds: float, failed: bool) -> None:
@@ -71,7 +82,8 @@ def _read(path: Path) -> Any:
     try:
         return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+        hint = "; give the path of a notebook, or go to the top of a clone" if path == QUICKSTART else ""
+        raise ConfigError(f"cannot read {path}: {error.strerror}{hint}") from None
     except Exception as error:
         raise ConfigError(f"{path} is not a notebook: {str(error).splitlines()[0][:200]}") from None
 

@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from toolscript.errors import Json
+    from toolscript.errors import Json, ToolscriptError
     from toolscript.run import Run
 
 
@@ -51,19 +51,27 @@ def turn_exit_code(status: str, reason: str, error: dict[str, Json] | None) -> E
 
 def of_failure(error: BaseException) -> tuple[Exit, str] | None:
     """Return exit code and sentence of a failure that somebody can act on; None for a fault of ours."""
-    from toolscript.errors import ConfigError, ToolscriptError
+    from toolscript.errors import ToolscriptError
     from toolscript.language.inert import visible
 
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, ToolscriptError):
         place = f" ({error.position})" if error.position else ""
-        code = Exit.USAGE if isinstance(error, ConfigError) else _of_error(error.to_json())
+        code = Exit.USAGE if _is_usage(error) else _of_error(error.to_json())
         return code, visible(f"{error.message}{place}")
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return Exit.FAILED, visible(f"{where}{error.strerror}")
     return None
+
+
+def _is_usage(error: ToolscriptError) -> bool:
+    """Say whether what was asked for cannot be: a name of nothing, or configuration that is none."""
+    from toolscript.errors import ConfigError, ToolError, UnknownApproval
+
+    unknown = isinstance(error, ToolError) and error.code == "not_found"
+    return unknown or isinstance(error, ConfigError | UnknownApproval)
 
 
 def _of_error(error: dict[str, Json]) -> Exit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 import shlex
 import sys
 from collections.abc import Iterable
@@ -53,6 +54,28 @@ def _read(stream: IO[bytes], name: str, most: int) -> bytes:
 
 def _why(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+_OPERAND = (
+    r"""[-!]?(?:\d[\w.]*|'[^'\\]*'|"[^"\\]*"|`[^`\\$]*`|[A-Za-z_$][\w$]*(?:\??\.[\w$]+|\[[^]([=]*\])*|\[[^]([=]*\])"""
+)
+_VALUE = re.compile(rf"{_OPERAND}(?:\s*(?:[-+*/%<>]|\*\*|[<>=!]==?|&&|\|\||\?\?)\s*{_OPERAND})*\s*;?")
+_ORDERS = frozenset({"break", "continue", "debugger"})
+_OPEN = ("=", "+", "-", "*", "/", "%", ",", "(", "[", "?", ":", "&", "|", "<", ">", ".")
+"""What a line ends in that the next one goes on with."""
+
+
+def idle_value(source: str) -> str | None:
+    """Return the last line of a script that returns nothing if it is plainly a value: it was meant as the result.
+
+    A call, an assignment, or anything less plain is none: it may be meant as it stands.
+    """
+    lines = [line.strip() for line in source.splitlines() if line.strip() and not line.strip().startswith("//")]
+    last, before = (lines or [""])[-1], (lines[-2:-1] or [""])[0]
+    if re.search(r"\breturn\b", source) or len(last) > 120 or before.endswith(_OPEN) or source.count("`") % 2:
+        return None
+    plain = _VALUE.fullmatch(last) and last.rstrip("; ") not in _ORDERS and not last.startswith(("'use", '"use'))
+    return last.rstrip("; ") if plain else None
 
 
 def params_of(given: Iterable[str]) -> dict[str, Json]:

@@ -17,7 +17,7 @@ from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError, JournalError
 from toolscript.harness import Harness
 from toolscript.journal.audit import EndSeen, Entry, ScriptSeen, audit, entry_json, entry_text
-from toolscript.journal.reader import records
+from toolscript.journal.reader import is_journal, records
 from toolscript.journal.state import run_path, state_dir
 from toolscript.language.inert import visible
 from toolscript.recovery.follow import Divergence
@@ -41,10 +41,14 @@ Workspace = Annotated[Path, typer.Option(help="The directory that the run worked
 
 def journal_of(name: str, workspace: Path) -> Path:
     """Return the journal of this name: a path, or a run's id. Raises ConfigError when there is none."""
-    for path in (Path(name), run_path(state_dir(workspace), name) if "/" not in name else Path(name)):
-        if path.is_file():
-            return path
-    raise ConfigError(f"there is no journal {name!r}, neither as a file nor as a run of {workspace.resolve()}")
+    path = Path(name)
+    if path.is_file():
+        if not is_journal(path):
+            raise ConfigError(f"{name} is not a journal; give one, the id of a run in this workspace, or a notebook")
+        return path
+    if (found_here := _journal(name, workspace)) is None:
+        raise ConfigError(f"there is no journal {name!r}, neither as a file nor as a run of {workspace.resolve()}")
+    return found_here
 
 
 def replay_command(
@@ -69,7 +73,12 @@ def replay_command(
 
 def _replay_notebook(path: Path, workspace: Path, console: Console, *, live: bool) -> None:
     for cell in saved_cells(path):
-        tapes = [found(run, _journal(run.run_id, workspace)) for run in cell.runs]
+        for run in cell.runs:
+            if run.idle:
+                console.print(Text(f"cell {run.cell}: {run.idle}, nothing to replay"), soft_wrap=True)
+        tapes = [found(run, _journal(run.run_id, workspace)) for run in cell.runs if not run.idle]
+        if cell.runs and not tapes:
+            continue
         what = "turn" if cell.prompt is not None else "script"
         console.print(
             Text(f"cell {cell.number}: {what}, {len(tapes)} run{'' if len(tapes) == 1 else 's'}"), soft_wrap=True
@@ -83,7 +92,7 @@ def _replay_notebook(path: Path, workspace: Path, console: Console, *, live: boo
 def _journal(name: str, workspace: Path) -> Path | None:
     try:
         path = run_path(state_dir(workspace), name)
-    except JournalError:  # a hostile notebook's id of a run
+    except JournalError:  # no id of a run; a hostile notebook's may be anything
         return None
     return path if path.is_file() else None
 
@@ -113,9 +122,10 @@ async def _replay(tape: Tape) -> Replayed:
 
 
 def _live(tape: Tape, workspace: Path, console: Console) -> None:
-    changed = asyncio.run(_run_again(tape, workspace, console))
+    run_id, changed = asyncio.run(_run_again(tape, workspace, console))
     for difference in changed:
         console.print(Text(visible(str(difference))), soft_wrap=True)
+    console.print(Text(f"run {run_id}", style="dim"), soft_wrap=True)
     console.print(
         Text(f"ran for real: {len(changed) or 'nothing'} changed", style="yellow" if changed else "green"),
         soft_wrap=True,
@@ -124,7 +134,7 @@ def _live(tape: Tape, workspace: Path, console: Console) -> None:
         raise typer.Exit(Exit.FAILED)
 
 
-async def _run_again(tape: Tape, workspace: Path, console: Console) -> tuple[Difference, ...]:
+async def _run_again(tape: Tape, workspace: Path, console: Console) -> tuple[str, tuple[Difference, ...]]:
     run = tape.run
     try:
         params = loads(run.params)
@@ -138,7 +148,7 @@ async def _run_again(tape: Tape, workspace: Path, console: Console) -> tuple[Dif
                 allowed_tools=run.allowed_tools,
             )  # fmt: skip
         now = list(records(run_path(harness.state, again.run_id)))
-    return differences(tape.records, now)
+    return again.run_id, differences(tape.records, now)
 
 
 def audit_command(
@@ -146,8 +156,36 @@ def audit_command(
     workspace: Workspace = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line for each entry.")] = False,
 ) -> None:
-    """Show what a run did: tools, durations, approvals with who and when, and how it ended."""
-    entries = audit(journal_of(file, workspace))
+    """Show what a run did: tools, durations, approvals with who and when, and how it ended.
+
+    Of a notebook, each run is told whose journal is in this workspace: who consented is written down only there.
+    """
+    if file.endswith(".ipynb"):
+        _audit_notebook(Path(file), workspace, as_json=as_json)
+    else:
+        _tell(journal_of(file, workspace), as_json=as_json)
+
+
+def _audit_notebook(path: Path, workspace: Path, *, as_json: bool) -> None:
+    console, missing = screen(stderr=True), False
+    for run in (run for cell in saved_cells(path) for run in cell.runs):
+        journal = None if run.idle else _journal(run.run_id, workspace)
+        if journal is not None:
+            console.print(Text(visible(f"cell {run.cell}: {run.run_id}")), soft_wrap=True)
+            _tell(journal, as_json=as_json)
+            continue
+        missing = missing or not run.idle
+        gone = (
+            f"the journal of {run.run_id} is not in this workspace's state directory, and only it tells who consented"
+        )
+        why = f"{run.idle}, nothing to audit" if run.idle else gone
+        console.print(Text(visible(f"cell {run.cell}: {why}")), soft_wrap=True)
+    if missing:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _tell(journal: Path, *, as_json: bool) -> None:
+    entries = audit(journal)
     for entry in entries if as_json else sorted(entries, key=_place):
         sys.stdout.write((json_text(entry_json(entry), None) if as_json else entry_text(entry)) + "\n")
 

@@ -18,9 +18,11 @@ from toolscript.approvals.terminal import TerminalDecider
 from toolscript.errors import ConfigError, StillInterrupted, ToolscriptError
 from toolscript.harness import Harness
 from toolscript.interrupted import cut_short
+from toolscript.journal.conversation import conversation_path
 from toolscript.journal.reader import records
-from toolscript.journal.state import interrupted, state_dir
+from toolscript.journal.state import RunFile, interrupted, is_name, state_dir
 from toolscript.language.inert import visible
+from toolscript.recovery.history import first_record
 from toolscript.recovery.tape import Tape
 from toolscript.recovery.unknown import Resolution
 from toolscript.run import Run
@@ -61,7 +63,7 @@ def command(
     console = screen(stderr=True)
     harness = Harness(workspace)
     notify(harness.configuration, console)
-    turn = name in harness.interrupted_turns()
+    turn = is_name(name) and conversation_path(harness.state, name).is_file()
     if turn and given:
         raise ConfigError(f"--outcome answers for calls of a run; resume the runs of {name} first, then the turn")
     try:
@@ -115,7 +117,7 @@ def _list(workspace: Path) -> None:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(turn.modified))
         said = ascii(" ".join(turn.prompt.split())[:60])[1:-1]
         console.print(Text(f"{turn.conversation_id}  {when}  turn of {ascii(turn.agent)[1:-1]}: {said}"))
-    for file in interrupted(state_dir(workspace)):
+    for file in sorted(interrupted(state_dir(workspace)), key=_began):
         try:
             tape = Tape.read(records(file.path, unknown="skip"))
         except ToolscriptError as error:
@@ -123,11 +125,16 @@ def _list(workspace: Path) -> None:
             continue
         if tape.end is None:
             found = True
-            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(file.modified))
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(tape.run.time_ms / 1000))
             first = next((line.strip() for line in tape.run.source.splitlines() if line.strip()), "")
             console.print(Text(f"{file.run_id}  {when}  {visible(first[:60])}"))
     if not found:
         console.print("No run and no turn was interrupted here.")
+
+
+def _began(file: RunFile) -> int:
+    first = first_record(file.path)
+    return 0 if first is None else first.time_ms
 
 
 def _outcome(text: str) -> tuple[int, Resolution]:

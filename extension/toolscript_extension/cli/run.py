@@ -20,9 +20,10 @@ from toolscript.approvals.choices import Policy
 from toolscript.errors import ApprovalDenied, Json
 from toolscript.events import BaseEvent, RunStatus
 from toolscript.harness import Harness
+from toolscript.language.inert import visible
 from toolscript.run import Run
 from toolscript_extension.cli.exits import exit_code
-from toolscript_extension.cli.given import limits_of, params_of, read_source
+from toolscript_extension.cli.given import idle_value, limits_of, params_of, read_source
 from toolscript_extension.cli.show import Terminal, escaped, json_text, notify, notify_unserved
 from toolscript_extension.cli.streams import screen
 
@@ -90,6 +91,9 @@ def command(
         sys.stdout.write(json_text(run.to_json()) + "\n")
     elif not events and run.result is not None:
         sys.stdout.write(json_text(run.result) + "\n")
+    elif not events and run.status is RunStatus.COMPLETED and (value := idle_value(source)) is not None:
+        hint = f"the script ends in a value that it does not return; for a result: return {value}"
+        shown.print(visible(hint), style="dim", soft_wrap=True)
     raise typer.Exit(exit_code(run))
 
 

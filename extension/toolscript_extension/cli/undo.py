@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -56,7 +57,7 @@ def command(
             run = asyncio.run(_undo(workspace, names, picks | _choices(_conflicts(run), console)))
     except ToolError as error:
         console.print(Text(visible(f"toolscript: {error.message}"), style="red"), soft_wrap=True)
-        raise typer.Exit(Exit.FAILED) from None
+        raise typer.Exit(Exit.USAGE if error.code == "not_found" else Exit.FAILED) from None
     if as_json:
         sys.stdout.write(json_text(run.to_json()) + "\n")
     else:
@@ -98,6 +99,9 @@ def _show(run: Run, workspace: Path, console: Console) -> None:
         console.print(Text(f"toolscript: {visible(str(run.error['message']))}", style="red"), soft_wrap=True)
         for conflict in _conflicts(run):
             console.print(Text(f"  {_told(conflict)}"), soft_wrap=True)
+        for conflict in _conflicts(run)[:1]:
+            path = visible(shlex.quote(_relative(conflict["path"], workspace)))
+            console.print(Text(f"choose with, for each: --pick {path}=keep|restore|merge"), soft_wrap=True)
         return
     for warning in run.warnings:
         console.print(Text(visible(warning[:1].upper() + warning[1:] + ".")), soft_wrap=True)
@@ -125,7 +129,7 @@ def _list(workspace: Path) -> None:
         heading = "Runs that changed files, the latest last; take one back with: toolscript undo RUN"
         console.print(heading, soft_wrap=True)
     for entry in listed:
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.file.modified))
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.run.time_ms / 1000))
         first = next((line.strip() for line in entry.run.source.splitlines() if line.strip()), "")
         state = f"  undone by {undone[entry.run.run_id]}" if entry.run.run_id in undone else ""
         turn = f"  {entry.run.turn_id}" if entry.run.turn_id else ""

@@ -16,7 +16,7 @@ from toolscript.journal.codec import MAX_LINE, BadLine, fields_of, line_hash, lo
 from toolscript.journal.private import read_private
 from toolscript.journal.records import KINDS, Record, RunEndRecord
 from toolscript.journal.redact import mapped, restored
-from toolscript.journal.state import last_line, secrets_path
+from toolscript.journal.state import SUFFIX, last_line, secrets_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,18 @@ class Line:
     def kind(self) -> str:
         """The kind of record that the line holds."""
         return str(self.data["kind"])
+
+
+def is_journal(path: Path) -> bool:
+    """Say whether a file is meant as a journal: by its name, or because its first line is a record's."""
+    if path.suffix == SUFFIX:
+        return True
+    try:
+        with path.open("rb") as file:
+            data = loaded(file.readline(MAX_LINE))
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and {"kind", "prev"} <= data.keys()
 
 
 def lines(path: Path, *, first: str | None = "run") -> Iterator[Line]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from toolscript.errors import ToolError, ToolscriptError
 from toolscript.journal.reader import end_record, lines, records
 from toolscript.journal.records import CallRecord, EndRecord, RunRecord
-from toolscript.journal.state import RunFile, run_files
+from toolscript.journal.state import RunFile, is_name, run_files, run_path
 
 SEARCHED = 50
 """So many journals without an end are looked through for changes."""
@@ -37,6 +37,14 @@ def first_record(path: Path) -> RunRecord | None:
     except ToolscriptError:  # one damaged journal must not keep the others from being undone
         return None
     return first if isinstance(first, RunRecord) else None
+
+
+def journal_to_resume(state: Path, run_id: str) -> Path:
+    """Return where the journal of a run lies. Raises ToolError ``not_found``."""
+    path = run_path(state, run_id) if is_name(run_id) else None
+    if path is None or not path.is_file():
+        raise ToolError(f"there is no run {run_id!r} in this workspace", tool="resume", code="not_found")
+    return path
 
 
 def elsewhere(run: RunRecord, name: str, workspace: Path) -> str:

@@ -8,10 +8,21 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import NoReturn
 
-from toolscript.errors import ConfigError, JournalDamaged, JournalError, Json, ToolscriptError
+from toolscript.errors import (
+    ConfigError,
+    JournalDamaged,
+    JournalError,
+    Json,
+    ScriptFormatError,
+    ScriptSyntaxError,
+    SourceTooLarge,
+    ToolscriptError,
+    UnsupportedTypeScript,
+)
 from toolscript.journal.blobs import read_blob
 from toolscript.journal.codec import BLOB, BadLine, loaded, record_of
 from toolscript.journal.reader import lines, records
@@ -31,15 +42,23 @@ BODY_BYTES = 64 * 1024
 RUN_BYTES = 1024 * 1024
 """All texts of one run together."""
 CUT, EXACT = "$sha256", "$json"
+IDLE = {"dry-run": "planned only", "off": "shown, not run"}
+"""Modes of scripts that never run, in words."""
+REFUSED = frozenset(kind.code for kind in (ScriptFormatError, ScriptSyntaxError, SourceTooLarge, UnsupportedTypeScript))
+"""Errors of scripts that never began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRun:
-    """One run as a notebook keeps it; without ``tape`` where a text was too large, or there is none."""
+    """One run as a notebook keeps it; without ``tape`` where a text was too large, or there is none.
+
+    ``idle`` says why nothing ran, so that there is nothing to replay; empty for what did.
+    """
 
     cell: int
     run_id: str
     tape: Tape | None = None
+    idle: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,27 +162,27 @@ def saved_cells(path: Path) -> tuple[SavedCell, ...]:
     try:
         notebook: Json = json.loads(path.read_bytes())
         outputs = [
-            (number, facts)
+            (number, facts, (output.get("data") or {}).get(MIME))
             for number, cell in enumerate(notebook["cells"], 1)
             for output in cell.get("outputs", ())
             if isinstance(facts := (output.get("metadata") or {}).get(MIME), dict)
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{path} is no notebook: {error}") from None
-    found = tuple(cell for cell in (_cell(number, facts) for number, facts in outputs) if cell.runs or cell.replies)
+    found = tuple(cell for cell in (_cell(*output) for output in outputs) if cell.runs or cell.replies)
     if not found:
         raise ConfigError(f"{path} names no recorded run: execute it with the toolscript kernel first")
     return found
 
 
-def _cell(number: int, facts: Mapping[str, Json]) -> SavedCell:
+def _cell(number: int, facts: Mapping[str, Json], shown: Json) -> SavedCell:
     turn = facts.get("turn")
     steps = turn.get("steps") if isinstance(turn, dict) else None
     return SavedCell(
         number=number,
         prompt=str(turn.get("prompt", "")) if isinstance(turn, dict) else None,
         replies=tuple(_texts(steps)) if isinstance(steps, list) else (),
-        runs=tuple(_runs(number, facts.get("scripts"))),
+        runs=tuple(_runs(number, facts.get("scripts"), _idle(shown))),
     )
 
 
@@ -171,11 +190,30 @@ def _texts(steps: Iterable[Json]) -> Iterator[str]:
     yield from (step["text"] for step in steps if isinstance(step, dict) and isinstance(step.get("text"), str))
 
 
-def _runs(cell: int, scripts: Json) -> Iterator[SavedRun]:
-    for script in scripts if isinstance(scripts, list) else ():
+def _idle(shown: Json) -> tuple[str, ...]:
+    """Return for each script that a cell shows why it did not run; empty for one that did."""
+    parts = shown.get("parts") if isinstance(shown, dict) else None
+    scripts = parts if isinstance(parts, list) else []
+    return tuple(_why_idle(part) for part in scripts if isinstance(part, dict) and part.get("type") == "script")
+
+
+def _why_idle(script: Mapping[str, Json]) -> str:
+    match script:
+        case {"mode": str(mode)} if mode in IDLE:
+            return IDLE[mode]
+        case {"error": {"code": str(code)}} if code in REFUSED:
+            return "refused before it ran"
+        case _:
+            return ""
+
+
+def _runs(cell: int, scripts: Json, idle: Iterable[str]) -> Iterator[SavedRun]:
+    for script, why in zip_longest(scripts, idle, fillvalue="") if isinstance(scripts, list) else ():
         match script:
+            case {"runId": str(run_id), "tape": tape} if run_id:
+                yield SavedRun(cell=cell, run_id=run_id, tape=tape_of(tape))
             case {"runId": str(run_id)} if run_id:
-                yield SavedRun(cell=cell, run_id=run_id, tape=tape_of(script.get("tape")))
+                yield SavedRun(cell=cell, run_id=run_id, idle=why)
             case _:
                 pass
 
@@ -183,10 +221,12 @@ def _runs(cell: int, scripts: Json) -> Iterator[SavedRun]:
 def found(run: SavedRun, journal: Path | None) -> Tape:
     """Return a run's tape: from the notebook, or, where that keeps only hashes, from its journal if that is here.
 
-    Raises ConfigError where neither has it.
+    Raises ConfigError where neither has it, and for what did not run.
     """
     if run.tape is not None:
         return run.tape
+    if run.idle:
+        raise ConfigError(f"cell {run.cell}: {run.idle}, nothing to replay")
     if journal is None:
         raise ConfigError(
             f"cell {run.cell}: the notebook does not hold all of {run.run_id} (it was large, or saved by an older "
@@ -219,7 +259,7 @@ def of_script(cells: Iterable[SavedCell], source: str, run_id: str = "") -> Save
 
     Raises ConfigError where that is none, or any of several.
     """
-    runs = [run for cell in cells for run in cell.runs if run_id in ("", run.run_id)]
+    runs = [run for cell in cells for run in cell.runs if run_id == run.run_id or (not run_id and not run.idle)]
     same = [r for r in runs if r.tape is not None and r.tape.run.source.strip() == source.strip()]
     if same or len(runs) == 1:
         return (same or runs)[0]

@@ -38,7 +38,7 @@ from toolscript.recovery.follow import Diverged, Divergence, Follower, differing
 from toolscript.recovery.history import elsewhere
 from toolscript.recovery.past import OpenCall, Past
 from toolscript.recovery.tape import Tape
-from toolscript.recovery.unknown import Resolution, Unknown, resolve, unanswered
+from toolscript.recovery.unknown import Resolution, Unknown, check_given, resolve, unanswered
 from toolscript.registry.classification import Classification, Danger, Effect
 from toolscript.registry.context import ToolContext
 from toolscript.registry.tool import Tool
@@ -178,6 +178,8 @@ class ResumedCourse(Course):
             ended = await self._follow(session)
             if ended is None:
                 await self.treat()
+            else:
+                check_given(self._given, ())
         except Diverged as caught:
             self.suspended = StillInterrupted(
                 f"the run does not replay, so it cannot go on:\n{caught.divergence}", code="diverged"
@@ -233,6 +235,7 @@ class ResumedCourse(Course):
                 unknowns.append(treatment)
             elif treatment is not None:
                 road.treatments[call.record.number] = treatment
+        check_given(self._given, unknowns)
         await self._ask(unknowns)
 
     async def _ask(self, unknowns: list[Unknown]) -> None:

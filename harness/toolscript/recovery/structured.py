@@ -9,6 +9,7 @@ from toolscript.events import RunStatus, ScriptExecutionOutput
 from toolscript.facade.scope import RunScope
 from toolscript.journal.records import EndRecord, RunEndRecord
 from toolscript.recovery.resume import Interrupted, ResumedCourse, as_call
+from toolscript.recovery.unknown import check_given
 from toolscript.runner import Runner, error_of
 
 
@@ -19,6 +20,11 @@ async def finish(interrupted: Interrupted, runner: Runner) -> None:
     """
     past, scope = interrupted.past, interrupted.scope
     if not past.open:
+        try:
+            check_given(interrupted.given, ())
+        except ToolscriptError:
+            scope.journal.close()
+            raise
         await _conclude(interrupted)
         return
     course = ResumedCourse(interrupted, runner.board)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from toolscript.errors import Json, ToolError
+from toolscript.errors import ConfigError, Json, ToolError
 from toolscript.facade.images import Bodies, changes_of, read_state, written
 from toolscript.files.content import MISSING
 from toolscript.files.disk import DiskFiles
@@ -136,7 +136,7 @@ def undoable(effects: Effects, files: DiskFiles, picks: Mapping[Path, Pick] | No
     ``merge_conflict``.
     """
     picks, files = picks or {}, widened(files, effects.changes)
-    changed = {c.path: c for c in conflicts(files, effects.changes) if not alike(c.now, c.before)}
+    changed = {c.path: c for c in in_question(effects, files)}
     if any(path not in picks for path in changed):
         return Undoable(conflicts=tuple(changed.values()))
     steps = [_step(files, c, s) for c in effects.net if (s := _wanted(c, changed.get(c.path), picks)) is not None]
@@ -145,6 +145,26 @@ def undoable(effects: Effects, files: DiskFiles, picks: Mapping[Path, Pick] | No
     for step in steps:
         _check_kept(step)
     return Undoable(steps=tuple(steps), kept=tuple(path for path, pick in picks.items() if pick == "keep"))
+
+
+def in_question(effects: Effects, files: DiskFiles) -> tuple[Conflict, ...]:
+    """Return the paths that have changed since and are not what they were before either."""
+    files = widened(files, effects.changes)
+    return tuple(c for c in conflicts(files, effects.changes) if not alike(c.now, c.before))
+
+
+def check_picks(effects: Effects, files: DiskFiles, picks: Mapping[Path, Pick]) -> None:
+    """Raise ConfigError for a choice that would be passed over: its path has not changed since, or never changed.
+
+    To restore what the runs changed is no choice to refuse: it is what happens.
+    """
+    asked = [c.path for c in in_question(effects, files)]
+    mine = {change.path for change in effects.net}
+    vain = [p for p, pick in picks.items() if p not in asked and not (pick == "restore" and p in mine)]
+    if vain:
+        names = ", ".join(shown(str(path)) for path in vain)
+        others = ", ".join(shown(str(path)) for path in asked) or "none"
+        raise ConfigError(f"there is nothing to choose for {names}: paths that changed since: {others}")
 
 
 def _wanted(change: Change, conflict: Conflict | None, picks: Mapping[Path, Pick]) -> State | None:

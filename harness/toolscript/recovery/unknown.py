@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -154,6 +154,15 @@ async def _write_down(request: ApprovalRequest, decision: Decision, scope: RunSc
         )
     )  # fmt: skip
     await scope.journal.sync()
+
+
+def check_given(given: Mapping[int, Resolution], unknowns: Sequence[Unknown]) -> None:
+    """Raise ConfigError for an outcome of a call that is not in question: nobody would look at it."""
+    vain = sorted(given.keys() - {unknown.call.record.number for unknown in unknowns})
+    if vain:
+        names = ", ".join(f"#{number}" for number in vain)
+        listed = ", ".join(f"#{u.call.record.number} {u.tool.spec.path}" for u in unknowns) or "none"
+        raise ConfigError(f"the outcome of {names} is not in question; calls whose outcome is: {listed}")
 
 
 def unanswered(unknowns: list[Unknown]) -> StillInterrupted:

@@ -59,6 +59,22 @@ def test_a_cell_that_fails_ends_it_with_the_exit_code_of_a_failure(folder):
     assert "stopped at the cell that failed" in done.stdout
 
 
+def test_a_planned_cell_is_passed_over_when_its_notebook_is_replayed_and_audited(folder):
+    plan = "%%toolscript --dry-run\nawait writeFile('a.txt', 'x'); return 1"
+    notebook(folder, plan, "%%toolscript\nconsole.log('said'); return (await listDir('.')).length")
+    assert toolscript(folder, "demo", "notes/n.ipynb", "--output", "out.ipynb").returncode == 0
+
+    replayed = toolscript(folder, "replay", "out.ipynb")
+    audited = toolscript(folder, "audit", "out.ipynb", "--workspace", "notes")
+
+    assert (replayed.returncode, replayed.stdout) == (0, "1\n"), replayed.stderr
+    assert replayed.stderr == (
+        "cell 2: planned only, nothing to replay\ncell 3: script, 1 run\nsaid\nreplayed: the same\n"
+    )
+    assert audited.returncode == 0 and "cell 2: planned only, nothing to audit\n" in audited.stderr
+    assert audited.stdout.startswith("run r-")
+
+
 def test_what_is_no_notebook_or_has_no_kernel_is_one_sentence(folder):
     notebook(folder, "1", kernel="nobodys-kernel")
     (folder / "text.ipynb").write_text("hello")

@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,7 @@ def test_a_live_replay_shows_what_changed(workspace):
     changed = toolscript(workspace, "replay", str(path), "--live")
 
     assert (same.returncode, changed.returncode) == (0, 1)
+    assert f"\nrun {run_files(state_dir(workspace))[-1].run_id}\nran for real: 2 changed\n" in f"\n{changed.stderr}"
     assert '- completed: "one"' in changed.stderr and '+ completed: "two"' in changed.stderr
 
 
@@ -162,6 +164,21 @@ def test_a_notebook_that_holds_the_tape_replays_without_the_journal(workspace):
     assert (done.returncode, done.stdout) == (0, "7\n")
     assert done.stderr == "cell 1: script, 1 run\nsaid\nreplayed: the same\n"
     assert not (workspace / "a.txt").exists()
+
+
+def test_an_audit_of_a_notebook_tells_of_each_run_whose_journal_is_here(workspace):
+    path = recorded(workspace, "await writeFile('a.txt', 'a'); return 7")
+    notebook(workspace, scripts=[{"runId": path.stem, "tape": saved(path)}])
+
+    done, as_json = (toolscript(workspace, "audit", "n.ipynb", *options) for options in ([], ["--json"]))
+    path.unlink()
+    gone = toolscript(workspace, "audit", "n.ipynb")
+
+    assert (done.returncode, done.stderr) == (0, f"cell 1: {path.stem}\n")
+    assert [line.split(":")[0] for line in done.stdout.splitlines()][:2] == [f"run {path.stem}", "#1 writeFile"]
+    assert [json.loads(line)["kind"] for line in as_json.stdout.splitlines()] == ["script", "call", "end"]
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert f"the journal of {path.stem} is not in this workspace" in gone.stderr
 
 
 def test_a_notebook_without_the_tape_needs_the_journal_and_says_so(workspace):
@@ -192,6 +209,27 @@ def test_an_undo_from_a_shell_restores_names_what_it_cannot_and_tells_of_a_secon
     assert 'not undone: shell {"command":"echo x > b.txt"}' in done.stderr
     assert again.returncode == 1 and "was undone already, by r-" in again.stderr
     assert f"undone by {again.stderr.rpartition('undo that: ')[2].strip()}" in toolscript(workspace, "undo").stdout
+
+
+def test_runs_to_undo_or_resume_are_told_with_the_time_and_in_the_order_of_their_beginning(workspace):
+    first = recorded(workspace, "await writeFile('a.txt', '1')")
+    assert toolscript(workspace, "run", "-", script="await writeFile('a.txt', '2')").returncode == 0
+    (second,) = (file.path for file in run_files(state_dir(workspace)) if file.path != first)
+    os.utime(first)  # as a resume or a copy does
+    os.utime(second, (0, 0))
+
+    _, *listed = (line.split() for line in toolscript(workspace, "undo").stdout.splitlines())
+
+    assert [line[0] for line in listed] == [first.stem, second.stem]
+    began = [json.loads(path.read_text().splitlines()[0])["time_ms"] / 1000 for path in (first, second)]
+    times = [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) for at in began]
+    assert [" ".join(line[1:3]) for line in listed] == times
+
+    for path in (first, second):  # as if their hosts had died before the end
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    os.utime(second, (0, 0))
+    cut = [line.split()[:3] for line in toolscript(workspace, "resume").stdout.splitlines()]
+    assert cut == [[path.stem, *at.split()] for path, at in zip((first, second), times, strict=True)]
 
 
 def test_an_undo_of_a_new_file_says_that_it_was_removed_and_of_a_run_without_changes_records_nothing(workspace):

@@ -147,8 +147,8 @@ def test_a_terminal_that_wants_no_colour_gets_none(tmp_path, variables):
     assert "\x1b[3" not in done.stdout
 
 
-def test_an_answer_where_nothing_runs_is_one_sentence_and_a_failure(tmp_path):
+def test_an_answer_where_nothing_runs_is_one_sentence_and_a_usage_error(tmp_path):
     listed, answered = toolscript(tmp_path, "approvals"), toolscript(tmp_path, "approvals", "ID", "--allow")
 
-    assert (listed.returncode, answered.returncode) == (0, 1)
+    assert (listed.returncode, answered.returncode) == (0, 2)
     assert listed.stdout == answered.stderr == "Nothing waits for consent: no process runs scripts in this workspace.\n"

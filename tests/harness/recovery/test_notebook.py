@@ -178,3 +178,39 @@ async def test_changes_and_their_bodies_stay_out(harness):
     assert isinstance(next(iter(records(run_path(harness.state, run.run_id)))), RunRecord)
     assert any(isinstance(r, EndRecord) and r.changes for r in records(run_path(harness.state, run.run_id)))
     assert not any("changes" in r for r in kept)
+
+
+@pytest.mark.parametrize(
+    ("shown", "says"),
+    [
+        ({"mode": "dry-run", "status": "completed"}, "planned only"),
+        ({"mode": "off", "status": "completed"}, "shown, not run"),
+        ({"status": "failed", "error": {"code": "unsupported_typescript"}}, "refused before it ran"),
+    ],
+)
+async def test_what_never_ran_is_passed_over_and_is_not_the_run_of_a_script(harness, tmp_path, shown, says):
+    run = await harness.run("return 1")
+    scripts = [{"runId": "r-none"}, {"runId": run.run_id, "tape": harness.recording(run.run_id)}]
+    path = notebook(tmp_path, {"scripts": scripts})
+    document = json.loads(path.read_text())
+    parts = [{"type": "text", "text": "x"}, {"type": "script", **shown}, {"type": "script", "mode": "dry-run"}]
+    document["cells"][0]["outputs"][0]["data"] = {MIME: {"parts": parts}}
+    path.write_text(json.dumps(document))
+
+    cells = saved_cells(path)
+    idle, ran = cells[0].runs
+
+    assert (idle.idle, ran.idle) == (says, ""), "what has a tape has run, whatever the page says"
+    with pytest.raises(ConfigError, match=f"^cell 1: {says}, nothing to replay$"):
+        found(idle, None)
+    assert of_script(cells, "return 2") == ran
+
+
+@pytest.mark.parametrize("shown", [1, [], {"parts": 1}, {"parts": [1, {"type": "script", "mode": [], "error": 3}]}])
+def test_a_page_that_is_none_tells_nothing_of_a_run(tmp_path, shown):
+    path = notebook(tmp_path, {"scripts": [{"runId": "r-1"}]})
+    document = json.loads(path.read_text())
+    document["cells"][0]["outputs"][0]["data"] = {MIME: shown}
+    path.write_text(json.dumps(document))
+
+    assert [run.idle for cell in saved_cells(path) for run in cell.runs] == [""]

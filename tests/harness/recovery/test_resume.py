@@ -321,7 +321,7 @@ def test_a_run_that_has_ended_one_that_goes_on_and_one_of_another_engine_are_not
         return "resumed"
 
     assert asyncio.run(attempt(path.stem)).startswith("not_resumable")
-    assert asyncio.run(attempt("r-unknown")).startswith("not_resumable")
+    assert asyncio.run(attempt("r-unknown")).startswith("not_found")
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
     held = DiskJournal.resume(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from toolscript.errors import StillInterrupted, ToolError
+from toolscript.errors import ConfigError, StillInterrupted, ToolError
 from toolscript.events import RunStatus
 from toolscript.files.content import digest_of
 from toolscript.files.disk import DiskFiles
@@ -21,6 +21,7 @@ from toolscript.journal.state import run_files, run_path
 from toolscript.journal.writer import DiskJournal
 from toolscript.recovery import history
 from toolscript.recovery.undo import Effects
+from toolscript.recovery.unknown import Resolution
 from toolscript.registry.files import Change, State
 from toolscript.workshop import Order
 
@@ -127,6 +128,10 @@ async def test_links_are_restored_as_links(harness):
 
 
 async def test_an_unknown_run_is_a_clear_error(harness):
+    for name in ("r-nope", "../r-nope", ""):
+        with pytest.raises(ToolError, match=r"there is no run .* in this workspace") as unknown:
+            await harness.resume(name)
+        assert unknown.value.code == "not_found"
     with pytest.raises(ToolError, match="there is no run or turn r-nope"):
         await harness.undo("r-nope")
     assert not list(run_files(harness.state)), "an undo that never began leaves no journal"
@@ -244,6 +249,8 @@ async def test_an_undo_whose_host_was_killed_is_resumed(harness, stop, monkeypat
         await harness.undo(run.run_id)
     (cut,) = [f for f in run_files(harness.state) if f.interrupted]
 
+    with pytest.raises(ConfigError, match="the outcome of #1 is not in question; calls whose outcome is: none"):
+        await harness.resume(cut.run_id, outcomes={1: Resolution(kind="again")})
     resumed = await harness.resume(cut.run_id)
 
     assert resumed.error is None, resumed.error
