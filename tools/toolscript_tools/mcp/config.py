@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from toolscript import misfits
 from toolscript.errors import ConfigError, Json
@@ -143,7 +142,7 @@ def _problem(error: ValidationError | ConfigError) -> tuple[str, ...]:
     return ("; ".join(f"{'.'.join(map(str, each['loc']))}: {_said(each)}" for each in told),)
 
 
-def _said(problem: ErrorDetails) -> str:
+def _said(problem: Mapping[str, Any]) -> str:
     return "there is no such setting" if problem["type"] == "extra_forbidden" else misfits.said(problem["msg"])
 
 
