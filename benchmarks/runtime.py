@@ -59,6 +59,7 @@ caches have gone cold, has a table of its own.
   imports before what `anyio`, which imports lazily, loads to run on asyncio, and the models of the configuration: then all
   pydantic models of ours that a run needs are there. Bytecode is at hand, as after an installation. The process that workers descend from loads meanwhile, on another core.
 - With 16 uses per worker a process serves 16 scripts, each in a fresh context.
+- Python is the one of the distribution. With one that was compiled without its optimisations, ours takes about an eighth longer.
 """
 
 
