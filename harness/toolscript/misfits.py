@@ -20,6 +20,15 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
     return [(".".join(map(str, each["loc"])), said(each["msg"])) for each in error.errors()]
 
 
+def in_settings(error: ValidationError) -> list[tuple[tuple[str, ...], str]]:
+    """Return each problem of settings as the keys that lead to it, and what is wrong there."""
+    unknown = "there is no such setting"
+    return [
+        (tuple(map(str, each["loc"])), unknown if each["type"] == "extra_forbidden" else said(each["msg"]))
+        for each in error.errors()
+    ]
+
+
 def told(error: ValidationError, *, whole: str = "", most: int | None = None) -> str:
     """Return the problems, at most so many, as one line; ``whole`` names the value where all of it is wrong."""
     named = ((place or whole, message) for place, message in problems(error)[:most])

@@ -97,7 +97,10 @@ async def test_consent_to_a_command_with_input_is_never_remembered(harness):
         "exec", {"command": ["sh"], "stdin": "true", "withEscalatedPermissions": True, "justification": "x"}
     )
     seen = await tool.classify(
-        arguments, harness._workshop._scope("r-x", "h", _order(harness), harness._emitter).context(1)
+        arguments,
+        harness._workshop._scope("r-x", "h", _order(harness), harness._emitter).context(
+            1, harness._workshop.world.files
+        ),
     )
 
     assert seen.remember is None

@@ -136,14 +136,11 @@ def _problem(error: ValidationError | ConfigError) -> tuple[str, ...]:
     """Return what is wrong, and the keys of the place where only one thing is."""
     if isinstance(error, ConfigError):
         return (error.message,)
-    told = error.errors()
+    told = misfits.in_settings(error)
     if len(told) == 1:
-        return (_said(told[0]), *map(str, told[0]["loc"]))
-    return ("; ".join(f"{'.'.join(map(str, each['loc']))}: {_said(each)}" for each in told),)
-
-
-def _said(problem: Mapping[str, Any]) -> str:
-    return "there is no such setting" if problem["type"] == "extra_forbidden" else misfits.said(problem["msg"])
+        ((keys, what),) = told
+        return (what, *keys)
+    return ("; ".join(f"{'.'.join(keys)}: {what}" for keys, what in told),)
 
 
 def _expanded(value: Json) -> Json:
