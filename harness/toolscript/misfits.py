@@ -22,11 +22,12 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
 
 def in_settings(error: ValidationError) -> list[tuple[tuple[str, ...], str]]:
     """Return each problem of settings as the keys that lead to it, and what is wrong there."""
-    unknown = "there is no such setting"
-    return [
-        (tuple(map(str, each["loc"])), unknown if each["type"] == "extra_forbidden" else said(each["msg"]))
-        for each in error.errors()
-    ]
+    return [(tuple(map(str, each["loc"])), of_setting(each["type"], each["msg"])) for each in error.errors()]
+
+
+def of_setting(kind: str, message: str) -> str:
+    """Return what is wrong with one setting, from pydantic's kind of problem and its message."""
+    return "there is no such setting" if kind == "extra_forbidden" else said(message)
 
 
 def told(error: ValidationError, *, whole: str = "", most: int | None = None) -> str:

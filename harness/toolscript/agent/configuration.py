@@ -278,11 +278,9 @@ def _error(file: TomlFile | None, keys: tuple[str | int, ...], message: str) -> 
 def _said(kind: str, message: str, keys: tuple[str | int, ...]) -> str:
     if keys and "key" in str(keys[-1]) and kind == "extra_forbidden":
         return "keys are never in a file: set api_key_env to the name of the environment variable that holds it"
-    if kind == "extra_forbidden":
-        return "there is no such setting"
-    from toolscript.misfits import said
+    from toolscript.misfits import of_setting
 
-    return said(message)
+    return of_setting(kind, message)
 
 
 def _value(data: Json, keys: tuple[str, ...]) -> Json:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.extension.cli.test_recovery import recorded, workspace  # noqa: F401  (a fixture)
+from tests.extension.cli.test_recovery import recorded
 from tests.extension.cli.test_run import toolscript
 from tests.harness.recovery.test_forged import Line, chained, lines_of
 
@@ -19,7 +19,7 @@ def said(done) -> str:
 
 
 @pytest.mark.parametrize("options", [["replay"], ["replay", "--live"], ["audit"], ["audit", "--json"]])
-def test_what_a_recorded_script_said_does_not_act_on_the_terminal(workspace, options):  # noqa: F811
+def test_what_a_recorded_script_said_does_not_act_on_the_terminal(workspace, options):
     path = recorded(workspace, SAYS)
     done = toolscript(workspace, *options, str(path))
 
@@ -29,7 +29,7 @@ def test_what_a_recorded_script_said_does_not_act_on_the_terminal(workspace, opt
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--events"]])
-def test_a_result_is_the_same_json_with_nothing_in_it_that_acts(workspace, options):  # noqa: F811
+def test_a_result_is_the_same_json_with_nothing_in_it_that_acts(workspace, options):
     done = toolscript(workspace, "run", "-", *options, script=SAYS)
     told = json.loads(done.stdout.splitlines()[-1] if "--events" in options else done.stdout)
 
@@ -44,7 +44,7 @@ def forged(path: Path, name: str, **fields: object) -> list[Line]:
     return lines
 
 
-def test_no_message_about_a_forged_journal_acts_on_the_terminal(workspace):  # noqa: F811
+def test_no_message_about_a_forged_journal_acts_on_the_terminal(workspace):
     path = recorded(workspace, SAYS)
     forged(path, "r-there", workspace="/there\x1b[31m")
     forged(path, "r-other", source="return '\x1b[31m'")
@@ -66,14 +66,14 @@ def test_no_message_about_a_forged_journal_acts_on_the_terminal(workspace):  # n
         (["resume", "r-x", "--outcome", f"1={'[' * 5000}"], 2, "neither again, nor fail, nor JSON"),
     ],
 )
-def test_numbers_and_texts_that_nobody_means_are_one_sentence(workspace, command, code, says):  # noqa: F811
+def test_numbers_and_texts_that_nobody_means_are_one_sentence(workspace, command, code, says):
     done = toolscript(workspace, *command)
 
     assert done.returncode == code and says in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_tape_with_params_that_are_no_json_runs_nothing(workspace):  # noqa: F811
+def test_a_tape_with_params_that_are_no_json_runs_nothing(workspace):
     path = recorded(workspace, "await writeFile('a.txt', 'a')")
     (workspace / "a.txt").unlink()
     forged(path, "r-params", params="{")

@@ -11,18 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 from tests.extension.cli.test_run import COMMAND, drain, environment, read_until, toolscript, wait_until
 
 from toolscript.journal.state import run_files, state_dir
 from toolscript.recovery.notebook import saved
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    (tmp_path / "workspace").mkdir()
-    return tmp_path / "workspace"
 
 
 def killed_when_reached(command: list[str], workspace: Path) -> None:

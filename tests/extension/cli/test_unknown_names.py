@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 from rich.console import Console
-from tests.extension.cli.test_recovery import HELD, killed, recorded, workspace  # noqa: F401  # a fixture
+from tests.extension.cli.test_recovery import HELD, killed, recorded
 from tests.extension.cli.test_run import toolscript
 from tests.harness.approvals.parts import request
 
@@ -32,7 +32,7 @@ from toolscript_extension.cli import approvals
         (["demo"], "give the path of a notebook, or go to the top of a clone"),
     ],
 )
-def test_a_name_of_nothing_is_a_usage_error_in_one_sentence(workspace, words, says):  # noqa: F811
+def test_a_name_of_nothing_is_a_usage_error_in_one_sentence(workspace, words, says):
     (workspace / "script.ts").write_text("return 1\n")
     (workspace / "empty.txt").write_text("")
 
@@ -43,7 +43,7 @@ def test_a_name_of_nothing_is_a_usage_error_in_one_sentence(workspace, words, sa
     assert sorted(p.name for p in workspace.iterdir()) == ["empty.txt", "script.ts"]
 
 
-def test_a_journal_that_is_damaged_is_a_failure_not_a_usage_error(workspace):  # noqa: F811
+def test_a_journal_that_is_damaged_is_a_failure_not_a_usage_error(workspace):
     path = recorded(workspace, "return 1")
     path.write_bytes(b"{" + path.read_bytes())
 
@@ -52,7 +52,7 @@ def test_a_journal_that_is_damaged_is_a_failure_not_a_usage_error(workspace):  #
     assert done.returncode == 1 and "the journal is damaged" in done.stderr
 
 
-def test_a_choice_that_is_not_in_question_is_refused_with_those_that_are(workspace):  # noqa: F811
+def test_a_choice_that_is_not_in_question_is_refused_with_those_that_are(workspace):
     for name in "ab":
         (workspace / name).write_text("old")
     run = recorded(workspace, "await writeFile('a', 'new'); await writeFile('b', 'new'); return 1").stem
@@ -71,7 +71,7 @@ def test_a_choice_that_is_not_in_question_is_refused_with_those_that_are(workspa
     assert done.returncode == 0 and (workspace / "a").read_text() == "old"
 
 
-def test_an_outcome_of_a_call_that_is_not_in_question_is_refused_with_those_that_are(workspace):  # noqa: F811
+def test_an_outcome_of_a_call_that_is_not_in_question_is_refused_with_those_that_are(workspace):
     run_id = killed(workspace, HELD)
 
     vain = toolscript(workspace, "resume", run_id, "--outcome", "2=fail", "--outcome", "9=again")
