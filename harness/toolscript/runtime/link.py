@@ -84,6 +84,11 @@ class Link:
             self._readable()
         return True
 
+    @property
+    def filled(self) -> bool:
+        """Whether a frame is there."""
+        return bool(self._frames)
+
     def arrived(self) -> tuple[int, Parts] | None:
         """Return the next frame if it is there."""
         return self._frames.popleft() if self._frames else None

@@ -18,14 +18,15 @@ from toolscript.limits import Limits
 from toolscript.runtime.ahead import Ahead
 from toolscript.runtime.lease import Lease, Loan
 from toolscript.runtime.nursery import Nursery
+from toolscript.runtime.placing import ALL, Placing
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.rousing import Rousing
 from toolscript.runtime.session import FacadeEntry, Session
-from toolscript.runtime.sizing import check_sizes, frame_limit, settings_for
+from toolscript.runtime.sizing import check_sizes, frame_limit, full, settings_for
 from toolscript.runtime.wire import facade_text
 
 _LARGEST_FURNISHED = 64 * 1024
-_PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_PROCESSORS = len(ALL)
 _LATER_SECONDS, _LATEST_SECONDS = 0.002, 0.01
 """How long whoever ran a script is left alone before its worker is replaced; while enough wait, each time anew."""
 
@@ -72,7 +73,8 @@ class Pool:
         self._tidying: asyncio.TimerHandle | None = None
         self._restarts: Counter[str] = Counter()
         self._scripts = 0
-        self._rousing = Rousing()
+        self.placing = Placing()
+        self._rousing = Rousing(self.placing)
         self._last_facade = ""
         self._nursery: Nursery | None = None
         self._opening = anyio.Lock()
@@ -139,9 +141,8 @@ class Pool:
         if self._closing or self._group is None:
             raise HostError("the pool is closed")
         if len(self._busy) < self._max and not self._waiting and (worker := self._next_idle()) is not None:
-            self._busy.add(worker)
             self._rousing.began()
-            return worker
+            return self._lend(worker)
         if len(self._waiting) >= self._queue + max(0, self._max - len(self._busy)):
             raise self._full()
         return await self._wait_in_line()
@@ -151,9 +152,13 @@ class Pool:
         self._busy.discard(dead)
         self._discard(dead, "died_idle")
         if (worker := self._next_idle()) is not None:
-            self._busy.add(worker)
-            return worker
+            return self._lend(worker)
         return await self._wait_in_line(first=True)
+
+    def _lend(self, worker: WorkerProcess) -> WorkerProcess:
+        self._busy.add(worker)
+        self.placing.lent(self._busy)
+        return worker
 
     def rouse(self) -> None:
         """Have the worker that comes next get ready, where it has a processor beside the host's."""
@@ -190,11 +195,7 @@ class Pool:
             turn.set_exception(self._full(f" for more than {self._queue_seconds:g} s"))
 
     def _full(self, how_long: str = "") -> PoolBusy:
-        busy, waiting = len(self._busy), len(self._waiting)
-        return PoolBusy(
-            f"{busy} scripts run and {waiting} wait{how_long}; try again later, or raise max_size of [workers]",
-            details={"busy": busy, "waiting": waiting},
-        )
+        return full(len(self._busy), len(self._waiting), how_long)
 
     def _next_idle(self) -> WorkerProcess | None:
         while self._idle:
@@ -291,8 +292,7 @@ class Pool:
             if self._waiting[0].done():
                 self._waiting.popleft()
             elif (worker := self._next_idle()) is not None:
-                self._busy.add(worker)
-                self._waiting.popleft().set_result(worker)
+                self._waiting.popleft().set_result(self._lend(worker))
             else:
                 return
 
@@ -392,6 +392,7 @@ class Pool:
         for worker in (*self._busy, *self._idle):
             worker.close()
         self._idle.clear()
+        self.placing.close()
         if self._begun is not None:
             self._begun.close()
         if self._nursery is not None:

@@ -41,6 +41,8 @@ class WorkerProcess:
         self.uses = 0
         self.roused = 0
         """How often since its last script."""
+        self.kept_off = -1
+        """The processor that it may not run on; -1 where it may run on all."""
         self.furnished = ""
         self.idle_since = 0.0
         self.missing: tuple[str, ...] = ()

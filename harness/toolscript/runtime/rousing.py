@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toolscript.runtime.control import ROUSED_SECONDS
+from toolscript.runtime.placing import Placing
 
 if TYPE_CHECKING:
     from toolscript.runtime.process import WorkerProcess
@@ -19,7 +20,8 @@ _STILL_SECONDS = 0.8 * ROUSED_SECONDS
 class Rousing:
     """Rouses the worker that comes next: when a script is being prepared, and behind each script of a row."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, placing: Placing, now: Callable[[], float] = time.monotonic) -> None:
+        self._placing = placing
         self._now = now
         self._roused: WorkerProcess | None = None
         self._until = self._ended = float("-inf")
@@ -40,4 +42,5 @@ class Rousing:
         now = self._now()
         if worker is not self._roused or now > self._until:
             self._roused, self._until = worker, now + _STILL_SECONDS
+            self._placing.beside(worker)
             worker.rouse()

@@ -1,10 +1,10 @@
-"""Decides what workers are given, and how much one of them may send, by the limits of the scripts that come."""
+"""Decides what workers are given and may send, by the limits of the scripts that come, and which pools there can be."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolscript.errors import ConfigError
+from toolscript.errors import ConfigError, PoolBusy
 from toolscript.runtime.control import PATIENCE_SECONDS, RING_2, STEP_SECONDS
 from toolscript.runtime.nursery import Settings, engine_named
 
@@ -53,3 +53,11 @@ def check_sizes(low: int, high: int, queue: int, uses: int) -> None:
             f"a pool needs 0 <= min_size <= max_size, max_size >= 1, queue >= 0 and uses_per_worker >= 1, "
             f"got {low}, {high}, {queue}, {uses}"
         )
+
+
+def full(busy: int, waiting: int, how_long: str = "") -> PoolBusy:
+    """Return the error for whom no worker is left; ``how_long`` says for which time none was."""
+    return PoolBusy(
+        f"{busy} scripts run and {waiting} wait{how_long}; try again later, or raise max_size of [workers]",
+        details={"busy": busy, "waiting": waiting},
+    )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import anyio
+
 from toolscript.errors import ToolscriptError
 from toolscript.language.blank import blank
 from toolscript.limits import Limits
@@ -17,6 +19,7 @@ from toolscript.runtime import frames, wire
 from toolscript.runtime.engine import Drained, Engine, Script
 from toolscript.runtime.messages import Decoder
 from toolscript.runtime.pool import Pool
+from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.session import (
     Batch,
     Call,
@@ -215,3 +218,14 @@ async def play(pool: Pool, source: str, answer: Answer = echoes, **options: Any)
 def tight(**limits: float) -> Limits:
     """Limits that tests can reach quickly."""
     return Limits().tightened(limits)
+
+
+LOOP = "let s = 0; for (let n = 0; n < 30; n++) s += await tools.echo({}); return s;"
+
+
+async def next_of(pool: Pool, ready: int = 1) -> WorkerProcess:
+    """Return the worker that comes next, once so many are ready."""
+    with anyio.fail_after(20):
+        while len(pool._idle) < ready:
+            await anyio.sleep(0.005)
+    return pool._idle[0]

@@ -6,7 +6,7 @@ import socket
 
 import anyio
 import pytest
-from tests.harness.runtime.playing import start_of
+from tests.harness.runtime.playing import LOOP, start_of
 
 from toolscript.runtime import frames, lease, wire, worker
 from toolscript.runtime.link import Link
@@ -15,7 +15,6 @@ from toolscript.runtime.session import Settlement
 
 pytestmark = pytest.mark.anyio
 
-LOOP = "let s = 0; for (let n = 0; n < 30; n++) s += await tools.echo({}); return s;"
 FRAME = frames.encode(frames.Kind.READY, [b"{}"])
 
 

@@ -7,13 +7,14 @@ import signal
 
 import anyio
 import pytest
-from tests.harness.runtime.playing import echoes, play, play_engine, start_of, tight
+from tests.harness.runtime.playing import echoes, next_of, play, play_engine, start_of, tight
 
 from toolscript.agent.workers import Workers
 from toolscript.harness import Harness
 from toolscript.runtime import pool as pools
 from toolscript.runtime import process
 from toolscript.runtime.link import Link
+from toolscript.runtime.placing import Placing
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.rousing import Rousing
@@ -49,14 +50,6 @@ async def limbered(worker: WorkerProcess, before: float) -> None:
         while worker.cpu_seconds() == before or worker.cpu_seconds() != last:
             last = worker.cpu_seconds()
             await anyio.sleep(0.005)
-
-
-async def next_of(pool: Pool, ready: int = 1) -> WorkerProcess:
-    """Return the worker that comes next, once so many are ready."""
-    with anyio.fail_after(20):
-        while len(pool._idle) < ready:
-            await anyio.sleep(0.005)
-    return pool._idle[0]
 
 
 async def roused(pool: Pool) -> WorkerProcess:
@@ -229,7 +222,7 @@ class Noted:
 @pytest.mark.parametrize(("gap", "roused"), [(0.0003, 1), (0.002, 0)])
 def test_behind_a_script_that_followed_another_at_once_the_next_worker_is_roused(gap, roused):
     clock, following = Clock(), Noted()
-    rousing = Rousing(clock)
+    rousing = Rousing(Placing({0}), clock)
     rousing.began()
     rousing.ended(following)
     assert following.roused == 0
@@ -243,7 +236,7 @@ def test_behind_a_script_that_followed_another_at_once_the_next_worker_is_roused
 
 def test_a_worker_that_still_looks_for_its_script_is_not_roused_again():
     clock, worker, other = Clock(), Noted(), Noted()
-    rousing = Rousing(clock)
+    rousing = Rousing(Placing({0}), clock)
     rousing.rouse(worker)
     rousing.rouse(worker)
     assert worker.roused == 1

@@ -1,0 +1,81 @@
+"""Decides on which processors a worker runs: not on its host's, while that looks for its answers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toolscript.runtime.process import WorkerProcess
+
+ALL = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset(range(os.cpu_count() or 1))
+"""The processors that this process had when it began."""
+SOON_SECONDS = 0.05
+"""How long it is believed where the host runs: to ask takes longer than a frame does."""
+_STAT = "/proc/thread-self/stat"
+_PROCESSOR = 36
+"""Which of the numbers behind a thread's name tells where it ran last."""
+
+
+class Placing:
+    """Keeps a lone script's worker off the processor of its host, and lets every other run anywhere.
+
+    The two work in turns that are shorter than the scheduler's: left to it, they end up on one processor again and
+    again, where the one that looks for an answer keeps the other from giving it, or they change places and find
+    nothing in the caches. Where a script takes its time, or others run beside it, the scheduler knows better.
+
+    One must be used in one thread. It does nothing where there is one processor, or where the system does not let it.
+    """
+
+    def __init__(self, all_: Iterable[int] = ALL, now: Callable[[], float] = time.monotonic) -> None:
+        self._all = frozenset(all_)
+        self._now = now
+        self._stat = -1
+        self._here, self._until = -1, float("-inf")
+        self._able = hasattr(os, "sched_setaffinity") and len(self._all) > 1
+
+    def beside(self, worker: WorkerProcess) -> None:
+        """Keep this worker off the processor that the host runs on."""
+        if self._able and self._now() > self._until:
+            self._find()
+        if self._able and worker.kept_off != self._here:
+            self._allow(worker, self._all - {self._here}, self._here)
+
+    def lent(self, workers: Collection[WorkerProcess]) -> None:
+        """Let these run wherever there is room, if they are more than one."""
+        if len(workers) > 1:
+            for worker in workers:
+                self.anywhere(worker)
+
+    def anywhere(self, worker: WorkerProcess) -> None:
+        """Let this worker run wherever there is room."""
+        if worker.kept_off >= 0:
+            self._allow(worker, self._all, -1)
+
+    def close(self) -> None:
+        """Free what was opened."""
+        self._able = False
+        if self._stat >= 0:
+            os.close(self._stat)
+            self._stat = -1
+
+    def _allow(self, worker: WorkerProcess, processors: frozenset[int], kept_off: int) -> None:
+        worker.kept_off = kept_off
+        if worker.has_ended or not worker.pid:
+            return
+        # It may just be ending, or the system may have taken processors away since.
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(worker.pid, processors)
+
+    def _find(self) -> None:
+        self._until = self._now() + SOON_SECONDS
+        try:
+            if self._stat < 0:
+                self._stat = os.open(_STAT, os.O_RDONLY | os.O_CLOEXEC)
+            self._here = int(os.pread(self._stat, 1024, 0).rpartition(b")")[2].split()[_PROCESSOR])
+        except (OSError, IndexError, ValueError):
+            self.close()
+        self._able = self._able and self._here in self._all
