@@ -7,12 +7,10 @@ Engines speak texts, not values: what a script did is a JSON array that crosses 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
+class Script(NamedTuple):
     """What an engine is given: JavaScript, and JSON texts. ``code`` is the body of an async function.
 
     ``config`` is an object of numbers (``limits`` in snake_case, ``seed``, ``time_ms``) and ``task_prefix``; ``facade``
@@ -22,12 +20,12 @@ class Script:
     code: str
     config: str
     facade: str
-    params: str = "null"
-    context: str = "{}"
-    store: str = "{}"
     guest_seconds: float
     heap_bytes: int
     stack_bytes: int
+    params: str = "null"
+    context: str = "{}"
+    store: str = "{}"
 
 
 class Drained(NamedTuple):
@@ -45,6 +43,14 @@ class Engine(Protocol):
 
     def furnish(self, facade: str) -> None:
         """Lay out the tools of a script that is likely to come; may be done again, for others, until it starts."""
+        ...
+
+    def measure(self, *, lasting: bool) -> None:
+        """Know that the next is a script: what the process holds now is not the script's.
+
+        To ask for it costs half of what a small script takes, which so none waits for. ``lasting`` tells that the
+        process will have others after it, so that ``light`` is asked.
+        """
         ...
 
     def start(self, script: Script) -> Drained:

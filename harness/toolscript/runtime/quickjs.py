@@ -59,19 +59,26 @@ class QuickJSEngine:
         self._left = self._granted = 0.0
         self._ends = self._looked = 0.0
         self._out_of_time = False
+        self._peak_before = -1
 
     def furnish(self, facade: str) -> None:
         """Lay the tools out for a script that is likely to come."""
         self._furnish(self._parsed(facade))
 
+    def measure(self, *, lasting: bool) -> None:
+        """Note what the process holds."""
+        self._peak_before = _peak()
+        if not _first_peak:
+            _first_peak.append(self._peak_before)
+        if lasting and not _first_taken:
+            _first_taken.append(taken())
+
     def start(self, script: Script) -> Drained:
         """Build the facade and run the script until it waits or ends."""
         self._granted = self._left = script.guest_seconds
         self._script = script
-        self._peak_at_start = _peak()
-        if not _first_peak:
-            _first_peak.append(self._peak_at_start)
-            _first_taken.append(taken())
+        if self._peak_before < 0:
+            self.measure(lasting=True)
         self._context.set_memory_limit(script.heap_bytes)
         self._context.set_max_stack_size(min(script.stack_bytes, LARGEST_STACK))
         return self._attempt(self._launch, script)
@@ -211,7 +218,7 @@ class QuickJSEngine:
         return _peak() - _first_peak[0] > self._script.heap_bytes // 4
 
     def _grown(self) -> int:
-        return _peak() - self._peak_at_start
+        return _peak() - self._peak_before
 
 
 def _peak() -> int:

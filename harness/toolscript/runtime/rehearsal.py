@@ -74,6 +74,9 @@ class Mute:
     def furnish(self, facade: str) -> None:
         """Have no tools."""
 
+    def measure(self, *, lasting: bool) -> None:
+        """Hold nothing."""
+
     def start(self, script: Script) -> Drained:
         """Say a word."""
         return self.settle(0, True, "", 0.0)

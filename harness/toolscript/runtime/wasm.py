@@ -57,6 +57,9 @@ class WasmEngine:
         """Lay the tools out for a script that is likely to come."""
         self._call["furnish"].call(self._parsed(facade))
 
+    def measure(self, *, lasting: bool) -> None:
+        """Do nothing: an instance has its own memory, and knows how much."""
+
     def start(self, script: Script) -> Drained:
         """Build the facade and run the script until it waits or ends."""
         self._granted = self._left = script.guest_seconds

@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from socket import MSG_DONTWAIT
 from time import perf_counter, process_time
 
@@ -55,9 +54,9 @@ class _Worker:
         self._sock = sock
         self._engines = engines
         self._blank = blank
-        self._spare: Engine | None = engines()
         self._running: Engine | None = None
         self._uses = uses
+        self._spare: Engine | None = self._prepared()
         self._alarm = CpuAlarm()
         self._serial = 0
         self._limit = self._used = 0.0
@@ -67,6 +66,11 @@ class _Worker:
         self._armed = False
         self._armed_at = self._used_then = 0.0
         self._kept: list[Engine] = []
+
+    def _prepared(self) -> Engine:
+        engine = self._engines()
+        engine.measure(lasting=self._uses > 1)
+        return engine
 
     def run(self) -> None:
         feed = Splitter(_LARGEST).feed
@@ -140,7 +144,7 @@ class _Worker:
             except ToolscriptError as error:
                 self._say(Drained(messages=_refusal(error), ended=True))
                 return
-            script = replace(script, code=prepared)
+            script = script._replace(code=prepared)
             self._arm()
         engine = self._running = self._spare or self._engines()
         self._spare = None
@@ -197,7 +201,7 @@ class _Worker:
             else:
                 running.close()
         if not last:
-            self._spare = self._spare or self._engines()
+            self._spare = self._spare or self._prepared()
 
 
 def _refusal(error: ToolscriptError) -> str:

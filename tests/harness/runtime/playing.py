@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -194,7 +194,7 @@ def script_of(start: Start) -> Script:
     order = wire.decode_start(parts)
     if order.prepared:
         return order.script
-    return replace(order.script, code=blank(order.script.code, last_expression=order.last_expression))
+    return order.script._replace(code=blank(order.script.code, last_expression=order.last_expression))
 
 
 async def play(pool: Pool, source: str, answer: Answer = echoes, **options: Any) -> Played:

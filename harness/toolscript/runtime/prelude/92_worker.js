@@ -31,10 +31,10 @@
     }
   };
   const begin = (config, params, context, kept) => {
-    limits = setPrototypeOf(config, null);
+    limits = config;
     room = limits.console_bytes;
     now = limits.time_ms;
-    sow(limits.seed);
+    seed = limits.seed;
     storeText = kept;
     paramsText = params;
     contextText = context;
