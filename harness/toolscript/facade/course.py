@@ -36,6 +36,7 @@ from toolscript.runtime.session import (
     Message,
     Session,
     Sessions,
+    Settlement,
     Start,
     StoreChange,
     Timer,
@@ -45,6 +46,8 @@ from toolscript.runtime.session import (
 PARTIAL = "the plan ends here: nobody knows what this call would answer"
 TURN_SECONDS = 0.005
 """For how long calls that answer at once may keep the loop to themselves."""
+PORTION = 5
+"""How many calls of one step begin before the script hears of those that have answered by then."""
 
 
 def _cancelling() -> int:
@@ -68,6 +71,7 @@ class Course:
         self.spawner = Spawner(board, self.road, scope, task_prefix)
         self.calls: dict[int, Call] = {}
         self._departing: list[Call] = []
+        self._ahead: Callable[[Callable[[], Sequence[Settlement]]], None] = lambda settlements: None
         self.timers = 0
         self.store: dict[str, str | None] = {}
         self.warnings: list[str] = []
@@ -108,25 +112,35 @@ class Course:
 
     async def _serve(self, session: Session, start: Start, crew: Crew) -> Ending:
         session.on_loss(self.pending.lose)
+        self._ahead = session.ahead
         ending = await self.begin(session, start, crew)
         while ending is None:
-            if self.broken is not None:
-                return Ending(status=RunStatus.FAILED, error=self.broken)
-            if self.pending.idle:
-                return Ending(status=RunStatus.FAILED, error=DeadlockError(self._last_position()))
-            if self.pending.lost:
-                return Ending(status=RunStatus.FAILED, error=WorkerCrashed("the worker ended while its script waited"))
-            if self.pending.only_held:
-                return Ending(status=RunStatus.ABORTED, error=RunAborted(PARTIAL).at(self._last_position()))
-            settlements = await self.pending.next(self.console.due)
+            if (hopeless := self._hopeless(session)) is not None:
+                return hopeless
+            # Whoever has an answer to come looks at that before it waits for calls.
+            settlements = self.pending.ready() if session.owed else await self.pending.next(self.console.due)
             if self.console.due == 0:
                 self.console.flush()
             if self.road.stop is not None:
                 return Ending(status=RunStatus.FAILED, error=self.road.stop)
-            if settlements:
+            if settlements or session.owed:
                 ending = self.take(await session.settle(settlements), crew)
                 await self._turn()
         return ending
+
+    def _hopeless(self, session: Session) -> Ending | None:
+        """Return the ending of a script that nothing can settle any more."""
+        if self.broken is not None:
+            return Ending(status=RunStatus.FAILED, error=self.broken)
+        if session.owed:
+            return None
+        if self.pending.idle:
+            return Ending(status=RunStatus.FAILED, error=DeadlockError(self._last_position()))
+        if self.pending.lost:
+            return Ending(status=RunStatus.FAILED, error=WorkerCrashed("the worker ended while its script waited"))
+        if self.pending.only_held:
+            return Ending(status=RunStatus.ABORTED, error=RunAborted(PARTIAL).at(self._last_position()))
+        return None
 
     async def _turn(self) -> None:
         """Give the loop a turn where it may have had none for a while, or somebody cancelled this run meanwhile.
@@ -164,9 +178,16 @@ class Course:
         What comes of it at once is written down at once: before the script, or anybody else, hears of it.
         """
         with self.scope.journal.together():
-            return self._taken(batches, crew)
+            if (ending := self._taken(batches)) is not None:
+                return ending
+            self._depart(crew)
+        while self._departing:
+            self._ahead(self.pending.ready)
+            with self.scope.journal.together():
+                self._depart(crew)
+        return None
 
-    def _taken(self, batches: Sequence[Batch], crew: Crew) -> Ending | None:
+    def _taken(self, batches: Sequence[Batch]) -> Ending | None:
         for batch in batches:
             self.prepared = batch.prepared or self.prepared
             self._guest_seconds = batch.guest_seconds
@@ -174,12 +195,16 @@ class Course:
                 self.handle(message)
             if (ended := batch.ended) is not None:
                 return self.ended(ended)
-        self.depart(crew)
         return None
 
     def depart(self, crew: Crew) -> None:
         """Send the calls on their way; only now, since of a script that has ended none does anything any more."""
-        calls, self._departing = self._departing, []
+        while self._departing:
+            self._depart(crew)
+
+    def _depart(self, crew: Crew) -> None:
+        """Send a few calls on their way, so that the script hears of those that end at once while others begin."""
+        calls, self._departing = self._departing[:PORTION], self._departing[PORTION:]
         for call in calls:
             crew.begin(self._travel(call))
 

@@ -139,6 +139,11 @@ class Pending:
         """The calls without an outcome."""
         return frozenset(self._calls)
 
+    def ready(self) -> list[Settlement]:
+        """Return what can be settled at once."""
+        ready, self._inbox = self._inbox, []
+        return ready
+
     async def next(self, wake_after: float | None = None) -> list[Settlement]:
         """Return the next settlements; an empty list after ``wake_after`` seconds without one.
 
@@ -155,8 +160,7 @@ class Pending:
             pause, last = self._pause(wake_after)
             if not await self._stirred(pause) and last:
                 break
-        ready, self._inbox = self._inbox, []
-        return ready
+        return self.ready()
 
     async def _stirred(self, seconds: float | None) -> bool:
         """Wait until something happens; False if nothing did for so long."""

@@ -43,6 +43,7 @@ class Lease:
         self._watch: Watch | None = None
         self._decoder: Decoder | None = None
         self._failures: dict[int, str] = {}
+        self.owed = 0
         self._limits = _NO_SCRIPT
         self.facade = ""
         """The tools of its script, which those of the next are likely to be."""
@@ -97,14 +98,26 @@ class Lease:
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:
         """Deliver settlements in this order; one batch each, fewer when the script ends before."""
+        self._send(settlements)
+        count, self.owed = self.owed, 0
+        return await self._batches(count)
+
+    def ahead(self, settlements: Callable[[], Sequence[Settlement]]) -> None:
+        """Deliver settlements while the host still has other things to do, where a processor is to spare."""
+        if self._lender.alone():
+            self._send(settlements())
+
+    def _send(self, settlements: Sequence[Settlement]) -> None:
         if self._watch is None or self.clean:
             raise HostError("the session has no script that waits")
+        if not settlements:
+            return
         for settlement in settlements:
             if not settlement.ok:
                 self._failures[settlement.number] = settlement.value
+        self.owed += len(settlements)
         self._watch.runs(len(settlements))
         self.worker.link.send(b"".join(map(encode_settle, settlements)))
-        return await self._batches(len(settlements))
 
     def on_loss(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` if the worker dies while the script waits."""

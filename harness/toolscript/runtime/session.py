@@ -160,10 +160,22 @@ class Session(Protocol):
         """Call ``callback`` if the worker dies while the script waits: nothing more may take effect then."""
         ...
 
+    @property
+    def owed(self) -> int:
+        """How many batches are still to come for settlements that were sent ahead."""
+        ...
+
+    def ahead(self, settlements: Callable[[], Sequence[Settlement]]) -> None:
+        """Deliver settlements while the host still has other things to do; :meth:`settle` returns their batches.
+
+        They are asked for only where a processor is to spare for the script: else they come later, with the others.
+        """
+        ...
+
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:
         """Deliver settlements one at a time in this order; one batch each, fewer when the script ends before.
 
-        Raises as :meth:`start`.
+        The batches of those that were sent ahead come first. Raises as :meth:`start`.
         """
         ...
 
