@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from toolscript.errors import HostError, LimitExceeded, ProtocolFault, SourceTooLarge, ToolscriptError, WorkerCrashed
@@ -15,6 +15,7 @@ from toolscript.runtime.watch import Watch
 from toolscript.runtime.wire import encode_settle, encode_start, facade_text
 
 if TYPE_CHECKING:
+    from toolscript.runtime.moments import Moments
     from toolscript.runtime.session import Batch, Session, Settlement, Start
 
 ATTEMPTS = 3
@@ -26,20 +27,15 @@ HOPE = 3
 """How often in a row that may be in vain, until a script is known to take its time."""
 
 _NO_SCRIPT = Limits()
-Exchange = Callable[[WorkerProcess], Awaitable[WorkerProcess]]
 
 
 class Lease:
-    """One script in one worker: the pool's Session.
+    """One script in one worker: the pool's Session."""
 
-    ``exchange`` gives another worker for one that is dead; ``alone`` says whether nobody else needs the processor.
-    """
-
-    def __init__(self, worker: WorkerProcess, exchange: Exchange, alone: Callable[[], bool]) -> None:
+    def __init__(self, worker: WorkerProcess, lender: Lender) -> None:
         self.worker = worker
-        self._alone = alone
+        self._lender = lender
         self._hope = HOPE + 1  # the start is longer than most
-        self._exchange = exchange
         self._on_loss: Callable[[], None] | None = None
         self._watch: Watch | None = None
         self._decoder: Decoder | None = None
@@ -79,15 +75,14 @@ class Lease:
                     raise
             self.close()
             self.cause = ""
-            self.worker = await self._exchange(self.worker)
+            self.worker = await self._lender.exchange(self.worker)
         return await self._attempt(start, None)
 
     async def _attempt(self, start: Start, meanwhile: Callable[[], None] | None) -> Batch:
         serial = self.worker.uses + 1
-        self.worker.link.send(encode_start(start, serial, self.worker.furnished, alone=self._alone()))
+        self.worker.link.send(encode_start(start, serial, self.worker.furnished, alone=self._lender.alone()))
         # What only its answer needs is made while it begins.
-        self._watch = Watch(self.worker, start.limits)
-        self._watch.runs()
+        self._watch = Watch(self.worker, start.limits, self._lender.moments)
         self._decoder = Decoder(serial, start.source, start.limits, self._failures, prepared=start.prepared)
         if meanwhile is not None:
             meanwhile()
@@ -132,7 +127,7 @@ class Lease:
         batches: list[Batch] = []
         link = self.worker.link
         try:
-            if self._hope and self._alone():
+            if self._hope and self._lender.alone():
                 self._hope = HOPE if link.look(LOOK_SECONDS) else self._hope - 1
             while len(batches) < count:
                 kind, parts = link.arrived() or await link.receive()
@@ -160,6 +155,9 @@ class Lease:
 class Lender(Protocol):
     """Who has workers to lend."""
 
+    moments: Moments
+    """Those that its watches wait for."""
+
     async def acquire(self) -> WorkerProcess:
         """Lend a worker; it must be released."""
         ...
@@ -184,7 +182,7 @@ class Loan:
         self._lender = lender
 
     async def __aenter__(self) -> Session:
-        self._lease = Lease(await self._lender.acquire(), self._lender.exchange, self._lender.alone)
+        self._lease = Lease(await self._lender.acquire(), self._lender)
         return self._lease
 
     async def __aexit__(self, *raised: object) -> None:
