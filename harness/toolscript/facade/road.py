@@ -265,9 +265,9 @@ class Road:
             return await self.gate.question(trip.call, question)
 
         async def run_agent(agent: str, prompt: str) -> Json:
-            if scope.world.run_agent is None:
+            if scope.run_agent is None:
                 raise ToolError("no agents are configured here", tool="agent", code="unavailable")
-            return await scope.world.run_agent(agent, prompt, f"{scope.run_id}/{number}")
+            return await scope.run_agent(agent, prompt, f"{scope.run_id}/{number}")
 
         return scope.context(
             number, emit=emit, started=started, ask=ask, run_agent=run_agent,
