@@ -180,8 +180,7 @@ class Course:
     def depart(self, crew: Crew) -> None:
         """Send the calls on their way; only now, since of a script that has ended none does anything any more."""
         calls, self._departing = self._departing, []
-        for call in calls:
-            crew.begin(self._travel(call))
+        crew.begin(*map(self._travel, calls))
 
     def handle(self, message: Message) -> None:
         """Do what the script wants, and write it down; its calls are not on their way before :meth:`depart`."""
