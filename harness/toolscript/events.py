@@ -10,7 +10,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -335,14 +335,24 @@ class Emitter:
         finally:
             self.channel.listeners.remove(listener)
 
-    @contextmanager
-    def collecting(self, run_id: str) -> Iterator[list[BaseEvent]]:
-        """Yield a list that grows by each event of a run while the block runs."""
-        events: list[BaseEvent] = []
-        self.channel.collected.setdefault(run_id, []).append(events)
-        try:
-            yield events
-        finally:
-            others = [kept for kept in self.channel.collected.pop(run_id) if kept is not events]
-            if others:
-                self.channel.collected[run_id] = others
+    def collecting(self, run_id: str) -> AbstractContextManager[list[BaseEvent]]:
+        """Give a list that grows by each event of a run while the block runs."""
+        return _Collecting(self.channel.collected, run_id)
+
+
+class _Collecting:
+    """A block in which one list collects the events of a run; a class, since this is on the way of every script."""
+
+    def __init__(self, collected: dict[str, list[list[BaseEvent]]], run_id: str) -> None:
+        self._collected = collected
+        self._run_id = run_id
+        self._events: list[BaseEvent] = []
+
+    def __enter__(self) -> list[BaseEvent]:
+        self._collected.setdefault(self._run_id, []).append(self._events)
+        return self._events
+
+    def __exit__(self, *raised: object) -> None:
+        others = [kept for kept in self._collected.pop(self._run_id) if kept is not self._events]
+        if others:
+            self._collected[self._run_id] = others

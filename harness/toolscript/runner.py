@@ -95,7 +95,7 @@ class Runner:
     async def conduct(self, course: Course, start: Start) -> Ending:
         """Serve one script to its end, or until it is suspended; as :meth:`execute`."""
         scope = course.scope
-        ending = Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
+        ending: Ending | None = None
         try:
             async with Crew() as crew:
                 self._stops[scope.run_id] = crew.scope
@@ -106,7 +106,7 @@ class Runner:
             self._stops.pop(scope.run_id, None)
             # Whatever ended it, a run is reported and written down before anybody goes on.
             with anyio.CancelScope(shield=True) if course.lasting else _AT_ONCE:
-                ending = await self._closed(course, ending)
+                ending = await self._closed(course, ending or _stopped())
         return ending
 
     def is_running(self, run_id: str) -> bool:
@@ -196,6 +196,10 @@ class Runner:
             course.store.clear()
             return Ending(status=RunStatus.FAILED, error=error)
         return ending
+
+
+def _stopped() -> Ending:
+    return Ending(status=RunStatus.ABORTED, error=RunAborted("the run was stopped"))
 
 
 def _result(ending: Ending, scope: RunScope) -> dict[str, Json]:

@@ -54,7 +54,7 @@ def whole(value: Any) -> Any:
 
 def too_deep(text: str, most: int = DEEPEST) -> bool:
     """Say whether a JSON text nests deeper than any value of ours may; Python's own bound differs by version."""
-    if text.count("[") + text.count("{") <= most:
+    if len(text) <= most or text.count("[") + text.count("{") <= most:
         return False
     depth = 0
     for bracket in _BRACKET.findall(_STRING.sub("", text)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -155,7 +156,7 @@ class Workshop:
             scope = self._scope(run_id, parsed.script_hash, terms, emitter)
             script = Script(
                 parsed=parsed, origin=order.origin, last_expression=order.last_expression, mode=order.mode,
-                params=json.dumps(order.params), store=self.runner.stored(),
+                params="null" if order.params is None else json.dumps(order.params), store=self.runner.stored(),
                 context=self._guest(scope, order), task_prefix=f"task-{self.runs}",
                 seed=secrets.randbits(32) if order.seed is None else order.seed,
                 time_ms=int(time.time() * 1000) if order.time_ms is None else order.time_ms,
@@ -259,13 +260,12 @@ class Workshop:
     ) -> RunScope:
         tools = self._toolset(order)
         journal = journal or LateJournal(partial(self.journals, run_id))
-        asking = None if self.delegate is None else partial(self.delegate, order)
         return RunScope(
             run_id=run_id, script_hash=digest, limits=order.limits, policy=order.policy, rules=order.rules,
             tools=tools.by_path, facade=tools.facade, known=self.registry.get, emitter=emitter,
             journal=journal if order.earlier is None else order.earlier.followed_by(journal), bridge=self.bridge,
-            permitted=self.permitted,
-            world=self.world if asking is None else replace(self.world, run_agent=asking), turn_id=order.turn_id,
+            permitted=self.permitted, world=self.world, turn_id=order.turn_id,
+            run_agent=None if self.delegate is None else partial(self.delegate, order),
             catalogue=lambda: catalogue(tools.tools), digests=tools.digests,
             planned=order.planned, plan=None if order.plan is None else order.plan.terms,
             inline_result_bytes=order.inline_result_bytes,
@@ -355,7 +355,7 @@ def catalogue(tools: Iterable[Tool]) -> list[dict[str, Json]]:
 
 def new_id(kind: Literal["r", "c"]) -> str:
     """Return a fresh id; its first letter says of what."""
-    return f"{kind}-{secrets.token_hex(5)}"
+    return f"{kind}-{os.urandom(5).hex()}"
 
 
 def _refuse(emitter: Emitter, source: str, order: Order, error: ToolscriptError) -> None:

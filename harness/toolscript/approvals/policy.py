@@ -37,11 +37,11 @@ def judge(
     the conversation; then the strictest of policy and rules, where an allow rule lifts what only the policy asks.
     """
     matching = [rule for rule in rules if rule.matches(spec, arguments, classification, cwd)] if rules else []
-    if denying := _first(matching, "deny"):
+    if matching and (denying := _first(matching, "deny")):
         return Verdict.DENY, str(denying)
     if permissions and (permission := permissions.covering(spec, classification, arguments)):
         return Verdict.ALLOW, f"allowed for this conversation: {permission}"
-    asking = _first(matching, "ask")
+    asking = _first(matching, "ask") if matching else None
     why = [str(asking)] if asking else reasons_to_ask(policy, spec, classification, sandboxed=sandboxed)
     if not why:
         return Verdict.ALLOW, _LETS_RUN[policy]
@@ -55,7 +55,7 @@ def judge(
 
 
 def _first(rules: Sequence[Rule], verdict: str) -> Rule | None:
-    return next((rule for rule in rules if rule.verdict == verdict), None) if rules else None
+    return next((rule for rule in rules if rule.verdict == verdict), None)
 
 
 def _allowing(
@@ -102,7 +102,8 @@ def _on_request(spec: ToolSpec, classification: Classification, *, sandboxed: bo
     known_safe = classification.danger is Danger.KNOWN_SAFE
     if classification.effect is Effect.EXECUTE and not known_safe and not sandboxed:
         reasons.append("the operating system cannot confine commands here, and it is not known to be safe")
-    reasons += _outside(classification)
+    if classification.paths:
+        reasons += _outside(classification)
     if spec.ask is not Ask.NEVER and Effect.NETWORK in (spec.effect, classification.effect):
         reasons.append("it reaches the network")
     return reasons
@@ -122,8 +123,6 @@ def _in_any_case(spec: ToolSpec, classification: Classification) -> list[str]:
 
 
 def _outside(classification: Classification) -> list[str]:
-    if not classification.paths:
-        return []
     # Confined commands may read outside; file tools ask for it.
     command = classification.effect is Effect.EXECUTE
     reads = [str(p.path) for p in classification.outside if p.kind == "read" and not command]

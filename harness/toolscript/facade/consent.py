@@ -183,12 +183,12 @@ class Gate:
 
     def judge(self, tool: Tool, classification: Classification, arguments: Any) -> tuple[Verdict, str]:
         """Return the verdict on a call and the reason for it; asks nobody."""
-        scope = self.scope
+        scope, allowed = self.scope, self.scope.permitted() or None
         unconfined_by_choice = scope.world.sandbox is SandboxMode.DANGER_FULL_ACCESS
-        seen = tool.spec.input.dump(arguments) if scope.rules or scope.permissions else None
+        seen = tool.spec.input.dump(arguments) if scope.rules or allowed else None
         return judge(
             scope.policy, tool.spec, classification, arguments=seen, rules=scope.rules,
-            permissions=scope.permissions, cwd=scope.world.cwd,
+            permissions=allowed, cwd=scope.world.cwd,
             sandboxed=classification.confined or unconfined_by_choice or classification.escalated,
         )  # fmt: skip
 

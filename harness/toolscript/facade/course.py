@@ -205,8 +205,7 @@ class Course:
     def _depart(self, crew: Crew) -> None:
         """Send a few calls on their way, so that the script hears of those that end at once while others begin."""
         calls, self._departing = self._departing[:PORTION], self._departing[PORTION:]
-        for call in calls:
-            crew.begin(self._travel(call))
+        crew.begin(*map(self._travel, calls))
 
     def handle(self, message: Message) -> None:
         """Do what the script wants, and write it down; its calls are not on their way before :meth:`depart`."""

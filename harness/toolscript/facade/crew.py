@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio.tasks import _enter_task, _leave_task
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import Context
 from types import TracebackType
 from typing import Any
@@ -57,14 +57,16 @@ class Crew:
         for hand in self._hands.difference(self._free):
             hand.scope.cancel()
 
-    def begin(self, work: Work) -> None:
-        """Begin something; when this returns it has ended, or goes on as a task."""
-        if not self._free:
+    def begin(self, *works: Work) -> None:
+        """Begin them in this order; when this returns each has ended, or goes on as a task."""
+        left = iter(works)
+        while self._free:
+            hand = self._free.pop()
+            if hand.begin(left, self._host):
+                self._free.append(hand)
+                return
+        for work in left:
             self._hire(work)
-            return
-        hand = self._free.pop()
-        if hand.begin(work, self._host):
-            self._free.append(hand)
 
     def _hire(self, work: Work | None) -> None:
         hand = _Hand(work, self._rest)
@@ -126,18 +128,23 @@ class _Hand:
                 if self.task.cancelling():
                     return  # what was meant for that must not reach another
 
-    def begin(self, work: Work, host: asyncio.Task[Any] | None) -> bool:
-        """Take the first step of a coroutine, called by another task; says whether it has ended."""
+    def begin(self, works: Iterator[Work], host: asyncio.Task[Any] | None) -> bool:
+        """Take the first step of each coroutine, called by another task, until one waits; says whether none does."""
         assert host is not None
         _leave_task(self._loop, host)
         _enter_task(self._loop, self.task)
         try:
-            waits = self._given.context.run(work.send, None)
-        except (StopIteration, asyncio.CancelledError):
-            return not self._given.done()
+            return all(map(self._ends, works))
         finally:
             _leave_task(self._loop, self.task)
             _enter_task(self._loop, host)
+
+    def _ends(self, work: Work) -> bool:
+        """Take the first step of a coroutine; says whether it has ended, and this is still free for another."""
+        try:
+            waits = self._given.context.run(work.send, None)
+        except (StopIteration, asyncio.CancelledError):
+            return not self._given.done()
         if _is_future(waits):
             waits._asyncio_future_blocking = False  # until its task asks for it: others may await it meanwhile
         self._begun = _Begun(work, waits)

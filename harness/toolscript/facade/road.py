@@ -84,7 +84,6 @@ class Trip:
     arguments: Json = None
     asked: Any = None
     """The arguments as its tool takes them; those with which it runs may be others, if a person edited them."""
-    ran_with: Json = None
     tool: Tool | None = None
     began: float = field(default_factory=time.monotonic)
     changes: list[Change] = field(default_factory=list)
@@ -186,7 +185,7 @@ class Road:
         self._scope.emitter.emit(
             OperationStarted, operation=call.number, tool=call.tool,
             arguments=_bounded(arguments, len(call.arguments)), task_id=task_id,
-            effect=tool.spec.effect.value if tool else "", line=call.line, column=call.column,
+            effect=str(tool.spec.effect) if tool else "", line=call.line, column=call.column,
         )  # fmt: skip
 
     async def _through(self, trip: Trip) -> str:
@@ -225,7 +224,7 @@ class Road:
                 if now is not None:
                     trip.diff = now.classification.diff
                     if now.arguments is not trip.asked:
-                        trip.ran_with = tool.spec.input.dump(now.arguments)
+                        trip.stats["ran_with"] = _bounded(tool.spec.input.dump(now.arguments), None)
                     await self._begin(trip, now)
                     return await tool.call(now.arguments, widened(context, now.classification))
             consented = await self.gate.again(tool, consented, trip.call, context)
@@ -265,9 +264,9 @@ class Road:
             return await self.gate.question(trip.call, question)
 
         async def run_agent(agent: str, prompt: str) -> Json:
-            if scope.world.run_agent is None:
+            if scope.run_agent is None:
                 raise ToolError("no agents are configured here", tool="agent", code="unavailable")
-            return await scope.world.run_agent(agent, prompt, f"{scope.run_id}/{number}")
+            return await scope.run_agent(agent, prompt, f"{scope.run_id}/{number}")
 
         return scope.context(
             number, emit=emit, started=started, ask=ask, run_agent=run_agent,
@@ -327,11 +326,11 @@ class Road:
         if (wait := self._waits.get(trip.call.number)) is not None:
             wait.end()
             waited = wait.seconds
+            trip.stats["waited_ms"] = round(waited * 1000, 3)
         self._scope.emitter.emit(
             OperationFinished, operation=trip.call.number, tool=trip.call.tool, status=status,
             output=_bounded(trip.value, trip.stats.get("output_bytes")), error=error.to_json() if error else None,
-            duration_ms=round((time.monotonic() - trip.began - waited) * 1000, 3), diff=trip.diff,
-            waited_ms=round(waited * 1000, 3), ran_with=_bounded(trip.ran_with, None), **trip.stats,
+            duration_ms=round((time.monotonic() - trip.began - waited) * 1000, 3), diff=trip.diff, **trip.stats,
         )  # fmt: skip
 
 

@@ -42,8 +42,6 @@ class World:
     secret_paths: tuple[Path, ...] = ()
     outputs: Outputs = field(default_factory=MemoryOutputs)
     commands: Commands | None = None
-    run_agent: Callable[[str, str, str], Awaitable[Json]] | None = None
-    """Called with agent, prompt and ``run_id/operation`` of the asking call."""
 
     @property
     def files(self) -> LockableFiles:
@@ -82,6 +80,8 @@ class RunScope:
     """The plan that this run carries out."""
     inline_result_bytes: int | None = None
     """A result beyond this is kept, and the run names its handle; None: the limit alone counts."""
+    run_agent: Callable[[str, str, str], Awaitable[Json]] | None = None
+    """Called with agent, prompt and ``run_id/operation`` of the asking call."""
     recall: Callable[[int, str], Decision | None] = lambda number, digest: None
     """Returns what was decided on exactly this call before the run was interrupted, once."""
 

@@ -7,7 +7,8 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import anyio
@@ -33,19 +34,16 @@ class SharedSync:
 
     def __init__(self, prepare: Callable[[], Flush]) -> None:
         self._prepare = prepare
-        self._written = 0
+        self.written = 0
+        """How much was written so far; whoever writes counts it."""
         self._durable = 0
         self._flushing: anyio.Event | None = None
         # Own thread slot: a run whose tools block all other threads must still get its journal to disk.
         self._limiter: anyio.CapacityLimiter | None = None
 
-    def note(self) -> None:
-        """Say that something was written."""
-        self._written += 1
-
     async def __call__(self) -> None:
-        """Return when everything noted before the call is durable. Raises what flushing raised."""
-        wanted = self._written
+        """Return when everything written before the call is durable. Raises what flushing raised."""
+        wanted = self.written
         while self._durable < wanted:
             if self._flushing is not None:
                 await self._flushing.wait()
@@ -55,7 +53,7 @@ class SharedSync:
     async def _flush(self) -> None:
         self._flushing = done = anyio.Event()
         self._limiter = self._limiter or anyio.CapacityLimiter(1)
-        reaching = self._written
+        reaching = self.written
         try:
             await anyio.to_thread.run_sync(self._prepare(), limiter=self._limiter)
             self._durable = reaching
@@ -87,17 +85,20 @@ class ChainedFile:
         self._new_name = not resume
         self._held: list[bytes] | None = None
 
-    @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> AbstractContextManager[None]:
         """Write the lines of the block at once, at its end or when :meth:`settle` is called; it may not wait."""
+        return _Together(self)
+
+    def hold(self) -> None:
+        """Write nothing from now on, but keep it."""
         self._held = []
+
+    def let_go(self) -> None:
+        """Write what is held, and then each line at once."""
         try:
-            yield
+            self.settle()
         finally:
-            try:
-                self.settle()
-            finally:
-                self._held = None
+            self._held = None
 
     def settle(self) -> None:
         """Write what is held."""
@@ -171,6 +172,19 @@ class ChainedFile:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
+
+
+class _Together:
+    """A block whose lines are written at once; a class, since this is on the way of every script."""
+
+    def __init__(self, file: ChainedFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        self._file.hold()
+
+    def __exit__(self, *raised: object) -> None:
+        self._file.let_go()
 
 
 def _opened(path: Path, resume: bool) -> int:

@@ -139,7 +139,7 @@ class ConversationJournal:
             self._file.append(record.kind, clean)
         except OSError as error:
             raise self._file.fail(error) from None
-        self._sync.note()
+        self._sync.written += 1
 
     async def sync(self) -> None:
         """Return when everything written so far is durable, bodies first."""

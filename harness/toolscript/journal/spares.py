@@ -46,8 +46,8 @@ class Spares:
         self._taken.set()
         try:
             path = self._directory / self._name(run_id)
-            if not os.path.lexists(path):
-                spare.rename(path)
+            if not os.path.lexists(name := str(path)):
+                os.rename(spare, name)  # noqa: PTH104 - Path.rename() also takes the new name apart, which takes longer
                 return path, fd
         except OSError:
             pass  # somebody tidied up: the writer makes a file of its own, or says why it cannot

@@ -74,7 +74,7 @@ class DiskJournal:
             case OutputRecord():
                 self._write_output(record)
                 return
-            case EndRecord():
+            case EndRecord() if self._held:
                 self._release(record.number)
             case RunEndRecord():
                 self._release(None)
@@ -87,7 +87,7 @@ class DiskJournal:
                 self._append_cleaned(record)
         except OSError as error:
             raise self._file.fail(error) from None
-        self._sync.note()
+        self._sync.written += 1
 
     def _append_cleaned(self, record: Record) -> None:
         fields = {n: v if n in PLAIN else self._redactor.json(v) for n, v in fields_of(record).items()}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
-from typing import Any
 
 from toolscript.errors import ProtocolFault
 
@@ -17,7 +16,11 @@ MOST_PARTS = 4096
 _HEAD = struct.Struct("!IBBH")
 _SETTLE = struct.Struct("!IBd")
 _BATCH = struct.Struct("!IdB")
-_LENGTHS = tuple(struct.Struct(f"!{count}I") for count in range(16))
+_SETTLED = struct.Struct("!IBBHIIIBd")
+"""All of a frame that settles a promise but the value itself: one crosses for each call."""
+_FEW = 16
+_HEADS = tuple(struct.Struct(f"!IBBH{count}I") for count in range(_FEW))
+_LENGTHS = tuple(struct.Struct(f"!{count}I") for count in range(_FEW))
 """For the frames that cross all the time; longer ones have theirs made."""
 
 Parts = list[bytes]
@@ -48,19 +51,15 @@ ENDED, PREPARED, HEAP_FULL = map(int, Flag)
 
 def encode(kind: int, parts: Parts) -> bytes:
     """Return one frame."""
-    count = len(parts)
-    sizes = [*map(len, parts)]
-    lengths = _lengths(count).pack(*sizes)
-    return b"".join((_HEAD.pack(4 + len(lengths) + sum(sizes), VERSION, kind, count), lengths, *parts))
-
-
-def _lengths(count: int) -> struct.Struct:
-    return _LENGTHS[count] if count < len(_LENGTHS) else struct.Struct(f"!{count}I")
+    count, sizes = len(parts), [*map(len, parts)]
+    head = _HEADS[count] if count < _FEW else struct.Struct(f"!IBBH{count}I")
+    return b"".join((head.pack(head.size - 4 + sum(sizes), VERSION, kind, count, *sizes), *parts))
 
 
 def encode_settlement(number: int, ok: bool, value: bytes, time_ms: float) -> bytes:
     """Return the frame that settles one promise with a JSON text."""
-    return encode(Kind.SETTLE, [_SETTLE.pack(number, ok, time_ms), value])
+    size = len(value)
+    return _SETTLED.pack(_SETTLED.size - 4 + size, VERSION, SETTLE, 2, _SETTLE.size, size, number, ok, time_ms) + value
 
 
 def encode_batch(serial: int, guest_seconds: float, flags: int, messages: bytes, carried: Parts) -> bytes:
@@ -73,22 +72,26 @@ def encode_batch(serial: int, guest_seconds: float, flags: int, messages: bytes,
 
 def settlement_head(part: bytes) -> tuple[int, bool, float]:
     """Return number, outcome and time. Raises ProtocolFault."""
-    number, ok, time_ms = _unpacked(_SETTLE, part)
+    try:
+        number, ok, time_ms = _SETTLE.unpack(part)
+    except struct.error:
+        raise _no_head(_SETTLE, part) from None
     return number, ok != 0, time_ms
 
 
 def batch_head(part: bytes) -> tuple[int, float, int]:
     """Return the script's serial, its guest seconds and the flags. Raises ProtocolFault."""
-    serial, seconds, flags = _unpacked(_BATCH, part)
+    try:
+        serial, seconds, flags = _BATCH.unpack(part)
+    except struct.error:
+        raise _no_head(_BATCH, part) from None
     if not 0 <= seconds < 1e9:
         raise ProtocolFault(f"a batch claims {seconds!r} guest seconds")
     return serial, seconds, flags
 
 
-def _unpacked(layout: struct.Struct, part: bytes) -> tuple[int, Any, Any]:
-    if len(part) != layout.size:
-        raise ProtocolFault(f"a frame's head has {len(part)} bytes instead of {layout.size}")
-    return layout.unpack(part)
+def _no_head(layout: struct.Struct, part: bytes) -> ProtocolFault:
+    return ProtocolFault(f"a frame's head has {len(part)} bytes instead of {layout.size}")
 
 
 class Splitter:
@@ -142,7 +145,7 @@ class Splitter:
 
 
 def _parts(data: bytes | memoryview, at: int, end: int, count: int) -> Parts:
-    layout = _lengths(count)
+    layout = _LENGTHS[count] if count < _FEW else struct.Struct(f"!{count}I")
     lengths = layout.unpack_from(data, at)
     at += layout.size
     if at + sum(lengths) != end:

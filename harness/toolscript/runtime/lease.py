@@ -15,6 +15,7 @@ from toolscript.runtime.watch import Watch
 from toolscript.runtime.wire import encode_settle, encode_start, facade_text
 
 if TYPE_CHECKING:
+    from toolscript.runtime.moments import Moments
     from toolscript.runtime.placing import Placing
     from toolscript.runtime.session import Batch, Session, Settlement, Start
 
@@ -86,8 +87,7 @@ class Lease:
         serial = self.worker.uses + 1
         self.worker.link.send(encode_start(start, serial, self.worker.furnished, alone=self._lender.alone()))
         # What only its answer needs is made while it begins.
-        self._watch = Watch(self.worker, start.limits)
-        self._watch.runs()
+        self._watch = Watch(self.worker, start.limits, self._lender.moments)
         self._decoder = Decoder(serial, start.source, start.limits, self._failures, prepared=start.prepared)
         if meanwhile is not None:
             meanwhile()
@@ -175,6 +175,9 @@ class Lender(Protocol):
     """Who has workers to lend, and says where they run."""
 
     placing: Placing
+
+    moments: Moments
+    """Those that its watches wait for."""
 
     async def acquire(self) -> WorkerProcess:
         """Lend a worker; it must be released."""

@@ -93,21 +93,17 @@ class Decoder:
         serial, seconds, flags = batch_head(parts[0])
         if serial != self._serial:
             raise ProtocolFault(f"a batch belongs to script {serial} of its worker, not {self._serial}")
-        carried = [part.decode() for part in parts[2:]]
+        carried = [*map(bytes.decode, parts[2:])]
         prepared = carried.pop() if flags & _PREPARED else None
         if prepared is not None:
             self._sites.prepared = prepared
         rows = _rows(parts[1])
         if type(rows) is not list or len(rows) > MOST_MESSAGES:
             raise ProtocolFault("a batch's messages are no list of a size that a script can make")
-        messages = tuple([self._message(row, carried, flags) for row in rows])
-        self._check_ending(messages, bool(flags & _ENDED))
+        messages = tuple([self._message(row, carried, flags) for row in rows]) if rows else ()
+        if messages or flags & _ENDED:
+            _check_ending(messages, bool(flags & _ENDED))
         return Batch(messages=messages, guest_seconds=seconds, prepared=prepared)
-
-    def _check_ending(self, messages: tuple[Message, ...], ended: bool) -> None:
-        endings = [message for message in messages if isinstance(message, ENDINGS)]
-        if len(endings) != ended or (ended and messages[-1] is not endings[0]):
-            raise ProtocolFault("a batch has an ending where none may be, or none where it says so")
 
     def _message(self, row: Any, carried: list[str], flags: int) -> Message:
         if type(row) is not list or not row:
@@ -240,6 +236,12 @@ class Decoder:
         if too_deep(text):
             raise ProtocolFault(f"a JSON text is nested more than {DEEPEST} levels deep")
         return text
+
+
+def _check_ending(messages: tuple[Message, ...], ended: bool) -> None:
+    kinds = [*map(type, messages)]
+    if kinds.count(Done) + kinds.count(Failed) != ended or (ended and kinds[-1] not in ENDINGS):
+        raise ProtocolFault("a batch has an ending where none may be, or none where it says so")
 
 
 def _own_text(value: Any, carried: list[str]) -> str:

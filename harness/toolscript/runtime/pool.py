@@ -17,6 +17,7 @@ from toolscript.errors import HostError, Json, PoolBusy, ToolscriptError
 from toolscript.limits import Limits
 from toolscript.runtime.ahead import Ahead
 from toolscript.runtime.lease import Lease, Loan
+from toolscript.runtime.moments import Moments
 from toolscript.runtime.nursery import Nursery
 from toolscript.runtime.placing import ALL, Placing
 from toolscript.runtime.process import WorkerProcess
@@ -70,7 +71,7 @@ class Pool:
         self._spares = self._min
         self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
         self._spent: list[WorkerProcess] = []
-        self._tidying: asyncio.TimerHandle | None = None
+        self.moments = Moments()
         self._restarts: Counter[str] = Counter()
         self._scripts = 0
         self.placing = Placing()
@@ -226,7 +227,7 @@ class Pool:
             self._replenish()
         else:
             self._retire(worker, lease)
-        if not self._busy:
+        if self._closing and not self._busy:
             self._emptied.set()
 
     def _retire(self, worker: WorkerProcess, lease: Lease) -> None:
@@ -237,25 +238,21 @@ class Pool:
             worker.kill()
         if not lease.clean or self._waiting:
             self._tidy_after(0)
-        elif self._tidying is None or len(self._idle) >= self._spares // 2:
+        elif self not in self.moments or len(self._idle) >= self._spares // 2:
             self._tidy_after(_LATER_SECONDS)
 
     def _tidy_after(self, seconds: float) -> None:
-        if self._tidying is not None:
-            self._tidying.cancel()
-        self._tidying = asyncio.get_running_loop().call_later(seconds, self._tidy_soon if seconds else self._tidy)
+        self.moments.wait(self, seconds, self._tidy_soon if seconds else self._tidy)
 
     def _tidy_soon(self) -> None:
         """Tidy up, or a little later where the next script runs already and enough workers wait for those after it."""
         if self._busy and len(self._idle) >= self._spares // 2:
-            self._tidying = asyncio.get_running_loop().call_later(_LATEST_SECONDS, self._tidy)
+            self.moments.wait(self, _LATEST_SECONDS, self._tidy)
         else:
             self._tidy()
 
     def _tidy(self) -> None:
-        if self._tidying is not None:
-            self._tidying.cancel()
-            self._tidying = None
+        self.moments.forget(self)
         while self._spent:
             self._spent.pop().close()
         self._replenish()
@@ -393,6 +390,7 @@ class Pool:
             worker.close()
         self._idle.clear()
         self.placing.close()
+        self.moments.close()
         if self._begun is not None:
             self._begun.close()
         if self._nursery is not None:

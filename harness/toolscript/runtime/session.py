@@ -127,7 +127,9 @@ class Batch:
     @property
     def ended(self) -> Done | Failed | None:
         """The ending, if the script has ended."""
-        last = self.messages[-1] if self.messages else None
+        if not self.messages:
+            return None
+        last = self.messages[-1]
         return last if isinstance(last, ENDINGS) else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from toolscript.errors import GuestTimeExceeded, ToolscriptError, WorkerCrashed
@@ -10,6 +10,7 @@ from toolscript.runtime.control import STEP_SECONDS
 
 if TYPE_CHECKING:
     from toolscript.limits import Limits
+    from toolscript.runtime.moments import Moments
     from toolscript.runtime.process import WorkerProcess
 
 FACTOR = 1.2
@@ -20,24 +21,24 @@ PROGRESS = 0.1
 
 
 class Watch:
-    """Watches one worker for one script; time counts only between :meth:`runs` and :meth:`rests`.
+    """Watches one worker for one script, which it has just got; time counts until :meth:`rests`, and from :meth:`runs`.
 
-    One timer is kept going: it never fires later than needed, and looks at the worker's CPU clock when it does.
+    One moment is always waited for: it never comes later than needed, and the worker's CPU clock is looked at then.
     """
 
-    def __init__(self, worker: WorkerProcess, limits: Limits) -> None:
+    def __init__(self, worker: WorkerProcess, limits: Limits, moments: Moments) -> None:
         self._worker = worker
         self._limits = limits
-        self._loop = asyncio.get_running_loop()
+        self._moments = moments
         self._baseline = worker.cpu_seconds()
         self._allowed = limits.guest_seconds * FACTOR + GRACE_SECONDS
-        self._since: float | None = None
+        self._since: float | None = time.monotonic()
         self._seen = self._baseline
-        self._timer = self._loop.call_later(self._allowed, self._look)
+        moments.wait(self, self._allowed, self._look)
 
-    def runs(self, steps: int = 0) -> None:
-        """The worker has something to do; so many steps of it are settlements."""
-        self._since = self._loop.time()
+    def runs(self, steps: int) -> None:
+        """The worker has something to do: so many settlements."""
+        self._since = time.monotonic()
         self._allowed += steps * STEP_SECONDS
 
     def rests(self) -> None:
@@ -46,7 +47,7 @@ class Watch:
 
     def close(self) -> None:
         """Watch no longer."""
-        self._timer.cancel()
+        self._moments.forget(self)
 
     def _look(self) -> None:
         clock = self._worker.cpu_seconds()
@@ -58,13 +59,13 @@ class Watch:
                 ))  # fmt: skip
             if clock - self._seen >= PROGRESS * self._limits.guest_seconds:
                 # It computes, if slowly: a busy machine is no reason to end it.
-                self._seen, self._since = clock, self._loop.time()
-            stalled = self._loop.time() - self._since
+                self._seen, self._since = clock, time.monotonic()
+            stalled = time.monotonic() - self._since
             patience = STALL_FACTOR * self._limits.guest_seconds + GRACE_SECONDS
             if stalled >= patience:
                 return self._end(WorkerCrashed(f"the worker made no progress for {stalled:.1f} s and was killed"))
             left = min(left, patience - stalled)
-        self._timer = self._loop.call_later(max(left, 0.001), self._look)
+        self._moments.wait(self, max(left, 0.001), self._look)
         return None
 
     def _end(self, why: ToolscriptError) -> None:

@@ -86,10 +86,7 @@ def encode_settle(settlement: Settlement) -> bytes:
 
 def json_bytes(text: str) -> bytes:
     """Return UTF-8; half a character in a JSON text becomes its escape, which means the same."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "backslashreplace")
 
 
 def decode_start(parts: Parts) -> StartOrder:

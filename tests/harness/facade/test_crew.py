@@ -34,6 +34,24 @@ async def test_what_need_not_wait_has_ended_when_it_has_begun() -> None:
             assert done[-1] == number
 
 
+async def test_several_that_begin_together_begin_in_their_order_whether_one_waits_or_not() -> None:
+    gate, told = anyio.Event(), list[str]()
+
+    async def work(number: int) -> None:
+        told.append(f"{number} begins")
+        if number == 1:
+            await gate.wait()
+        told.append(f"{number} ends")
+
+    async with Crew() as crew:
+        await ready(crew)
+        crew.begin(*map(work, range(4)))
+        assert told == ["0 begins", "0 ends", "1 begins"]
+        gate.set()
+    assert [line for line in told if line.endswith("begins")] == [f"{number} begins" for number in range(4)]
+    assert sorted(line for line in told if line.endswith("ends")) == [f"{number} ends" for number in range(4)]
+
+
 async def test_all_that_waits_goes_on_side_by_side_and_is_waited_for() -> None:
     started, gate, done = list[int](), anyio.Event(), list[int]()
 

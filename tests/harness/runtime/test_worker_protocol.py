@@ -7,7 +7,7 @@ from tests.harness.runtime.playing import play, tight
 from tests.workers.liars import ATTACKS
 
 from toolscript.errors import HostError, ProtocolFault, ToolscriptError, WorkerCrashed
-from toolscript.runtime.frames import MOST_PARTS, Kind, Splitter, encode
+from toolscript.runtime.frames import MOST_PARTS, Kind, Splitter, encode, encode_settlement, settlement_head
 from toolscript.runtime.pool import Pool
 
 pytestmark = pytest.mark.anyio
@@ -105,6 +105,15 @@ def test_frames_are_put_together_from_any_pieces():
 
     assert found == [(Kind.BATCH, [b"a", b"", b"ccc"]), (Kind.READY, [])]
     assert not splitter.inside
+
+
+@pytest.mark.parametrize("value", [b"", b"null", "é".encode() * 70_000])
+def test_a_settlement_is_packed_as_the_frame_that_its_parts_make(value):
+    frame = encode_settlement(7, True, value, 1.5)
+
+    ((kind, parts),) = Splitter(1 << 20).feed(frame)
+    assert (kind, settlement_head(parts[0]), parts[1:]) == (Kind.SETTLE, (7, True, 1.5), [value])
+    assert frame == encode(Kind.SETTLE, parts)
 
 
 def test_a_frame_beyond_the_limit_is_refused_by_its_head():
