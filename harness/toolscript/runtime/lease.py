@@ -145,7 +145,9 @@ class Lease:
         link = self.worker.link
         try:
             if self._hope and self._lender.alone():
-                self._hope = HOPE if link.look(LOOK_SECONDS) else self._hope - 1
+                found = link.look(LOOK_SECONDS)
+                self._hope = HOPE if found else self._hope - 1
+                self._lender.placing.looked(found)
             if not link.filled:
                 self._lender.placing.anywhere(self.worker)  # the host sleeps now, and leaves its processor
             while len(batches) < count:

@@ -15,6 +15,10 @@ ALL = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") els
 """The processors that this process had when it began."""
 SOON_SECONDS = 0.05
 """How long it is believed where the host runs: to ask takes longer than a frame does."""
+MOST_IN_VAIN = 3
+"""How much oftener a host may look in vain than with success, before its workers are left to the scheduler."""
+LEFT_SECONDS = 0.25
+"""For how long they are, then: the other processors have something else to do, or the scripts take their time."""
 _STAT = "/proc/thread-self/stat"
 _PROCESSOR = 36
 """Which of the numbers behind a thread's name tells where it ran last."""
@@ -35,14 +39,23 @@ class Placing:
         self._now = now
         self._stat = -1
         self._here, self._until = -1, float("-inf")
+        self._vain, self._left_until = 0, float("-inf")
         self._able = hasattr(os, "sched_setaffinity") and len(self._all) > 1
 
     def beside(self, worker: WorkerProcess) -> None:
         """Keep this worker off the processor that the host runs on."""
-        if self._able and self._now() > self._until:
-            self._find()
+        if not self._able or (now := self._now()) < self._left_until:
+            return
+        if now > self._until:
+            self._find(now)
         if self._able and worker.kept_off != self._here:
             self._allow(worker, self._all - {self._here}, self._here)
+
+    def looked(self, found: bool) -> None:
+        """Know whether a host that looked for an answer found it."""
+        self._vain = max(0, self._vain - 1) if found else self._vain + 1
+        if self._vain >= MOST_IN_VAIN:
+            self._vain, self._left_until = 0, self._now() + LEFT_SECONDS
 
     def lent(self, workers: Collection[WorkerProcess]) -> None:
         """Let these run wherever there is room, if they are more than one."""
@@ -70,8 +83,8 @@ class Placing:
         with contextlib.suppress(OSError):
             os.sched_setaffinity(worker.pid, processors)
 
-    def _find(self) -> None:
-        self._until = self._now() + SOON_SECONDS
+    def _find(self, now: float) -> None:
+        self._until = now + SOON_SECONDS
         try:
             if self._stat < 0:
                 self._stat = os.open(_STAT, os.O_RDONLY | os.O_CLOEXEC)

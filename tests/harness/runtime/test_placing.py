@@ -8,7 +8,7 @@ import anyio
 import pytest
 from tests.harness.runtime.playing import LOOP, next_of, play, start_of
 
-from toolscript.runtime.placing import ALL, SOON_SECONDS, Placing
+from toolscript.runtime.placing import ALL, LEFT_SECONDS, SOON_SECONDS, Placing
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.session import Settlement
@@ -108,7 +108,7 @@ async def test_nothing_is_placed_where_there_is_one_processor():
 async def test_where_the_host_runs_is_asked_again_after_a_while(monkeypatch):
     asked: list[int] = []
     monkeypatch.setattr(os, "pread", lambda *of, pread=os.pread: (asked.append(1), pread(*of))[1])
-    moments = [1.0, 1.0, 1.0 + SOON_SECONDS / 2, 1.0 + 2 * SOON_SECONDS, 1.0 + 2 * SOON_SECONDS]
+    moments = [1.0, 1.0 + SOON_SECONDS / 2, 1.0 + 2 * SOON_SECONDS]
     placing = Placing(now=lambda: moments.pop(0))
     async with Pool(min_size=1, max_size=1) as pool:
         worker = await next_of(pool)
@@ -116,3 +116,22 @@ async def test_where_the_host_runs_is_asked_again_after_a_while(monkeypatch):
             placing.beside(worker)
     placing.close()
     assert (len(asked), moments) == (2, [])
+
+
+async def test_workers_are_left_to_the_scheduler_for_a_while_where_looking_is_mostly_in_vain():
+    now = [1.0]
+    placing = Placing(now=lambda: now[0])
+    async with Pool(min_size=1, max_size=1) as pool:
+        worker = await next_of(pool)
+        for found in (False, True, False, True, False, False):
+            placing.looked(found)
+            placing.beside(worker)
+            assert kept_off_one(worker)
+            placing.anywhere(worker)
+        placing.looked(False)
+        placing.beside(worker)
+        assert where(worker) == ALL
+        now[0] += LEFT_SECONDS
+        placing.beside(worker)
+        assert kept_off_one(worker)
+    placing.close()
