@@ -115,6 +115,8 @@ class Road:
         """Whether a call that ended changed files."""
         self.travelling = 0
         """Calls on the road right now."""
+        self.slots = asyncio.Semaphore(scope.limits.in_flight)
+        """As many as may run at once; waiting approvals hold none."""
 
     @cached_property
     def gate(self) -> Gate:
@@ -123,15 +125,10 @@ class Road:
 
         return Gate(scope=self._scope, waiting=self._wait, denied=self._note_denial)
 
-    @cached_property
-    def slots(self) -> asyncio.Semaphore:
-        """As many as may run at once; waiting approvals hold none."""
-        return asyncio.Semaphore(self._scope.limits.in_flight)
-
     def prepare(self) -> None:
         """Make what its first call will need, while nobody waits; where none was made yet, nothing is loaded for it."""
         if "toolscript.facade.consent" in sys.modules:
-            _ = self.gate, self.slots
+            _ = self.gate
 
     async def travel(self, call: Call, *, task_id: str | None = None, rendered: bool = False) -> Outcome:
         """Take one call to its end and return its outcome; never raises for what a tool or a person does.

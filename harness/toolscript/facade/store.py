@@ -23,6 +23,8 @@ class Store:
 
     def commit(self, changes: Mapping[str, str | None], quota: int) -> None:
         """Merge a run's changes (None deletes). Raises StoreTooLarge, and then changes nothing."""
+        if not (changes or self._values):
+            return
         merged = {k: v for k, v in (self._values | dict(changes)).items() if v is not None}
         size = sum(len(k.encode()) + len(v.encode()) for k, v in merged.items())
         if size > quota:

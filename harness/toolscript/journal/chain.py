@@ -89,17 +89,6 @@ class ChainedFile:
         """Write the lines of the block at once, at its end or when :meth:`settle` is called; it may not wait."""
         return _Together(self)
 
-    def hold(self) -> None:
-        """Write nothing from now on, but keep it."""
-        self._held = []
-
-    def let_go(self) -> None:
-        """Write what is held, and then each line at once."""
-        try:
-            self.settle()
-        finally:
-            self._held = None
-
     def settle(self) -> None:
         """Write what is held."""
         if self._held and self._broken is None:
@@ -181,10 +170,13 @@ class _Together:
         self._file = file
 
     def __enter__(self) -> None:
-        self._file.hold()
+        self._file._held = []
 
     def __exit__(self, *raised: object) -> None:
-        self._file.let_go()
+        try:
+            self._file.settle()
+        finally:
+            self._file._held = None
 
 
 def _opened(path: Path, resume: bool) -> int:

@@ -44,6 +44,7 @@ class Redactor:
             self._markers.setdefault(form, self._free(marker))
         self._longest = max(map(len, self._markers), default=0)
         self._shortest = min(map(len, (OPEN, *self._markers)))
+        self._signs = _written((OPEN, *self._markers))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -64,10 +65,6 @@ class Redactor:
             if sign in line:
                 return False
         return True
-
-    @cached_property
-    def _signs(self) -> tuple[bytes, ...]:
-        return _written((OPEN, *self._markers))
 
     def json(self, value: Json) -> Json:
         """Return a JSON value with the secrets in all its texts and keys replaced."""

@@ -124,8 +124,9 @@ class DiskJournal:
 
     def close(self) -> None:
         """Give up file and lock; output that was held back is written first."""
-        with contextlib.suppress(JournalError):
-            self._release(None)
+        if self._held:
+            with contextlib.suppress(JournalError):
+                self._release(None)
         self._file.close()
 
     def _prepare(self) -> Flush:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -38,8 +39,9 @@ class Shape:
         adapter: TypeAdapter[Any] = TypeAdapter(kind)
         return cls(
             schema=adapter.json_schema(by_alias=True),
-            check=adapter.validate_python,
-            dump=lambda value: adapter.dump_python(value, mode="json", by_alias=True, exclude_none=True),
+            # Past the adapter's own methods, which only hand on what they are given.
+            check=adapter.validator.validate_python,
+            dump=partial(adapter.serializer.to_python, mode="json", by_alias=True, exclude_none=True),
             snake_case=adapter.json_schema(by_alias=False),
         )
 

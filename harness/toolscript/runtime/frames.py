@@ -127,7 +127,8 @@ class Splitter:
         at, size = 0, len(data)
         while size - at >= _HEAD.size:
             length, version, kind, count = _HEAD.unpack_from(data, at)
-            self._check(length, version, count)
+            if version != VERSION or length > self._limit or count > MOST_PARTS or length < 4 + count * 4:
+                raise self._fault(length, version, count)
             end = at + 4 + length
             if size < end:
                 break
@@ -135,13 +136,12 @@ class Splitter:
             at = end
         return frames, at
 
-    def _check(self, length: int, version: int, count: int) -> None:
+    def _fault(self, length: int, version: int, count: int) -> ProtocolFault:
         if version != VERSION:
-            raise ProtocolFault(f"a frame has version {version}, not {VERSION}")
+            return ProtocolFault(f"a frame has version {version}, not {VERSION}")
         if length > self._limit:
-            raise ProtocolFault(f"a frame of {length} bytes is beyond the {self._limit} that are allowed")
-        if count > MOST_PARTS or length < 4 + count * 4:
-            raise ProtocolFault(f"a frame of {length} bytes cannot have {count} parts")
+            return ProtocolFault(f"a frame of {length} bytes is beyond the {self._limit} that are allowed")
+        return ProtocolFault(f"a frame of {length} bytes cannot have {count} parts")
 
 
 def _parts(data: bytes | memoryview, at: int, end: int, count: int) -> Parts:

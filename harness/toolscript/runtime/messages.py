@@ -225,7 +225,7 @@ class Decoder:
         self._number = number
 
     def _numbers(self, numbers: list[Any]) -> tuple[int, ...]:
-        if not all(type(n) is int and 1 <= n <= self._number for n in numbers):
+        if numbers and not all(type(n) is int and 1 <= n <= self._number for n in numbers):
             raise ProtocolFault("a worker speaks of calls that were never made")
         return tuple(numbers)
 

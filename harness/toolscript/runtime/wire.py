@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from toolscript.errors import ProtocolFault
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 _HEAD = struct.Struct("!IBdQQ")
 _PREPARED, _LAST_EXPRESSION, _ALONE = 1, 2, 4
 _GUEST_LIMITS = ("calls", "timers", "argument_bytes", "result_bytes", "store_bytes", "console_bytes")
+
+
+json_bytes: Callable[[str], bytes] = methodcaller("encode", "utf-8", "backslashreplace")
+"""Returns UTF-8; half a character in a JSON text becomes its escape, which means the same."""
 
 
 @Latest
@@ -82,11 +88,6 @@ def encode_rouse(example: Start) -> bytes:
 def encode_settle(settlement: Settlement) -> bytes:
     """Return the frame that settles one promise."""
     return encode_settlement(settlement.number, settlement.ok, json_bytes(settlement.value), settlement.time_ms)
-
-
-def json_bytes(text: str) -> bytes:
-    """Return UTF-8; half a character in a JSON text becomes its escape, which means the same."""
-    return text.encode("utf-8", "backslashreplace")
 
 
 def decode_start(parts: Parts) -> StartOrder:
