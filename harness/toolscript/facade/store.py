@@ -19,6 +19,8 @@ class Store:
 
     def snapshot(self) -> str:
         """Return everything as one JSON object text."""
+        if not self._values:
+            return "{}"
         return "{" + ",".join(f"{json.dumps(key)}:{value}" for key, value in self._values.items()) + "}"
 
     def commit(self, changes: Mapping[str, str | None], quota: int) -> None:

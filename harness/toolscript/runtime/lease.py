@@ -28,6 +28,7 @@ HOPE = 3
 """How often in a row that may be in vain, until a script is known to take its time."""
 
 _NO_SCRIPT = Limits()
+_BATCH = int(Kind.BATCH)
 
 
 class Lease:
@@ -152,7 +153,7 @@ class Lease:
                 self._lender.placing.anywhere(self.worker)  # the host sleeps now, and leaves its processor
             while len(batches) < count:
                 kind, parts = link.arrived() or await link.receive()
-                if kind != Kind.BATCH:
+                if kind != _BATCH:
                     raise ProtocolFault(f"a worker sent a frame of kind {kind}")
                 batches.append(self._decoder.batch(parts))
                 if batches[-1].ended is not None:

@@ -67,19 +67,21 @@ async def test_many_who_wait_anew_again_and_again_share_one_timer():
 
 
 @pytest.mark.anyio
-async def test_one_who_is_called_may_wait_again_and_may_end_the_waiting_of_others():
+async def test_one_who_is_called_may_wait_again_and_may_end_or_put_off_the_waiting_of_others():
     moments, called = Moments(), Called()
 
     def once() -> None:
         called.append("once")
         moments.wait("once", 0.001, called.by("again"))
         moments.forget("other")
+        moments.wait("third", 0.01, called.by("third"))
 
     moments.wait("once", 0.0, once)
     moments.wait("other", 0.0, called.by("other"))
+    moments.wait("third", 0.0, called.by("third, too soon"))
 
-    await called.come_to(2)
-    assert called == ["once", "again"]
+    await called.come_to(3)
+    assert called == ["once", "again", "third"]
 
 
 @pytest.mark.anyio
