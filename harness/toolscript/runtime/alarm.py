@@ -16,7 +16,11 @@ _BY_SIGNAL = 0
 _NANO = 1_000_000_000
 
 
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+if sys.platform == "linux":
+    # Looked up and made here, once: each worker would do so anew, since nothing of that is made before its birth.
+    _libc = ctypes.CDLL(None)
+    _create, _settime = _libc.timer_create, _libc.timer_settime
+    _event = ctypes.create_string_buffer(struct.pack("@qii", 0, signal.SIGPROF, _BY_SIGNAL), 64)
 
 
 class CpuAlarm:
@@ -24,21 +28,17 @@ class CpuAlarm:
 
     def __init__(self) -> None:
         self._timer = ctypes.c_void_p()
-        self._libc = _libc
-        if self._libc is not None:
-            event = ctypes.create_string_buffer(struct.pack("@qii", 0, signal.SIGPROF, _BY_SIGNAL), 64)
-            if self._libc.timer_create(_CPU_CLOCK, event, ctypes.byref(self._timer)) != 0:
-                self._libc = None
+        self._exact: bool = sys.platform == "linux" and _create(_CPU_CLOCK, _event, ctypes.byref(self._timer)) == 0
 
     @property
     def exact(self) -> bool:
         """Whether the alarm goes by the CPU clock itself."""
-        return self._libc is not None
+        return self._exact
 
     def set(self, seconds: float) -> None:
         """Let the alarm go off after so much more CPU time; 0 takes it back."""
-        if self._libc is None:
+        if not self._exact:
             signal.setitimer(signal.ITIMER_PROF, seconds)
             return
         whole, rest = divmod(int(seconds * _NANO), _NANO)
-        self._libc.timer_settime(self._timer, 0, struct.pack("@qqqq", 0, 0, whole, rest), None)
+        _settime(self._timer, 0, struct.pack("@qqqq", 0, 0, whole, rest), None)

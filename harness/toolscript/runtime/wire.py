@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
-from toolscript.errors import ProtocolFault
 from toolscript.memo import Latest
-from toolscript.runtime.frames import Kind, Parts, Splitter, encode, encode_settlement
+from toolscript.runtime.frames import Kind, Splitter, encode, encode_settlement
 
 if TYPE_CHECKING:
     from toolscript.limits import Limits
-    from toolscript.runtime.engine import Script
     from toolscript.runtime.session import FacadeEntry, Settlement, Start
 
-_HEAD = struct.Struct("!IBdQQ")
-_PREPARED, _LAST_EXPRESSION, _ALONE = 1, 2, 4
+START_HEAD = struct.Struct("!IBdQQ")
+PREPARED, LAST_EXPRESSION, ALONE = 1, 2, 4
 _GUEST_LIMITS = ("calls", "timers", "argument_bytes", "result_bytes", "store_bytes", "console_bytes")
 
 
@@ -46,17 +43,6 @@ def _limits_text(limits: Limits) -> str:
     return json.dumps({name: getattr(limits, name) for name in _GUEST_LIMITS})[1:-1]
 
 
-@dataclass(frozen=True, slots=True)
-class StartOrder:
-    """What a worker is told to run; ``last_expression`` matters only for a script that is not prepared."""
-
-    serial: int
-    prepared: bool
-    last_expression: bool
-    alone: bool
-    script: Script
-
-
 def encode_start(start: Start, serial: int, furnished: str, *, alone: bool = False) -> bytes:
     """Return the frame that starts a worker's script number ``serial``.
 
@@ -65,8 +51,8 @@ def encode_start(start: Start, serial: int, furnished: str, *, alone: bool = Fal
     """
     limits = start.limits
     prepared = start.prepared is not None
-    flags = (_PREPARED if prepared else 0) | (_LAST_EXPRESSION if start.last_expression else 0)
-    flags |= _ALONE if alone else 0
+    flags = (PREPARED if prepared else 0) | (LAST_EXPRESSION if start.last_expression else 0)
+    flags |= ALONE if alone else 0
     config = (
         f'{{{_limits_text(limits)},"seed":{start.seed:d},"time_ms":{start.time_ms:d},'
         f'"task_prefix":{json.dumps(start.task_prefix)}}}'
@@ -74,7 +60,7 @@ def encode_start(start: Start, serial: int, furnished: str, *, alone: bool = Fal
     code = start.source if start.prepared is None else start.prepared
     facade = facade_text(start.facade)
     texts = (config, code, "" if facade == furnished else facade, start.params, start.context, start.store)
-    head = _HEAD.pack(serial, flags, limits.guest_seconds, limits.heap_bytes, limits.stack_bytes)
+    head = START_HEAD.pack(serial, flags, limits.guest_seconds, limits.heap_bytes, limits.stack_bytes)
     return encode(Kind.START, [head, *map(json_bytes, texts)])
 
 
@@ -88,18 +74,3 @@ def encode_rouse(example: Start) -> bytes:
 def encode_settle(settlement: Settlement) -> bytes:
     """Return the frame that settles one promise."""
     return encode_settlement(settlement.number, settlement.ok, json_bytes(settlement.value), settlement.time_ms)
-
-
-def decode_start(parts: Parts) -> StartOrder:
-    """Return what the worker shall run. Raises ProtocolFault."""
-    if len(parts) != 7 or len(parts[0]) != _HEAD.size:
-        raise ProtocolFault(f"a start frame has {len(parts)} parts, or a head of another size")
-    serial, flags, guest_seconds, heap_bytes, stack_bytes = _HEAD.unpack(parts[0])
-    config, code, facade, params, context, store = (part.decode() for part in parts[1:])
-    from toolscript.runtime.engine import Script
-
-    script = Script(
-        code=code, config=config, facade=facade, params=params, context=context, store=store,
-        guest_seconds=guest_seconds, heap_bytes=heap_bytes, stack_bytes=stack_bytes,
-    )  # fmt: skip
-    return StartOrder(serial, bool(flags & _PREPARED), bool(flags & _LAST_EXPRESSION), bool(flags & _ALONE), script)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from socket import MSG_DONTWAIT
 from time import perf_counter, process_time
+from typing import Protocol
 
 from toolscript.errors import ScriptSyntaxError, ToolscriptError, UnsupportedTypeScript
 from toolscript.runtime import frames
@@ -16,7 +16,7 @@ from toolscript.runtime.alarm import CpuAlarm
 from toolscript.runtime.control import OUT_OF_MEMORY, PATIENCE_SECONDS, RING_2, ROUSED_SECONDS
 from toolscript.runtime.engine import Drained, Engine
 from toolscript.runtime.frames import ENDED, HEAP_FULL, PREPARED, ROUSE, SETTLE, START, Parts, Splitter
-from toolscript.runtime.wire import decode_start
+from toolscript.runtime.order import decode_start
 
 _LARGEST = 1 << 30
 _CHUNK = 1 << 16
@@ -33,7 +33,19 @@ _DONE = object()
 Blank = Callable[..., str]
 
 
-def serve(sock: socket.SocketType, engines: Callable[[], Engine], blank: Blank, uses: int) -> object:
+class Connection(Protocol):
+    """What a worker needs of its socket."""
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """Receive what the host sends; nothing where it hung up."""
+        ...
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send."""
+        ...
+
+
+def serve(sock: Connection, engines: Callable[[], Engine], blank: Blank, uses: int) -> object:
     """Run scripts until the host hangs up. ``engines`` returns a fresh engine, prepared before it is needed.
 
     After ``uses`` scripts no further one is prepared for: the host will end the process. What is returned holds the
@@ -50,7 +62,7 @@ def serve(sock: socket.SocketType, engines: Callable[[], Engine], blank: Blank, 
 
 
 class _Worker:
-    def __init__(self, sock: socket.SocketType, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
+    def __init__(self, sock: Connection, engines: Callable[[], Engine], blank: Blank, uses: int) -> None:
         self._sock = sock
         self._engines = engines
         self._blank = blank

@@ -21,11 +21,13 @@ from typing import Any
 
 from toolscript.confine import processes
 from toolscript.runtime import sandbox
-from toolscript.runtime.control import ANSWER, ENDED, FURNISH, HELLO, LENGTH, REFUSED, SPAWNED
+from toolscript.runtime.control import ANSWER, ENDED, FORK, FURNISH, HELLO, LENGTH, REFUSED, SPAWNED
 from toolscript.runtime.engine import Engine
 from toolscript.runtime.frames import Kind, encode
-from toolscript.runtime.rehearsal import FACADE, Prefault, Range, practise, rehearse, share
-from toolscript.runtime.worker import serve
+from toolscript.runtime.prefault import Populate
+from toolscript.runtime.rehearsal import Lock, Rehearsal
+from toolscript.runtime.rehearsed import FACADE, practise
+from toolscript.runtime.worker import Connection, serve
 
 _FAMILY, _STREAM = int(socket.AF_UNIX), int(socket.SOCK_STREAM)
 _READY = encode(Kind.READY, [b"[]"])
@@ -86,13 +88,18 @@ class _Zygote:
         self._uses = settings["uses"]
         self._facade = settings["facade"]
         self._cpu_seconds = settings["cpu_seconds"]
-        self._prefault = Prefault(share(self._rehearsed()))
-        self._missing = sandbox.lock_zygote(address_space=settings["address_space"])
         self._wake, wake = socket.socketpair()
         wake.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         self._kept_open = wake
+        self._rehearsal: Rehearsal | None = None
+        self._populate: tuple[Populate, ...] = ()
+        if sys.platform == "linux":
+            self._rehearse()
+        self._missing = sandbox.lock_zygote(address_space=settings["address_space"])
+        if self._rehearsal is not None:
+            self._populate, self._rehearsal = self._rehearsal.learned(), None
 
     def run(self) -> None:
         self._answer(HELLO, self._pid, 0, json.dumps(self._missing))
@@ -118,6 +125,7 @@ class _Zygote:
         self._engines.furnish(_text(self._control))
 
     def _fork(self, fd: int) -> None:
+        populate = self._populate
         try:
             pid = os.fork()
         except OSError as error:
@@ -125,7 +133,11 @@ class _Zygote:
             self._answer(REFUSED, 0, error.errno or errno.EAGAIN, error.strerror or "")
             return
         if pid == 0:
+            for call in populate:  # before all else: what comes before it touches pages one by one
+                call()
             self._become_worker(fd)
+        if self._rehearsal is not None:
+            self._rehearsal.watch(pid)
         os.close(fd)
         pidfd = _pidfd(pid)
         self._answer(SPAWNED, pid, int(pidfd is not None), "", pidfd)
@@ -134,27 +146,36 @@ class _Zygote:
         """Never returns: whatever happens in a child must not run the zygote's loop."""
         status = 1
         try:
-            self._prefault()
-            self._work(fd, self._lock, self._uses)
+            if self._rehearsal is None:
+                self._work(fd, self._lock, _itself, self._uses)
+            else:
+                self._rehearsal.play(fd, self._work)
             status = 0
         finally:
             os._exit(status)
 
-    def _work(self, fd: int, lock: Callable[[int], tuple[str, ...]], uses: int) -> object:
+    def _work(self, fd: int, lock: Lock, through: Callable[[socket.SocketType], Connection], uses: int) -> object:
         signal.set_wakeup_fd(-1)  # The handler for ends of children stays: it does nothing, and there will be none.
         # All is said here: asking the kernel what kind of socket it is would be a call that is then forbidden.
-        sock = socket.SocketType(_FAMILY, _STREAM, 0, fd)
+        sock = through(socket.SocketType(_FAMILY, _STREAM, 0, fd))
         missing = lock(fd)
         sock.sendall(_READY if not missing else encode(Kind.READY, [json.dumps(missing).encode()]))
         return serve(sock, self._engines, self._blank, uses)
 
-    def _rehearsed(self) -> list[Range]:
-        """Return which memory a worker uses from its birth to the end of its first script."""
-        if sys.platform != "linux":
-            return []
+    def _rehearse(self) -> None:
+        """Have a worker forked as the host will have it, to learn which memory it uses."""
         practise(lambda sock, engine, uses: serve(sock, engine, self._blank, uses))
         lock = sandbox.WorkerLock(zygote=self._pid, cpu_seconds=self._cpu_seconds, rehearsing=True)
-        return rehearse(lambda fd, kept: self._work(fd, lambda fd: lock(fd, *kept), 1), self._facade)
+        try:
+            self._rehearsal = Rehearsal(self._facade, lock)
+        except OSError:
+            return
+        control = self._control
+        host, self._control = socket.socketpair()
+        with host, self._control, self._rehearsal.theirs as theirs:
+            socket.send_fds(host, [FORK], [theirs.fileno()])
+            self._serve()
+        self._control = control
 
     def _reap(self) -> None:
         for pid, code in processes.reaped():
@@ -171,6 +192,10 @@ class _Zygote:
                 os.close(fd)
         except (BrokenPipeError, ConnectionError):
             os._exit(0)
+
+
+def _itself(sock: socket.SocketType) -> Connection:
+    return sock
 
 
 def _text(control: socket.socket) -> str:

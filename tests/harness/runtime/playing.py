@@ -18,6 +18,7 @@ from toolscript.limits import Limits
 from toolscript.runtime import frames, wire
 from toolscript.runtime.engine import Drained, Engine, Script
 from toolscript.runtime.messages import Decoder
+from toolscript.runtime.order import decode_start
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.session import (
@@ -191,7 +192,7 @@ print(type(play_engine(engine(), source, **options).error).__name__)
 
 def script_of(start: Start) -> Script:
     ((_, parts),) = frames.Splitter(1 << 30).feed(wire.encode_start(start, 1, ""))
-    order = wire.decode_start(parts)
+    order = decode_start(parts)
     if order.prepared:
         return order.script
     return order.script._replace(code=blank(order.script.code, last_expression=order.last_expression))

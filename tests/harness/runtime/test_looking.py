@@ -8,7 +8,7 @@ import anyio
 import pytest
 from tests.harness.runtime.playing import LOOP, start_of
 
-from toolscript.runtime import frames, lease, wire, worker
+from toolscript.runtime import frames, lease, order, worker
 from toolscript.runtime.link import Link
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.session import Settlement
@@ -52,7 +52,7 @@ async def test_an_end_is_found_like_an_answer(ends):
 
 def told_alone(start: bytes) -> bool:
     ((_, parts),) = frames.Splitter(1 << 20).feed(start)
-    return wire.decode_start(parts).alone
+    return order.decode_start(parts).alone
 
 
 async def test_only_a_script_that_is_alone_is_told_to_look(monkeypatch):
