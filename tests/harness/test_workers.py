@@ -116,3 +116,13 @@ async def test_the_second_engine_is_chosen_by_name_and_runs_scripts_and_tools(wo
 
     assert (run.error, run.result, run.logs[0].text) == (None, 5, "hello")
     assert (full.error["code"], endless.error["code"]) == ("heap_limit", "guest_time_limit")
+
+
+@pytest.mark.parametrize(
+    ("source", "code"), [("throw null;", "script_threw"), ("await new Promise(() => {});", "deadlock")]
+)
+async def test_what_a_script_is_given_does_not_count_as_its_memory(tmp_path, source, code):
+    given = {"x": "a" * (1 << 20)}
+    async with Harness(tmp_path) as harness:
+        run = await harness.run(source, params=given, limits={"heap_bytes": 4 << 20})
+    assert run.error["code"] == code

@@ -118,7 +118,7 @@ class Course:
             if (hopeless := self._hopeless(session)) is not None:
                 return hopeless
             # Whoever has an answer to come looks at that before it waits for calls.
-            settlements = self.pending.ready() if session.owed else await self.pending.next(self.console.due)
+            settlements = self.pending.due() if session.owed else await self.pending.next(self.console.due)
             if self.console.due == 0:
                 self.console.flush()
             if self.road.stop is not None:

@@ -144,14 +144,23 @@ class Pending:
         ready, self._inbox = self._inbox, []
         return ready
 
+    def due(self) -> list[Settlement]:
+        """Return what can be settled at once, timers included: what was answered must not keep them from their turn.
+
+        Raises WallTimeExceeded when the run's wall time is used up.
+        """
+        self._keep_time()
+        self._check_time()
+        self._fire()
+        return self.ready()
+
     async def next(self, wake_after: float | None = None) -> list[Settlement]:
         """Return the next settlements; an empty list after ``wake_after`` seconds without one.
 
         Raises WallTimeExceeded when the run's wall time is used up.
         """
-        if self._inbox:  # what was answered at once must not keep what is due from its turn
-            self._check_time()
-            self._fire()
+        if self._inbox:
+            return self.due()
         while not (self._inbox or self.only_held or self.lost):
             self._keep_time()
             self._check_time()

@@ -27,6 +27,11 @@ class Script(NamedTuple):
     context: str = "{}"
     store: str = "{}"
 
+    @property
+    def size(self) -> int:
+        """How many characters it has with all that it is given."""
+        return sum(map(len, (self.code, self.config, self.facade, self.params, self.context, self.store)))
+
 
 class Drained(NamedTuple):
     """What the script did until it had to wait: messages as JSON texts joined by commas, and long texts beside."""

@@ -99,26 +99,28 @@ class Lease:
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Batch]:
         """Deliver settlements in this order; one batch each, fewer when the script ends before."""
-        self._send(settlements)
-        count, self.owed = self.owed, 0
+        watch = self._send(settlements)
+        watch.runs(len(settlements))
+        count, self.owed = self.owed + len(settlements), 0
         return await self._batches(count)
 
     def ahead(self, settlements: Callable[[], Sequence[Settlement]]) -> None:
         """Deliver settlements while the host still has other things to do, where a processor is to spare."""
         if self._lender.alone():
-            self._send(settlements())
+            given = settlements()
+            # How long the worker takes counts once the host listens: it may stand still itself before.
+            self._send(given).grant(len(given))
+            self.owed += len(given)
 
-    def _send(self, settlements: Sequence[Settlement]) -> None:
+    def _send(self, settlements: Sequence[Settlement]) -> Watch:
         if self._watch is None or self.clean:
             raise HostError("the session has no script that waits")
-        if not settlements:
-            return
         for settlement in settlements:
             if not settlement.ok:
                 self._failures[settlement.number] = settlement.value
-        self.owed += len(settlements)
-        self._watch.runs(len(settlements))
-        self.worker.link.send(b"".join(map(encode_settle, settlements)))
+        if settlements:
+            self.worker.link.send(b"".join(map(encode_settle, settlements)))
+        return self._watch
 
     def on_loss(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` if the worker dies while the script waits."""

@@ -57,7 +57,7 @@ class Moments:
             for who in ripe:
                 self._call(who, now)
         finally:
-            self._go_on(now)
+            self._go_on()
 
     def _call(self, who: object, now: float) -> None:
         when, action = self._due.get(who, (float("inf"), None))
@@ -65,7 +65,7 @@ class Moments:
             del self._due[who]
             action()
 
-    def _go_on(self, now: float) -> None:
+    def _go_on(self) -> None:
         nearest = min((when for when, _ in self._due.values()), default=float("inf"))
         if nearest < self._fires:
-            self._set(nearest, max(0.0, nearest - now))
+            self._set(nearest, max(0.0, nearest - time.monotonic()))

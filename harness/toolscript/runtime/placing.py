@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from toolscript.runtime.process import WorkerProcess
 
-ALL = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset(range(os.cpu_count() or 1))
-"""The processors that this process had when it began."""
+
+def processors() -> frozenset[int]:
+    """Return the processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
 SOON_SECONDS = 0.05
 """How long it is believed where the host runs: to ask takes longer than a frame does."""
 MOST_IN_VAIN = 3
@@ -34,13 +40,17 @@ class Placing:
     One must be used in one thread. It does nothing where there is one processor, or where the system does not let it.
     """
 
-    def __init__(self, all_: Iterable[int] = ALL, now: Callable[[], float] = time.monotonic) -> None:
-        self._all = frozenset(all_)
+    def __init__(
+        self, mine: Callable[[], Iterable[int]] = processors, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``mine`` returns the processors that this process may run on now."""
+        self._mine = mine
+        self._all: frozenset[int] = frozenset()
         self._now = now
         self._stat = -1
         self._here, self._until = -1, float("-inf")
         self._vain, self._left_until = 0, float("-inf")
-        self._able = hasattr(os, "sched_setaffinity") and len(self._all) > 1
+        self._able = hasattr(os, "sched_setaffinity")
 
     def beside(self, worker: WorkerProcess) -> None:
         """Keep this worker off the processor that the host runs on."""
@@ -48,7 +58,7 @@ class Placing:
             return
         if now > self._until:
             self._find(now)
-        if self._able and worker.kept_off != self._here:
+        if self._here >= 0 and worker.kept_off != self._here:
             self._allow(worker, self._all - {self._here}, self._here)
 
     def looked(self, found: bool) -> None:
@@ -70,7 +80,7 @@ class Placing:
 
     def close(self) -> None:
         """Free what was opened."""
-        self._able = False
+        self._able, self._here = False, -1
         if self._stat >= 0:
             os.close(self._stat)
             self._stat = -1
@@ -85,10 +95,14 @@ class Placing:
 
     def _find(self, now: float) -> None:
         self._until = now + SOON_SECONDS
+        self._all, self._here = frozenset(self._mine()), -1
+        if len(self._all) < 2:
+            return
         try:
             if self._stat < 0:
                 self._stat = os.open(_STAT, os.O_RDONLY | os.O_CLOEXEC)
-            self._here = int(os.pread(self._stat, 1024, 0).rpartition(b")")[2].split()[_PROCESSOR])
+            here = int(os.pread(self._stat, 1024, 0).rpartition(b")")[2].split()[_PROCESSOR])
         except (OSError, IndexError, ValueError):
             self.close()
-        self._able = self._able and self._here in self._all
+        else:
+            self._here = here if here in self._all else -1

@@ -19,7 +19,7 @@ from toolscript.runtime.ahead import Ahead
 from toolscript.runtime.lease import Lease, Loan
 from toolscript.runtime.moments import Moments
 from toolscript.runtime.nursery import Nursery
-from toolscript.runtime.placing import ALL, Placing
+from toolscript.runtime.placing import Placing, processors
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.rousing import Rousing
 from toolscript.runtime.session import FacadeEntry, Session
@@ -27,7 +27,7 @@ from toolscript.runtime.sizing import check_sizes, frame_limit, full, settings_f
 from toolscript.runtime.wire import facade_text
 
 _LARGEST_FURNISHED = 64 * 1024
-_PROCESSORS = len(ALL)
+_PROCESSORS = len(processors())
 _LATER_SECONDS, _LATEST_SECONDS = 0.002, 0.01
 """How long whoever ran a script is left alone before its worker is replaced; while enough wait, each time anew."""
 

@@ -70,13 +70,13 @@ class Rehearsal:
         self._tell.write(_SEEN)
         self._tell.write(_report(self._mapped, seen))
 
-    def watch(self, pid: int) -> None:
-        """Wait as the parent until the child has looked at what it took.
+    def watch(self, pid: int, ends: socket.socket) -> None:
+        """Wait as the parent until the child has looked at what it took; ``ends`` tells when a child has ended.
 
         Nothing is done meanwhile: a page that the parent writes to is the child's own as well. Its end is heard of as
         that of any other.
         """
-        ready, _, _ = select.select([self._told], [], [], _PATIENCE_SECONDS)
+        ready, _, _ = select.select([self._told, ends.fileno()], [], [], _PATIENCE_SECONDS)
         if not ready:
             os.kill(pid, signal.SIGKILL)
         self._tell.close()
@@ -85,9 +85,9 @@ class Rehearsal:
     def learned(self) -> tuple[Populate, ...]:
         """Return what a child calls first of all; ends the rehearsal."""
         self._tell.close()  # if nobody was there to be watched
-        report = os.read(self._told, _REPORT.size)
-        if len(report) == _REPORT.size:
-            self._hear(*_REPORT.unpack(report))
+        if select.select([self._told], [], [], _PATIENCE_SECONDS)[0]:
+            with suppress(struct.error):  # of a child that was ended while it spoke
+                self._hear(*_REPORT.unpack(os.read(self._told, _REPORT.size)))
         for fd in (self._told, self._memory):
             os.close(fd)
         self._ours.close()

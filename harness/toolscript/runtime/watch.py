@@ -39,6 +39,10 @@ class Watch:
     def runs(self, steps: int) -> None:
         """The worker has something to do: so many settlements."""
         self._since = time.monotonic()
+        self.grant(steps)
+
+    def grant(self, steps: int) -> None:
+        """Allow for so many settlements, though nobody looks yet what the worker makes of them."""
         self._allowed += steps * STEP_SECONDS
 
     def rests(self) -> None:

@@ -137,7 +137,7 @@ class _Zygote:
                 call()
             self._become_worker(fd)
         if self._rehearsal is not None:
-            self._rehearsal.watch(pid)
+            self._rehearsal.watch(pid, self._wake)
         os.close(fd)
         pidfd = _pidfd(pid)
         self._answer(SPAWNED, pid, int(pidfd is not None), "", pidfd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import anyio
 import pytest
@@ -18,6 +19,7 @@ from toolscript.registry.tool import ToolModel, ToolSpec
 from toolscript.runtime.lease import Lease
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.session import Settlement
+from toolscript.runtime.watch import GRACE_SECONDS, STALL_FACTOR
 
 pytestmark = pytest.mark.anyio
 MANY = 4 * PORTION + 1
@@ -125,6 +127,26 @@ async def test_a_script_that_ends_with_the_first_of_them_has_ended(tmp_path, two
     assert sent
 
 
+async def test_a_timer_fires_while_answers_are_always_owed(tmp_path, two_processors, sent):
+    async with Harness(tmp_path, tools=[Told()], limits=Limits(calls=100_000, guest_seconds=20)) as harness:
+        run = await harness.run(
+            "let late = false, n = 0; setTimeout(() => { late = true }, 5);"
+            f"while (!late && n++ < 5000) await Promise.all(Array.from({{length: {PORTION + 1}}}, () => tools.told({{}})));"
+            "return late;"
+        )
+    assert run.result is True
+    assert sent
+
+
+async def test_the_wall_limit_holds_while_answers_are_always_owed(tmp_path, two_processors, sent):
+    async with Harness(tmp_path, tools=[Told()], limits=Limits(calls=100_000, guest_seconds=20)) as harness:
+        run = await harness.run(
+            f"for (;;) await Promise.all(Array.from({{length: {PORTION + 1}}}, () => tools.told({{}})));",
+            limits={"wall_seconds": 0.05},
+        )
+    assert run.error["code"] == "wall_time_limit"
+
+
 async def test_one_that_is_not_alone_hears_of_all_at_once(tmp_path, monkeypatch, sent):
     monkeypatch.setattr("toolscript.runtime.pool._PROCESSORS", 1)
     async with Harness(tmp_path, tools=[Told()]) as harness:
@@ -153,3 +175,16 @@ async def test_batches_of_what_was_sent_ahead_come_first():
         batches = await session.settle([Settlement(number=2, ok=True, value="2", time_ms=2)])
     assert (len(batches), session.owed) == (2, 0)
     assert batches[1].ended.result == "[1,2]"
+
+
+async def test_a_worker_is_not_ended_because_its_host_stood_still_after_it_sent_ahead():
+    limits = Limits(guest_seconds=0.01)
+    async with Pool(min_size=1, max_size=1) as pool, pool.checkout() as session:
+        await session.start(start_of("return await tools.echo({});", limits=limits))
+        session._lender.alone = lambda: True
+        session.ahead(lambda: [Settlement(number=1, ok=True, value="1", time_ms=1)])
+        time.sleep(STALL_FACTOR * limits.guest_seconds + GRACE_SECONDS + 0.05)  # a tool that keeps the loop to itself
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()
+        (batch,) = await session.settle([])
+    assert batch.ended.result == "1"

@@ -8,11 +8,12 @@ import anyio
 import pytest
 from tests.harness.runtime.playing import LOOP, next_of, play, start_of
 
-from toolscript.runtime.placing import ALL, LEFT_SECONDS, SOON_SECONDS, Placing
+from toolscript.runtime.placing import LEFT_SECONDS, SOON_SECONDS, Placing, processors
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.session import Settlement
 
+ALL = processors()
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(
@@ -39,16 +40,21 @@ async def anywhere(worker: WorkerProcess) -> None:
 async def test_a_worker_is_kept_off_the_hosts_processor_once_it_is_roused():
     async with Pool(min_size=1, max_size=1) as pool:
         worker = await next_of(pool)
-        before = where(worker)
-        here = next(iter(ALL))
-        mine = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {here})
-        try:
-            pool.rouse()
-        finally:
-            os.sched_setaffinity(0, mine)
-        assert before == ALL
-        assert where(worker) == ALL - {here}
+        assert where(worker) == ALL
+        pool.rouse()
+        assert kept_off_one(worker)
+
+
+async def test_it_gets_no_processor_that_the_host_has_given_up():
+    few = set(sorted(ALL)[:1])
+    async with Pool(min_size=1, max_size=1) as pool:
+        worker = await next_of(pool)
+        pool.rouse()
+        assert kept_off_one(worker)
+        placing = Placing(lambda: few)
+        placing.beside(worker)
+        placing.anywhere(worker)
+        assert where(worker) == few
 
 
 async def test_it_stays_so_as_long_as_the_host_looks_for_its_answers(monkeypatch):
@@ -99,7 +105,7 @@ async def test_scripts_run_where_processes_cannot_be_kept_off_a_processor(monkey
 async def test_nothing_is_placed_where_there_is_one_processor():
     async with Pool(min_size=1, max_size=1) as pool:
         worker = await next_of(pool)
-        placing = Placing({0})
+        placing = Placing(lambda: {0})
         placing.beside(worker)
         placing.close()
         assert where(worker) == ALL

@@ -16,12 +16,13 @@ from tests.harness.runtime.playing import FACADE, START_MS, play, start_of
 from tests.harness.runtime.test_rousing import limbered, next_of
 
 from toolscript.language.blank import blank
-from toolscript.runtime import frames
+from toolscript.runtime import frames, rehearsal
 from toolscript.runtime import pool as pools
 from toolscript.runtime.pool import Pool
 from toolscript.runtime.prefault import PAGE, POPULATE_READ, POPULATE_WRITE, Room, packed
 from toolscript.runtime.process import WorkerProcess
 from toolscript.runtime.quickjs import QuickJSEngine
+from toolscript.runtime.rehearsal import Rehearsal
 from toolscript.runtime.rehearsed import Soliloquy, cues
 from toolscript.runtime.session import Call, Settlement
 from toolscript.runtime.wire import facade_text
@@ -153,3 +154,17 @@ def _present(start: int, pages: int) -> list[int]:
     with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
         entries = os.pread(pagemap.fileno(), pages * 8, start // PAGE * 8)
     return [page for page, (entry,) in enumerate(struct.iter_unpack("=Q", entries)) if entry >> 63]
+
+
+def test_the_end_of_a_child_that_tells_nothing_is_heard(monkeypatch):
+    ended: list[int] = []
+    monkeypatch.setattr(rehearsal, "_PATIENCE_SECONDS", 30.0)
+    monkeypatch.setattr(os, "kill", lambda pid, number: ended.append(pid))
+    heard, ends = socket.socketpair()
+    with heard, ends:
+        heard.send(b"x")
+        rehearsed = Rehearsal(facade_text(()), lambda *kept: ())
+        rehearsed.watch(1, ends)
+        assert rehearsed.learned() == ()
+    rehearsed.theirs.close()
+    assert ended == []

@@ -222,7 +222,7 @@ class Noted:
 @pytest.mark.parametrize(("gap", "roused"), [(0.0003, 1), (0.002, 0)])
 def test_behind_a_script_that_followed_another_at_once_the_next_worker_is_roused(gap, roused):
     clock, following = Clock(), Noted()
-    rousing = Rousing(Placing({0}), clock)
+    rousing = Rousing(Placing(lambda: {0}), clock)
     rousing.began()
     rousing.ended(following)
     assert following.roused == 0
@@ -236,7 +236,7 @@ def test_behind_a_script_that_followed_another_at_once_the_next_worker_is_roused
 
 def test_a_worker_that_still_looks_for_its_script_is_not_roused_again():
     clock, worker, other = Clock(), Noted(), Noted()
-    rousing = Rousing(Placing({0}), clock)
+    rousing = Rousing(Placing(lambda: {0}), clock)
     rousing.rouse(worker)
     rousing.rouse(worker)
     assert worker.roused == 1
