@@ -186,5 +186,6 @@ async def test_a_worker_is_not_ended_because_its_host_stood_still_after_it_sent_
         time.sleep(STALL_FACTOR * limits.guest_seconds + GRACE_SECONDS + 0.05)  # a tool that keeps the loop to itself
         for _ in range(5):
             await anyio.lowlevel.checkpoint()
+        assert session.worker.link.broken is None
         (batch,) = await session.settle([])
     assert batch.ended.result == "1"
