@@ -48,12 +48,13 @@ caches have gone cold, has a table of its own.
 - Peers run in fewer walls: smolagents and quickjs-rs in the caller's own process, langchain-quickjs in a thread of
   it, `run`, `@ai-sdk/code-mode` and quickjs-emscripten in threads of Node. pydantic-monty runs its own dialect of Python in
   processes of its own.
-- Where our time goes: a worker runs its script on pages that it has just been given, which is about half of a no-op. A call
-  in sequence is two messages, a dozen steps from its arguments to its record, and the engine's part, about a third each.
-  Locking a worker down and copying the pages that it will write to takes several times as long as a no-op, and happens before
-  the script comes; where scripts come without a rest, it is half of all that is done.
-- While one script runs alone, its worker gets ready as soon as it is asked for (decision 35), and both sides look for the
-  other's answer before they wait for it (decision 32).
+- Where our time goes: a fifth of a no-op passes before its worker has the script, two fifths in the worker, a quarter behind its
+  answer. A call in sequence is two messages, a dozen steps from its arguments to its record, and the engine's part, about a third
+  each. Locking a worker down and copying the pages that it will write to takes several times as long as a no-op, and happens
+  before the script comes; where scripts come without a rest, it is half of all that is done.
+- While one script runs alone, its worker gets ready as soon as it is asked for (decision 35) and keeps off its host's processor
+  (36), both sides look for the other's answer before they wait for it (32), and the script hears of answers while others of its calls
+  begin (38).
 - Cold is a new process: `asyncio`, `anyio`, `pydantic` and our events are imported, and from there on the clock runs until
   the first result of a new harness in an empty workspace, every other import included. The second line has among the
   imports before what `anyio`, which imports lazily, loads to run on asyncio, and the models of the configuration: then all
