@@ -178,7 +178,7 @@ async def test_batches_of_what_was_sent_ahead_come_first():
 
 
 async def test_a_worker_is_not_ended_because_its_host_stood_still_after_it_sent_ahead():
-    limits = Limits(guest_seconds=0.01)
+    limits = Limits(guest_seconds=0.05)
     async with Pool(min_size=1, max_size=1) as pool, pool.checkout() as session:
         await session.start(start_of("return await tools.echo({});", limits=limits))
         session._lender.alone = lambda: True
