@@ -71,7 +71,7 @@ class Course:
         self.spawner = Spawner(board, self.road, scope, task_prefix)
         self.calls: dict[int, Call] = {}
         self._departing: list[Call] = []
-        self._ahead: Callable[[Callable[[], Sequence[Settlement]]], None] = lambda settlements: None
+        self._settle_early: Callable[[Callable[[], Sequence[Settlement]]], None] = lambda settlements: None
         self.timers = 0
         self.store: dict[str, str | None] = {}
         self.warnings: list[str] = []
@@ -112,7 +112,7 @@ class Course:
 
     async def _serve(self, session: Session, start: Start, crew: Crew) -> Ending:
         session.on_loss(self.pending.lose)
-        self._ahead = session.ahead
+        self._settle_early = session.settle_early
         ending = await self.begin(session, start, crew)
         while ending is None:
             if (hopeless := self._hopeless(session)) is not None:
@@ -182,7 +182,7 @@ class Course:
                 return ending
             self._depart(crew)
         while self._departing:
-            self._ahead(self.pending.ready)
+            self._settle_early(self.pending.ready)
             with self.scope.journal.together():
                 self._depart(crew)
         return None

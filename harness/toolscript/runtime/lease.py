@@ -46,6 +46,7 @@ class Lease:
         self._decoder: Decoder | None = None
         self._failures: dict[int, str] = {}
         self.owed = 0
+        """How many batches are to come for what was settled early."""
         self._limits = _NO_SCRIPT
         self.facade = ""
         """The tools of its script, which those of the next are likely to be."""
@@ -104,7 +105,7 @@ class Lease:
         count, self.owed = self.owed + len(settlements), 0
         return await self._batches(count)
 
-    def ahead(self, settlements: Callable[[], Sequence[Settlement]]) -> None:
+    def settle_early(self, settlements: Callable[[], Sequence[Settlement]]) -> None:
         """Deliver settlements while the host still has other things to do, where a processor is to spare."""
         if self._lender.alone():
             given = settlements()

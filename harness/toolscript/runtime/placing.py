@@ -52,8 +52,8 @@ class Placing:
         self._vain, self._left_until = 0, float("-inf")
         self._able = hasattr(os, "sched_setaffinity")
 
-    def beside(self, worker: WorkerProcess) -> None:
-        """Keep this worker off the processor that the host runs on."""
+    def keep_off(self, worker: WorkerProcess) -> None:
+        """Keep this worker off the processor that the host runs on now."""
         if not self._able or (now := self._now()) < self._left_until:
             return
         if now > self._until:

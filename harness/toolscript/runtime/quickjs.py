@@ -229,6 +229,7 @@ def _peak() -> int:
 
 
 _ran: list[bool] = []
+"""Whether this process had a script."""
 _first_peak: list[int] = []
 """Where the process stood before its first script; a peak never falls, so later scripts may have less to show."""
 

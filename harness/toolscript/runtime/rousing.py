@@ -42,5 +42,5 @@ class Rousing:
         now = self._now()
         if worker is not self._roused or now > self._until:
             self._roused, self._until = worker, now + _STILL_SECONDS
-            self._placing.beside(worker)
+            self._placing.keep_off(worker)
             worker.rouse()

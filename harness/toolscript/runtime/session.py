@@ -167,7 +167,7 @@ class Session(Protocol):
         """How many batches are still to come for settlements that were sent ahead."""
         ...
 
-    def ahead(self, settlements: Callable[[], Sequence[Settlement]]) -> None:
+    def settle_early(self, settlements: Callable[[], Sequence[Settlement]]) -> None:
         """Deliver settlements while the host still has other things to do; :meth:`settle` returns their batches.
 
         They are asked for only where a processor is to spare for the script: else they come later, with the others.

@@ -57,7 +57,7 @@ def two_processors(monkeypatch):
 def sent(monkeypatch):
     """What was settled ahead."""
     numbers: list[list[int]] = []
-    ahead = Lease.ahead
+    early = Lease.settle_early
 
     def noted(lease, settlements):
         def asked():
@@ -65,9 +65,9 @@ def sent(monkeypatch):
             numbers.append([settlement.number for settlement in found])
             return found
 
-        ahead(lease, asked)
+        early(lease, asked)
 
-    monkeypatch.setattr(Lease, "ahead", noted)
+    monkeypatch.setattr(Lease, "settle_early", noted)
     return numbers
 
 
@@ -170,7 +170,7 @@ async def test_batches_of_what_was_sent_ahead_come_first():
     async with Pool(min_size=1, max_size=1) as pool, pool.checkout() as session:
         await session.start(start_of("const a = tools.echo({}), b = tools.echo({}); return [await a, await b];"))
         session._lender.alone = lambda: True
-        session.ahead(lambda: [Settlement(number=1, ok=True, value="1", time_ms=1)])
+        session.settle_early(lambda: [Settlement(number=1, ok=True, value="1", time_ms=1)])
         assert session.owed == 1
         batches = await session.settle([Settlement(number=2, ok=True, value="2", time_ms=2)])
     assert (len(batches), session.owed) == (2, 0)
@@ -182,7 +182,7 @@ async def test_a_worker_is_not_ended_because_its_host_stood_still_after_it_sent_
     async with Pool(min_size=1, max_size=1) as pool, pool.checkout() as session:
         await session.start(start_of("return await tools.echo({});", limits=limits))
         session._lender.alone = lambda: True
-        session.ahead(lambda: [Settlement(number=1, ok=True, value="1", time_ms=1)])
+        session.settle_early(lambda: [Settlement(number=1, ok=True, value="1", time_ms=1)])
         time.sleep(STALL_FACTOR * limits.guest_seconds + GRACE_SECONDS + 0.05)  # a tool that keeps the loop to itself
         for _ in range(5):
             await anyio.lowlevel.checkpoint()

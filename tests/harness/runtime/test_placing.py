@@ -52,7 +52,7 @@ async def test_it_gets_no_processor_that_the_host_has_given_up():
         pool.rouse()
         assert kept_off_one(worker)
         placing = Placing(lambda: few)
-        placing.beside(worker)
+        placing.keep_off(worker)
         placing.anywhere(worker)
         assert where(worker) == few
 
@@ -106,7 +106,7 @@ async def test_nothing_is_placed_where_there_is_one_processor():
     async with Pool(min_size=1, max_size=1) as pool:
         worker = await next_of(pool)
         placing = Placing(lambda: {0})
-        placing.beside(worker)
+        placing.keep_off(worker)
         placing.close()
         assert where(worker) == ALL
 
@@ -119,7 +119,7 @@ async def test_where_the_host_runs_is_asked_again_after_a_while(monkeypatch):
     async with Pool(min_size=1, max_size=1) as pool:
         worker = await next_of(pool)
         for _ in range(3):
-            placing.beside(worker)
+            placing.keep_off(worker)
     placing.close()
     assert (len(asked), moments) == (2, [])
 
@@ -131,13 +131,13 @@ async def test_workers_are_left_to_the_scheduler_for_a_while_where_looking_is_mo
         worker = await next_of(pool)
         for found in (False, True, False, True, False, False):
             placing.looked(found)
-            placing.beside(worker)
+            placing.keep_off(worker)
             assert kept_off_one(worker)
             placing.anywhere(worker)
         placing.looked(False)
-        placing.beside(worker)
+        placing.keep_off(worker)
         assert where(worker) == ALL
         now[0] += LEFT_SECONDS
-        placing.beside(worker)
+        placing.keep_off(worker)
         assert kept_off_one(worker)
     placing.close()
